@@ -1,0 +1,54 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Engine, portOpen, startEngine } from './engine-process.ts'
+import { fetchJars } from './jars.ts'
+
+export interface S3Engine extends Engine {
+  /** For `MILLRACE_S3_ENDPOINT`. */
+  readonly endpoint: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+}
+
+const ACCESS_KEY_ID = 'millrace'
+const SECRET_ACCESS_KEY = 'millrace-local-secret'
+
+/** Starts S3Proxy on a directory: an S3 server that enforces conditional writes, checksums and signatures. */
+export async function startS3Proxy(options: {
+  readonly stateDir: string
+  readonly port: number
+}): Promise<S3Engine> {
+  const { stateDir, port } = options
+  const jars = fetchJars('s3proxy')
+  const dataDir = join(stateDir, 'data')
+  mkdirSync(dataDir, { recursive: true })
+  const properties = join(stateDir, 's3proxy.conf')
+  const endpoint = `http://127.0.0.1:${port}`
+  writeFileSync(
+    properties,
+    `s3proxy.endpoint=${endpoint}
+s3proxy.authorization=aws-v2-or-v4
+s3proxy.identity=${ACCESS_KEY_ID}
+s3proxy.credential=${SECRET_ACCESS_KEY}
+jclouds.provider=filesystem-nio2
+jclouds.filesystem.basedir=${dataDir}
+`,
+  )
+  const engine = await startEngine({
+    name: 's3proxy',
+    command: 'java',
+    args: [
+      '-Xmx256m',
+      '-XX:+UseSerialGC',
+      '-cp',
+      `${jars}/*`,
+      'org.gaul.s3proxy.Main',
+      '--properties',
+      properties,
+    ],
+    stateDir,
+    ready: () => portOpen(port),
+    readyTimeoutMs: 30_000,
+  })
+  return { ...engine, endpoint, accessKeyId: ACCESS_KEY_ID, secretAccessKey: SECRET_ACCESS_KEY }
+}

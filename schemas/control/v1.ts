@@ -1,0 +1,184 @@
+import { type Static, Type } from '@sinclair/typebox'
+
+/**
+ * The objects of `millrace.control`, and of `millrace.yaml` which is applied to it. Unknown keys are faults, not
+ * extras: a typing error in a configuration must not be swallowed.
+ */
+const strict = { additionalProperties: false }
+
+/** Lower-case words of a name that also stands in topics, object keys and URLs. */
+export const Slug = Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' })
+
+const ManagedBy = Type.Union([Type.Literal('config'), Type.Literal('api')])
+
+/** The enrichments that can be switched off per dataset; `true` when left out. */
+export const ENRICHMENTS = ['url', 'referrer', 'campaign', 'user_agent', 'bot', 'geo'] as const
+export type EnrichmentName = (typeof ENRICHMENTS)[number]
+
+export const Dataset = Type.Object(
+  {
+    id: Slug,
+    account: Slug,
+    name: Type.Optional(Type.String({ maxLength: 200 })),
+    /** IANA time zone that the analytics API answers in. */
+    timezone: Type.Optional(Type.String({ maxLength: 64 })),
+    /** What becomes of an event whose name has no registered schema. Default: allow. */
+    unknown_events: Type.Optional(
+      Type.Union([Type.Literal('allow'), Type.Literal('flag'), Type.Literal('reject')]),
+    ),
+    privacy: Type.Optional(
+      Type.Object(
+        {
+          /** keep, truncate (/24 and /48) or remove. Default: truncate. */
+          ip: Type.Optional(
+            Type.Union([Type.Literal('keep'), Type.Literal('truncate'), Type.Literal('remove')]),
+          ),
+        },
+        strict,
+      ),
+    ),
+    enrichments: Type.Optional(
+      Type.Partial(Type.Record(Type.Union(ENRICHMENTS.map((name) => Type.Literal(name))), Type.Boolean())),
+    ),
+  },
+  strict,
+)
+export type Dataset = Static<typeof Dataset>
+
+/** A write or read key. The key itself is never stored, only its SHA-256. */
+export const Key = Type.Object(
+  {
+    id: Slug,
+    dataset: Slug,
+    scope: Type.Union([Type.Literal('write'), Type.Literal('read')]),
+    /** Lower-case hex SHA-256 of the whole key text. */
+    sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+    /** ISO 8601; refused from then on. */
+    expires_at: Type.Optional(Type.String({ maxLength: 40 })),
+  },
+  strict,
+)
+export type Key = Static<typeof Key>
+
+/** A customer's JSON Schema (draft 2020-12 or 07) for the `properties` of one event name of one dataset. */
+export const EventSchema = Type.Object(
+  {
+    dataset: Slug,
+    event: Type.String({ minLength: 1, maxLength: 200 }),
+    json_schema: Type.Record(Type.String(), Type.Unknown()),
+  },
+  strict,
+)
+export type EventSchema = Static<typeof EventSchema>
+
+export const Subscription = Type.Object(
+  {
+    id: Slug,
+    account: Slug,
+    datasets: Type.Array(Slug, { minItems: 1, maxItems: 100 }),
+    /** Event names; all when left out. */
+    events: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { minItems: 1, maxItems: 1000 }),
+    ),
+    /** Condition in the filter expression language (docs/filters.md). */
+    where: Type.Optional(Type.String({ maxLength: 4096 })),
+    /** Field mask: one of the two; all fields when left out. */
+    fields: Type.Optional(
+      Type.Object(
+        {
+          include: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+          exclude: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+        },
+        strict,
+      ),
+    ),
+    /** Field whose value becomes the record key. Default: distinct_id. */
+    key: Type.Optional(Type.String({ maxLength: 200 })),
+    format: Type.Optional(Type.Literal('json')),
+    topic: Type.Optional(
+      Type.Object(
+        {
+          /** Defaults to that of events.enriched, whose partitioning then holds. */
+          partitions: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+          /** Like 7d, 12h. Default: 7d. */
+          retention: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,4}[smhd]$' })),
+        },
+        strict,
+      ),
+    ),
+  },
+  strict,
+)
+export type Subscription = Static<typeof Subscription>
+
+export const Delivery = Type.Object(
+  {
+    id: Slug,
+    account: Slug,
+    datasets: Type.Array(Slug, { minItems: 1, maxItems: 100 }),
+    /** Which stream: enriched (default) or rejected events. */
+    source: Type.Optional(Type.Union([Type.Literal('enriched'), Type.Literal('rejected')])),
+    events: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { minItems: 1, maxItems: 1000 }),
+    ),
+    where: Type.Optional(Type.String({ maxLength: 4096 })),
+    format: Type.Union([Type.Literal('parquet'), Type.Literal('jsonl'), Type.Literal('csv')]),
+    /** parquet: zstd. jsonl and csv: gzip (default) or zstd. */
+    compression: Type.Optional(Type.Union([Type.Literal('gzip'), Type.Literal('zstd')])),
+    bucket: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$' })),
+    /** Key prefix without leading or trailing slash. Default: the delivery's id. */
+    prefix: Type.Optional(
+      Type.String({ pattern: '^[A-Za-z0-9!_.*()=-]+(/[A-Za-z0-9!_.*()=-]+)*$', maxLength: 200 }),
+    ),
+    /** Template over {dataset}, {event}, {landed:FORMAT}, {event_time:FORMAT}, {collector_time:FORMAT}. */
+    partition_by: Type.Optional(Type.String({ maxLength: 300 })),
+    rotate: Type.Optional(
+      Type.Object(
+        {
+          rows: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000_000 })),
+          /** Uncompressed source bytes: a number or text like 128MB. */
+          bytes: Type.Optional(
+            Type.Union([
+              Type.Integer({ minimum: 1 }),
+              Type.String({ pattern: '^[1-9][0-9]{0,6}(KB|MB|GB)$' }),
+            ]),
+          ),
+          /** Like 5m, 30s. */
+          age: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,4}[smhd]$' })),
+        },
+        strict,
+      ),
+    ),
+  },
+  strict,
+)
+export type Delivery = Static<typeof Delivery>
+
+/** What lies under one key of the control topic. `null` (a tombstone) removes the object. */
+export interface ControlObjects {
+  readonly dataset: Dataset
+  readonly key: Key
+  readonly schema: EventSchema
+  readonly subscription: Subscription
+  readonly delivery: Delivery
+}
+export type ControlKind = keyof ControlObjects
+
+export const CONTROL_SCHEMAS = {
+  dataset: Dataset,
+  key: Key,
+  schema: EventSchema,
+  subscription: Subscription,
+  delivery: Delivery,
+} as const
+
+/** One record of `millrace.control`. */
+export interface ControlRecord<K extends ControlKind = ControlKind> {
+  readonly v: 1
+  readonly kind: K
+  readonly id: string
+  /** SHA-256 of the object's canonical JSON; plans and recipes name it. */
+  readonly hash: string
+  readonly managed_by: Static<typeof ManagedBy>
+  readonly object: ControlObjects[K]
+}
