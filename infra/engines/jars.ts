@@ -15,7 +15,7 @@ export function cacheDir(): string {
  * @returns the directory that holds them
  * @throws Error naming what to install when Maven is missing, or Maven's own words
  */
-export function fetchJars(engine: 'kafka' | 's3proxy'): string {
+export function fetchJars(engine: 'kafka' | 'kafka-tools' | 's3proxy'): string {
   const pom = join(import.meta.dirname, engine, 'pom.xml')
   const hash = createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 16)
   const dir = join(cacheDir(), 'jars', `${engine}-${hash}`)

@@ -1,0 +1,40 @@
+import { countEvent, type Found } from './reconcile.ts'
+
+export interface ClickHouseAddress {
+  readonly url: string
+  readonly database: string
+  readonly user: string
+  readonly password: string
+}
+
+/**
+ * The events of a table, read over plain HTTP: no client library, and without FINAL, so that a doubled row shows.
+ *
+ * @param idPrefix only events whose id starts so
+ * @throws Error with ClickHouse's own words
+ */
+export async function readClickHouseRows(
+  address: ClickHouseAddress,
+  table: 'events' | 'rejected_events',
+  idPrefix: string,
+): Promise<Found> {
+  const url = new URL(address.url)
+  url.searchParams.set('database', address.database)
+  url.searchParams.set('param_prefix', idPrefix)
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: {
+      authorization: `Basic ${Buffer.from(`${address.user}:${address.password}`).toString('base64')}`,
+    },
+    body: `SELECT dataset_id, event_id FROM ${table} WHERE startsWith(event_id, {prefix:String}) FORMAT JSONCompactEachRow`,
+  })
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(`ClickHouse at ${url.host} refused to count ${table}: ${text.trim()}`)
+  const found = new Map<string, number>()
+  for (const line of text.split('\n')) {
+    if (line === '') continue
+    const [dataset, eventId] = JSON.parse(line) as [string, string]
+    countEvent(found, dataset, eventId)
+  }
+  return found
+}
