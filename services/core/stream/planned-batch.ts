@@ -1,0 +1,306 @@
+import type { GroupConsumer, Log, RecordBatch, TopicPartition } from '../kafka/log.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { DependencyError } from '../runtime/errors.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { PartitionWorker } from './partition-worker.ts'
+import { type CommitPolicy, commitAndReadBack, type GroupState, readPosition } from './planned-commit.ts'
+import { openRangeDigest, type RangeDigest } from './planned-digest.ts'
+import { decodeCommitted, encodePlan, encodeProgress, type Plan, type Progress } from './planned-plan.ts'
+import { partitionRange, readRange } from './planned-replay.ts'
+import type { PlannedSink, SinkBatch } from './planned-sink.ts'
+
+/** Where a test or the chaos harness may kill the process; in the order they are passed. */
+export const PLANNED_FAIL_POINTS = [
+  /** A batch is closed, nothing is committed. */
+  'before_plan',
+  /** The plan is committed and read back, its effect has not begun. */
+  'after_plan',
+  /** The effect is complete, nothing about that is committed. */
+  'after_effect',
+  /** The range is done, the next one has not begun. */
+  'after_commit',
+] as const
+export type PlannedFailPoint = (typeof PLANNED_FAIL_POINTS)[number]
+
+/** Told of what happened, for metrics. */
+export interface PlannedObserver {
+  planned(plan: Plan): void
+  /** @param seconds from the plan's confirmation to the end of the effect */
+  delivered(plan: Plan, how: { readonly replayed: boolean }, seconds: number): void
+  /** The sink held ranges that the group's position did not know of. */
+  adopted(): void
+}
+
+export interface PlannedEnvironment {
+  readonly log: Pick<Log, 'openReader' | 'admin'>
+  readonly clock: Clock
+  readonly logger: Logger
+  /** A text that never comes twice, at most 32 characters. */
+  readonly nonce: () => string
+  readonly failPoint: (name: PlannedFailPoint) => Promise<void> | void
+  readonly observer: PlannedObserver
+  readonly commitPolicy: CommitPolicy
+  /** How long a replay waits for records that must be there, ms. */
+  readonly replayIdleMs: number
+}
+
+export type PlannedConsumer = Pick<GroupConsumer, 'assignmentEpoch' | 'assigned' | 'commit' | 'committed'>
+
+/**
+ * Makes the workers of a sink, one per assigned partition: every record of the partition takes part in exactly one
+ * range, and every range has its effect exactly once, whatever process dies in between.
+ *
+ * ```text
+ *  start ── committed position ──┬── a plan ──────▶ REPLAYING ── rows or digest differ,
+ *                                │                      │        records missing ──────────▶ corrupt: partition stops
+ *                                ├── done at n ──┐      │ effect (idempotent), commit end + 1
+ *                                └── none ───────┤      │
+ *                                                ▼      ▼
+ *                              what the sink itself holds past n ── commit that
+ *                                                │
+ *                                                ▼
+ *               ┌────────────────────────────▶ IDLE      next range starts at the previous end + 1
+ *               │                                │ first record
+ *               │                                ▼
+ *               │                              OPEN ─────── stop ────▶ discarded: the next owner reads it again
+ *               │                                │ rows, bytes, age, or the sink says close
+ *               │                                ▼
+ *               │                             PLANNING   commit (start, plan), read back, compare
+ *               │                                │ ├── somebody else's commit ──▶ not_assigned
+ *               │                                │ └── unclear after repeats ───▶ outcome_unknown: start again,
+ *               │                                │                                the same plan first
+ *               │                                ▼
+ *               │                            DELIVERING  the sink's effect, named by the plan
+ *               │                                │
+ *               │                                ▼
+ *               └─────────────────────────── COMPLETING  commit (end + 1, done), read back, compare
+ * ```
+ *
+ * Between the read-back of a plan and the first step of its effect nothing is awaited (but the fail point, which
+ * does nothing outside tests). An open batch that has no plan is discarded when the partition goes away: it has had
+ * no effect, and finishing it would hold up the rebalance and leave a small file at every deploy.
+ *
+ * A plan whose commit stayed unclear is remembered per partition: as long as this process lives, the next worker
+ * commits the same plan again before it thinks of another one, since the first may still reach the coordinator.
+ */
+export function createPlannedBatches(env: PlannedEnvironment) {
+  const unsettled = new Map<string, { readonly before: GroupState; readonly plan: Plan }>()
+  return (partition: TopicPartition, consumer: PlannedConsumer, sink: PlannedSink): PartitionWorker =>
+    plannedBatchWorker(env, partition, consumer, sink, unsettled)
+}
+
+interface OpenRange {
+  readonly batch: SinkBatch
+  readonly digest: RangeDigest
+  readonly openedMs: number
+  end: number
+  landed: number
+}
+
+function plannedBatchWorker(
+  env: PlannedEnvironment,
+  partition: TopicPartition,
+  consumer: PlannedConsumer,
+  sink: PlannedSink,
+  unsettled: Map<string, { readonly before: GroupState; readonly plan: Plan }>,
+): PartitionWorker {
+  const name = `${partition.topic}[${partition.partition}]`
+  const logger = env.logger.child({ topic: partition.topic, partition: partition.partition })
+  let topicId = ''
+  let progress: Progress = { offset: 0, src: -1, landed: 0, carry: '' }
+  let coordinatorHas: GroupState = { offset: null, metadata: '' }
+  let open: OpenRange | null = null
+
+  const commit = async (next: GroupState & { readonly offset: number }): Promise<void> => {
+    await commitAndReadBack(consumer, partition, next, coordinatorHas, env.commitPolicy, env.clock)
+    coordinatorHas = next
+  }
+
+  const commitPlan = async (plan: Plan): Promise<void> => {
+    // Until the coordinator is known to have it, this plan and no other may be committed for this start.
+    unsettled.set(name, { before: coordinatorHas, plan })
+    await commit({ offset: plan.start, metadata: encodePlan(plan) })
+    unsettled.delete(name)
+  }
+
+  const complete = async (next: Progress): Promise<void> => {
+    await commit({ offset: next.offset, metadata: encodeProgress(next) })
+    progress = next
+  }
+
+  /** The plan is committed and confirmed in this tick. */
+  const deliver = async (plan: Plan, batch: SinkBatch, replayed: boolean): Promise<void> => {
+    const startedMs = env.clock.monotonic()
+    await env.failPoint('after_plan')
+    const carry = await batch.deliver(plan, { replayed })
+    env.observer.delivered(plan, { replayed }, (env.clock.monotonic() - startedMs) / 1000)
+    await env.failPoint('after_effect')
+    await complete({ offset: plan.end + 1, src: plan.src, landed: plan.landed, carry })
+    await env.failPoint('after_commit')
+  }
+
+  const openRange = async (): Promise<OpenRange> => ({
+    batch: await sink.open(progress, null),
+    digest: openRangeDigest(progress.src),
+    openedMs: env.clock.monotonic(),
+    end: progress.offset - 1,
+    landed: progress.landed,
+  })
+
+  const close = async (range: OpenRange): Promise<void> => {
+    await range.batch.flush()
+    const plan: Plan = {
+      ...range.batch.pinned,
+      start: progress.offset,
+      end: range.end,
+      nonce: env.nonce(),
+      topicId,
+      rows: range.digest.rows,
+      digest: range.digest.finish(),
+      src: range.digest.src,
+      landed: range.landed,
+      srcBefore: progress.src,
+      landedBefore: progress.landed,
+      carry: progress.carry,
+    }
+    await env.failPoint('before_plan')
+    await commitPlan(plan)
+    env.observer.planned(plan)
+    await deliver(plan, range.batch, false)
+    open = null
+  }
+
+  const isDue = ({ batch, digest, openedMs }: OpenRange): boolean =>
+    digest.rows >= batch.limits.rows ||
+    digest.bytes >= batch.limits.bytes ||
+    env.clock.monotonic() - openedMs >= batch.limits.ageMs ||
+    batch.closesNow()
+
+  /** Re-reads what the plan covers, under what the plan pinned, and completes it; never less than the plan says. */
+  const replay = async (plan: Plan): Promise<void> => {
+    if (plan.topicId !== topicId && plan.topicId !== '' && topicId !== '')
+      throw new DependencyError(
+        'kafka',
+        'corrupt',
+        `${name} has an open plan for topic ${plan.topicId}, but the topic was deleted and made again as ${topicId}.`,
+      )
+    logger.warn({ start: plan.start, end: plan.end }, 'Replaying an open plan.')
+    const before = { offset: plan.start, src: plan.srcBefore, landed: plan.landedBefore, carry: plan.carry }
+    const batch = await sink.open(before, plan)
+    try {
+      const digest = openRangeDigest(plan.srcBefore)
+      let landed = plan.landedBefore
+      const add = (records: RecordBatch, index: number) => {
+        digest.add(records, index)
+        landed = Math.max(landed, records.timestamp(index))
+        batch.add(records, index, landed)
+      }
+      const { start, end } = plan
+      await readRange(env.log, partition, start, end, env.replayIdleMs, env.clock, add, () => batch.flush())
+      const found = digest.finish()
+      if (digest.rows !== plan.rows || found !== plan.digest)
+        throw new DependencyError(
+          'kafka',
+          'corrupt',
+          `The range ${start}–${end} of ${name} was planned with ${plan.rows} records (${plan.digest}) and now has ${digest.rows} (${found}).`,
+        )
+      // Reading may have taken long, and the effect must not begin on a partition that was lost meanwhile.
+      await commit({ offset: plan.start, metadata: encodePlan(plan) })
+      await deliver(plan, batch, true)
+    } catch (error) {
+      await batch.discard()
+      throw error
+    }
+  }
+
+  /** The group's position, after any plan of this process whose commit stayed unclear was committed again. */
+  const readCommitted = async () => {
+    coordinatorHas = await readPosition(consumer, partition)
+    const left = unsettled.get(name)
+    if (
+      left &&
+      coordinatorHas.offset === left.before.offset &&
+      coordinatorHas.metadata === left.before.metadata
+    )
+      await commitPlan(left.plan)
+    unsettled.delete(name)
+    const { offset, metadata } = coordinatorHas
+    return offset === null ? null : decodeCommitted(offset, metadata)
+  }
+
+  return {
+    async start() {
+      topicId = (await env.log.admin.describeTopic(partition.topic))?.topicId ?? ''
+      const committed = await readCommitted()
+      const plan = committed?.kind === 'plan' ? committed.plan : null
+      if (plan)
+        progress = { offset: plan.start, src: plan.srcBefore, landed: plan.landedBefore, carry: plan.carry }
+      else if (committed?.kind === 'done') progress = committed.progress
+
+      const range = await partitionRange(env.log, partition)
+      const truth = await sink.delivered(committed === null ? null : progress)
+      if (truth && truth.progress.offset > progress.offset && truth.firstEnd !== plan?.end) {
+        // The position is older than the sink: it expired, was moved back, or a late commit of a lost partition
+        // took it back. What the sink holds complete is delivered, and a plan beside it never had its effect.
+        logger.warn(
+          { committed: progress.offset, delivered: truth.progress.offset },
+          'Resuming from the sink.',
+        )
+        env.observer.adopted()
+        await complete(truth.progress)
+      } else if (plan) {
+        await replay(plan)
+        if (truth && truth.progress.offset > progress.offset) {
+          logger.warn(
+            { committed: progress.offset, delivered: truth.progress.offset },
+            'Resuming from the sink.',
+          )
+          env.observer.adopted()
+          await complete(truth.progress)
+        }
+      } else if (committed === null) {
+        // Nobody ever delivered anything from here: begin with the oldest record there is.
+        progress = { ...progress, offset: range.start }
+      }
+      if (range.start > progress.offset || range.end < progress.offset)
+        throw new DependencyError(
+          'kafka',
+          'corrupt',
+          `${name} was delivered up to offset ${progress.offset - 1}, but the log holds ${range.start}–${range.end - 1}: records were removed before they were delivered, or the topic was made again.`,
+        )
+      return progress.offset
+    },
+
+    async process(records) {
+      for (let index = 0; index < records.length; index++) {
+        const offset = records.offset(index)
+        if (offset < progress.offset || (open && offset <= open.end)) continue // Handed out before a seek.
+        const landed = Math.max(open?.landed ?? progress.landed, records.timestamp(index))
+        if (open && (isDue(open) || open.batch.closesBefore(landed) || overflows(open, records, index)))
+          await close(open)
+        open ??= await openRange()
+        open.digest.add(records, index)
+        open.batch.add(records, index, landed)
+        open.end = offset
+        open.landed = landed
+      }
+      if (!open) return
+      await open.batch.flush()
+      if (isDue(open)) await close(open)
+    },
+
+    async tick() {
+      if (open && isDue(open)) await close(open)
+    },
+
+    async stop() {
+      await open?.batch.discard()
+      open = null
+    },
+  }
+}
+
+/** Would this record take the open range past its byte limit? */
+function overflows({ digest, batch }: OpenRange, records: RecordBatch, index: number): boolean {
+  return digest.bytes + (records.value(index)?.length ?? 0) > batch.limits.bytes
+}
