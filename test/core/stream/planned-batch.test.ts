@@ -180,6 +180,15 @@ test('a replay runs under the configuration and the hand-over that the plan pinn
   expect(world.held.get(3)).toMatchObject({ config: 'config-1', carry: 'after 0', offsets: [4, 5, 6] })
 })
 
+test('a partition that is lost while its plan is read again is left to the next owner', async () => {
+  const world = await crashedAfterPlan()
+  world.onRead = () => {
+    world.assigned = false
+  }
+  expect((await failure(world.startProcess().worker().start())).code).toBe('not_assigned')
+  expect(world.held.size).toBe(0)
+})
+
 test('a replay whose pinned configuration is gone stops the partition', async () => {
   const world = await crashedAfterPlan()
   world.knownConfigs.delete('config-1')

@@ -87,6 +87,8 @@ export function plannedWorld(records: StoredRecord[]) {
     fates: [] as CommitFate[],
     /** Runs before a commit is answered. */
     onCommit: null as (() => void) | null,
+    /** Runs before a replay is handed records. */
+    onRead: null as (() => void) | null,
     crashAt: null as PlannedFailPoint | 'in_effect' | 'before_done_is_sent' | null,
     deliverError: null as Error | null,
     knownConfigs: new Set(['config-1', 'config-2']),
@@ -121,6 +123,7 @@ export function plannedWorld(records: StoredRecord[]) {
       let next = position!.offset
       return {
         async read() {
+          world.onRead?.()
           const found = world.records.filter((record) => record.offset >= next).slice(0, 2)
           if (found.length === 0) {
             world.nowMs += 1000
@@ -167,7 +170,7 @@ export function plannedWorld(records: StoredRecord[]) {
             start: plan.start,
             end: plan.end,
             offsets,
-            config: plan.config,
+            config: used.config,
             carry: after.carry,
           }
           const stored = held.get(plan.start)
