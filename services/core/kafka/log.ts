@@ -171,6 +171,11 @@ export interface GroupConsumer {
 export interface Reader {
   /** Records in order per partition; empty when nothing came within `waitMs`. */
   read(waitMs: number): Promise<readonly RecordBatch[]>
+  /**
+   * Next offset to be read. Moves past what was handed out, and past transaction markers and aborted records once
+   * the broker said that nothing readable follows: at or past an end offset means that all before it was read.
+   */
+  position(partition: TopicPartition): number
   close(): Promise<void>
 }
 
