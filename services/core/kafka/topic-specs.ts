@@ -1,0 +1,64 @@
+import type { LogAdmin, TopicSpec } from './log.ts'
+import type { KafkaNames } from './topics.ts'
+
+const DAY_MS = 86_400_000
+
+/** What an operator may choose about millrace's own topics. */
+export interface TopicOptions {
+  /** Of every topic but control; never changed in place. */
+  readonly partitions: number
+  /** -1 for the broker's default. */
+  readonly replicationFactor: number
+  /** How far back the enricher recognises an id it has seen, ms of append time. */
+  readonly dedupeWindowMs: number
+}
+
+export const DEFAULT_DEDUPE_WINDOW_MS = DAY_MS
+
+/** How long each topic keeps its records. */
+export const RETENTION_MS = {
+  raw: 7 * DAY_MS,
+  enriched: 7 * DAY_MS,
+  /** Long enough to notice a mistake, mend it and replay. */
+  rejected: 30 * DAY_MS,
+  /** Receipts prove what rejected and delivered events add up to, so they outlive both. */
+  receipts: 30 * DAY_MS,
+} as const
+
+/**
+ * The topics that the pipeline itself needs. Subscriber topics are made per subscription, elsewhere.
+ *
+ * Raw, enriched and rejected records carry the time of their append: windows and `landed_time` are measured in it,
+ * so the broker stamps it, not whoever sends.
+ */
+export function topicSpecs(names: KafkaNames, options: TopicOptions): readonly TopicSpec[] {
+  const { partitions, replicationFactor } = options
+  const kept = (topic: string, retentionMs: number, appendTime: boolean): TopicSpec => ({
+    topic,
+    partitions,
+    replicationFactor,
+    config: {
+      'cleanup.policy': 'delete',
+      'retention.ms': String(retentionMs),
+      ...(appendTime && { 'message.timestamp.type': 'LogAppendTime' }),
+    },
+  })
+  return [
+    kept(names.raw, RETENTION_MS.raw, true),
+    kept(names.enriched, RETENTION_MS.enriched, true),
+    kept(names.rejected, RETENTION_MS.rejected, true),
+    kept(names.receipts, RETENTION_MS.receipts, true),
+    // A raw record may be read as late as its retention, and must then still meet every id of the window before it.
+    kept(names.dedupe, options.dedupeWindowMs + RETENTION_MS.raw, true),
+    { topic: names.control, partitions: 1, replicationFactor, config: { 'cleanup.policy': 'compact' } },
+  ]
+}
+
+/**
+ * Makes the internal topics that are missing and leaves the others as they are.
+ *
+ * @throws DependencyError as {@link LogAdmin.createTopics}
+ */
+export async function ensureTopics(admin: LogAdmin, names: KafkaNames, options: TopicOptions): Promise<void> {
+  await admin.createTopics(topicSpecs(names, options))
+}
