@@ -121,6 +121,7 @@ export const REJECTION_CODES = [
   'invalid_json',
   'invalid_utf8',
   'invalid_type',
+  'invalid_value',
   'missing_field',
   'too_large',
   'too_deep',
