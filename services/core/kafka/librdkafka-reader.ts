@@ -20,11 +20,18 @@ export async function openLibrdkafkaReader(
   const calls = nativeCalls('reader')
   const native = newConsumer({
     ...fetchConfig(settings, 'millrace-reader', settings.kafkaPrefetchBytesMax),
+    // Tells when nothing readable follows, which moves the position past transaction markers.
+    'enable.partition.eof': true,
     // The client wants one; nothing is ever committed to it and no membership is taken.
     'group.id': `${settings.kafkaPrefix}millrace.reader`,
   })
   await connect(native, settings, logger)
   native.setDefaultIsTimeoutOnlyForFirstMessage(true)
+  const next = new Map(positions.map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]))
+  native.on('partition.eof', ({ topic, partition, offset }) => {
+    const key = `${topic}/${partition}`
+    next.set(key, Math.max(next.get(key) ?? 0, offset))
+  })
   native.assign(positions.map(({ topic, partition, offset }) => ({ topic, partition, offset })))
   /** One read at a time: a read is the only call that moves the position. */
   let turn: Promise<unknown> = Promise.resolve()
@@ -32,7 +39,14 @@ export async function openLibrdkafkaReader(
   async function read(waitMs: number) {
     native.setDefaultConsumeTimeout(waitMs)
     try {
-      return recordBatches(await calls.run<Message[]>((done) => native.consume(READ_RECORDS_MAX, done)))
+      const batches = recordBatches(
+        await calls.run<Message[]>((done) => native.consume(READ_RECORDS_MAX, done)),
+      )
+      for (const batch of batches) {
+        const key = `${batch.topic}/${batch.partition}`
+        next.set(key, Math.max(next.get(key) ?? 0, batch.offset(batch.length - 1) + 1))
+      }
+      return batches
     } catch (cause) {
       if (isDependencyError(cause)) throw cause
       const error = cause as NativeError
@@ -45,6 +59,11 @@ export async function openLibrdkafkaReader(
       const mine = turn.then(() => read(waitMs))
       turn = mine.catch(() => undefined)
       return mine
+    },
+    position({ topic, partition }) {
+      const offset = next.get(`${topic}/${partition}`)
+      if (offset === undefined) throw new Error(`${topic}[${partition}] is not read by this reader.`)
+      return offset
     },
     async close() {
       if (calls.closed) return
