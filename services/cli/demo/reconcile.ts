@@ -8,23 +8,30 @@
 /** How often each event was found in one place. */
 export type Found = ReadonlyMap<string, number>
 
-/** One line of the table: a place, seen by one reader. */
+/** One place, seen by one reader. */
 export interface Place {
   /** As the operator knows it: `events.enriched`, `sub.purchases`, `delivery warehouse`. */
   readonly name: string
-  /** How it was counted: `records`, `manifests`, `rows in files`, `rows`. */
+  /** What was counted: `records`, `manifests`, `rows in files`, `rows`. */
   readonly counted: string
-  /** Events that must be there, each once. */
-  readonly expected: ReadonlySet<string>
-  readonly found: PlaceFound
+  readonly seen: Seen
   /** What the reader itself noticed: an object that is gone, a manifest missing in the chain. One sentence each. */
   readonly faults: readonly string[]
 }
 
 /** A reader sees either which events are there, or, as manifests do, only how many of each dataset. */
-export type PlaceFound =
-  | { readonly kind: 'events'; readonly events: Found }
-  | { readonly kind: 'counts'; readonly byDataset: ReadonlyMap<string, number> }
+export type Seen =
+  | {
+      readonly kind: 'events'
+      /** Events that must be there, each once. */
+      readonly expected: ReadonlySet<string>
+      readonly found: Found
+    }
+  | {
+      readonly kind: 'counts'
+      readonly expected: ReadonlyMap<string, number>
+      readonly found: ReadonlyMap<string, number>
+    }
 
 export interface Line {
   readonly place: string
@@ -65,40 +72,34 @@ export function reconcile(datasets: readonly string[], places: readonly Place[])
 }
 
 function lineOf(place: Place, dataset: string): Line | null {
-  const prefix = `${dataset}/`
-  const expected = [...place.expected].filter((event) => event.startsWith(prefix))
-  const { found } = place
-  if (found.kind === 'counts') {
-    const count = found.byDataset.get(dataset) ?? 0
-    if (expected.length === 0 && count === 0) return null
+  const { name, counted, seen } = place
+  if (seen.kind === 'counts') {
+    const expected = seen.expected.get(dataset) ?? 0
+    const found = seen.found.get(dataset) ?? 0
+    if (expected === 0 && found === 0) return null
     const faults =
-      count === expected.length
+      found === expected
         ? []
-        : [`${place.name}: ${place.counted} say ${count}, ${expected.length} must be there.`]
-    return {
-      place: place.name,
-      counted: place.counted,
-      dataset,
-      expected: expected.length,
-      found: count,
-      faults,
-    }
+        : [`${name}: ${counted} say ${found} for ${dataset}, ${expected} must be there.`]
+    return { place: name, counted, dataset, expected, found, faults }
   }
-  const here = [...found.events].filter(([event]) => event.startsWith(prefix))
+  const prefix = `${dataset}/`
+  const expected = [...seen.expected].filter((event) => event.startsWith(prefix))
+  const here = [...seen.found].filter(([event]) => event.startsWith(prefix))
   if (expected.length === 0 && here.length === 0) return null
-  const missing = expected.filter((event) => !found.events.has(event))
-  const extra = here.filter(([event]) => !place.expected.has(event)).map(([event]) => event)
+  const missing = expected.filter((event) => !seen.found.has(event))
+  const extra = here.filter(([event]) => !seen.expected.has(event)).map(([event]) => event)
   const repeated = here.filter(([, times]) => times > 1).map(([event]) => event)
   return {
-    place: place.name,
-    counted: place.counted,
+    place: name,
+    counted,
     dataset,
     expected: expected.length,
     found: here.reduce((sum, [, times]) => sum + times, 0),
     faults: [
-      ...fault(place.name, 'missing', missing),
-      ...fault(place.name, 'there but not expected', extra),
-      ...fault(place.name, 'there more than once', repeated),
+      ...fault(name, 'missing', missing),
+      ...fault(name, 'there but not expected', extra),
+      ...fault(name, 'there more than once', repeated),
     ],
   }
 }

@@ -4,18 +4,19 @@ import {
   type Place,
   reconcile,
   renderReconciliation,
+  type Seen,
 } from '../../../../services/cli/demo/reconcile.ts'
 
 const expected = new Set(['shop/1', 'shop/2', 'blog/1'])
 
-function events(...names: string[]): Place['found'] {
+function events(...names: string[]): Seen {
   const found = new Map<string, number>()
   for (const name of names) countEvent(found, name.split('/')[0]!, name.split('/')[1]!)
-  return { kind: 'events', events: found }
+  return { kind: 'events', expected, found }
 }
 
-function place(found: Place['found'], faults: readonly string[] = []): Place {
-  return { name: 'sub.all', counted: 'records', expected, found, faults }
+function place(seen: Seen, faults: readonly string[] = []): Place {
+  return { name: 'sub.all', counted: 'records', seen, faults }
 }
 
 test('a place that lacks an event does not balance and names it', () => {
@@ -39,12 +40,22 @@ test('an event that has no business there is named', () => {
 })
 
 test('counts by dataset are compared where a reader sees no ids', () => {
-  const byDataset = new Map([
-    ['shop', 1],
-    ['blog', 1],
+  const seen: Seen = {
+    kind: 'counts',
+    expected: new Map([
+      ['shop', 2],
+      ['blog', 1],
+    ]),
+    found: new Map([
+      ['shop', 1],
+      ['blog', 1],
+    ]),
+  }
+  const { lines } = reconcile(['shop', 'blog'], [place(seen)])
+  expect(lines.map((line) => line.faults)).toEqual([
+    ['sub.all: records say 1 for shop, 2 must be there.'],
+    [],
   ])
-  const { lines } = reconcile(['shop', 'blog'], [place({ kind: 'counts', byDataset })])
-  expect(lines.map((line) => line.faults)).toEqual([['sub.all: records say 1, 2 must be there.'], []])
 })
 
 test('what a reader noticed by itself fails a place whose counts agree', () => {
@@ -56,7 +67,7 @@ test('what a reader noticed by itself fails a place whose counts agree', () => {
 
 test('a fault names three events and counts the rest', () => {
   const many = new Set(['a/1', 'a/2', 'a/3', 'a/4', 'a/5'])
-  const { lines } = reconcile(['a'], [{ ...place(events()), expected: many }])
+  const { lines } = reconcile(['a'], [place({ kind: 'events', expected: many, found: new Map() })])
   expect(lines[0]!.faults).toEqual(['sub.all: 5 events are missing: a/1, a/2, a/3 and 2 more.'])
 })
 
