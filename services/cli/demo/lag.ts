@@ -1,0 +1,63 @@
+import type { Log } from '../../core/kafka/log.ts'
+
+/** A consuming stage, as the broker knows it. */
+export interface Consumption {
+  /** As shown to people: `s3-sink shop-purchases`. */
+  readonly name: string
+  readonly group: string
+  readonly topic: string
+}
+
+export interface Lag {
+  readonly name: string
+  /** Offsets not yet committed, all partitions together; transaction markers among them. */
+  readonly offsets: number
+}
+
+/** How far a consumer is behind the end of its topic. Cheap: two requests. */
+export async function lagOf(log: Log, { name, group, topic }: Consumption): Promise<Lag> {
+  const [ranges, positions] = await Promise.all([
+    log.admin.offsetRanges(topic, 'read_committed'),
+    log.admin.groupPositions(group, topic),
+  ])
+  const committed = new Map(positions.map(({ partition, offset }) => [partition, offset]))
+  const offsets = ranges.reduce(
+    (sum, { partition, start, end }) => sum + end - Math.max(start, committed.get(partition) ?? 0),
+    0,
+  )
+  return { name, offsets }
+}
+
+/**
+ * Whether a consumer has committed past every record of its topic. Transaction markers take offsets and are never
+ * handed out, so an offset behind the end is looked into: is there a record between, or only markers?
+ *
+ * @param idleMs how long to wait for a record that may be there
+ */
+export async function isDrained(log: Log, { group, topic }: Consumption, idleMs: number): Promise<boolean> {
+  const [ranges, positions] = await Promise.all([
+    log.admin.offsetRanges(topic, 'read_committed'),
+    log.admin.groupPositions(group, topic),
+  ])
+  const committed = new Map(positions.map(({ partition, offset }) => [partition, offset]))
+  const behind = ranges
+    .map(({ partition, start, end }) => ({
+      topic,
+      partition,
+      end,
+      offset: Math.max(start, committed.get(partition) ?? 0),
+    }))
+    .filter(({ offset, end }) => offset < end)
+  if (behind.length === 0) return true
+  const reader = await log.openReader(behind)
+  try {
+    // A reader hands out records, or says that it has passed the end without any.
+    while (behind.some((each) => reader.position(each) < each.end)) {
+      const batches = await reader.read(idleMs)
+      if (batches.length > 0) return false
+    }
+    return true
+  } finally {
+    await reader.close()
+  }
+}

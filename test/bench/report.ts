@@ -1,0 +1,51 @@
+/** One line of the table. Latencies are null where a row has none. */
+export interface BenchRow {
+  readonly name: string
+  readonly events: number
+  readonly eventsPerSecond: number
+  readonly cpuMicrosPerEvent: number
+  readonly peakRssMiB: number
+  readonly p50Ms: number | null
+  readonly p99Ms: number | null
+}
+
+export interface BenchReport {
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryGiB: number; readonly node: string }
+  readonly commit: string
+  readonly rows: readonly BenchRow[]
+}
+
+/** The table, with each row's speed against the baseline's row of the same name where there is one. */
+export function renderReport(report: BenchReport, baseline: BenchReport | null): string {
+  const header = ['row', 'events/s', 'CPU µs/event', 'peak RSS MiB', 'p50 ms', 'p99 ms', 'vs baseline']
+  const number = (value: number | null, digits = 0) =>
+    value === null ? '–' : value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+  const lines = report.rows.map((row) => {
+    const before = baseline?.rows.find(({ name }) => name === row.name)
+    return [
+      row.name,
+      number(row.eventsPerSecond),
+      number(row.cpuMicrosPerEvent, 1),
+      number(row.peakRssMiB),
+      number(row.p50Ms, 1),
+      number(row.p99Ms, 1),
+      before ? `${number(row.eventsPerSecond / before.eventsPerSecond, 2)}×` : '–',
+    ]
+  })
+  const widths = header.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]!.length)))
+  const render = (cells: readonly string[]) =>
+    cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ')
+  const { cpu, cores, memoryGiB, node } = report.machine
+  return [
+    `${cores} × ${cpu}, ${memoryGiB} GiB, Node ${node}, commit ${report.commit}`,
+    render(header),
+    render(widths.map((width) => '-'.repeat(width))),
+    ...lines.map(render),
+    '',
+  ].join('\n')
+}
+
+/** @param sorted ascending; @param share 0.5 for the median */
+export function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
