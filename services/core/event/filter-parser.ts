@@ -1,3 +1,4 @@
+import { ENRICHED_EVENT_FIELDS } from '../../../schemas/enriched-event/v1.ts'
 import type { Field } from '../../../schemas/field.ts'
 import { suggestion } from '../control/nearest-name.ts'
 import {
@@ -29,6 +30,26 @@ import { filterTokens, type Token } from './filter-tokens.ts'
  * @throws FilterError with the place
  */
 export function parseFilter(text: string, fields: readonly Field[]): Filter {
+  return parserOf(text, fields).filter()
+}
+
+/** A value's name: a column, or a member inside a json column. */
+export interface EventPath {
+  readonly path: FilterPath
+  /** Null inside a json column, where a value's type is known only when the event comes. */
+  readonly field: Field | null
+}
+
+/**
+ * Reads the name of a value of an enriched event, as masks and record keys give it: `path` of the grammar above.
+ *
+ * @throws FilterError with the place
+ */
+export function parseEventPath(text: string): EventPath {
+  return parserOf(text, ENRICHED_EVENT_FIELDS).path()
+}
+
+function parserOf(text: string, fields: readonly Field[]): { filter(): Filter; path(): EventPath } {
   const tokens = filterTokens(text)
   let next = 0
   const peek = () => tokens[next]!
@@ -100,11 +121,10 @@ export function parseFilter(text: string, fields: readonly Field[]): Filter {
     return null
   }
 
-  /** `field` is null inside a json column, where a value's type is known only when the event comes. */
-  function parsePath(): { path: FilterPath; field: Field | null } {
+  function parsePath(): EventPath {
     const token = peek()
     const column = token.text
-    if (token.kind === 'end') fail(next === 0 ? 'the filter is empty' : 'a condition is missing at the end')
+    if (token.kind === 'end') fail(next === 0 ? 'there is nothing here' : 'a condition is missing at the end')
     if (token.kind !== 'word' || KEYWORDS.has(column.toLowerCase()))
       fail('a condition begins with the name of a column')
     const field =
@@ -189,9 +209,18 @@ export function parseFilter(text: string, fields: readonly Field[]): Filter {
     return values
   }
 
-  const filter = any(1)
-  if (peek().kind !== 'end') fail(leftover(peek()))
-  return filter
+  return {
+    filter() {
+      const filter = any(1)
+      if (peek().kind !== 'end') fail(leftover(peek()))
+      return filter
+    },
+    path() {
+      const path = parsePath()
+      if (peek().kind !== 'end') fail('the name of one value ends here')
+      return path
+    },
+  }
 }
 
 const LITERAL_TYPES: Readonly<Record<string, string>> = {

@@ -27,7 +27,7 @@ function faultOf(text: string): string {
 
 describe('a fault names its place', () => {
   test.each([
-    ['', 'the filter is empty', 0],
+    ['', 'there is nothing here', 0],
     ['brwoser = 1', 'there is no column "brwoser"; did you mean "browser"?', 0],
     ['browser == 1', 'a value is missing after "="', 9],
     ["browser = 'Firefox", 'this text has no closing quote', 10],
