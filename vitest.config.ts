@@ -1,23 +1,26 @@
 import { defineConfig } from 'vitest/config'
+import { ENGINE_NEEDS, ENGINE_TESTS, lacking } from './test/helpers/needs.ts'
 
 /**
  * `unit` needs nothing and runs in seconds; `engines` runs on a real Kafka, S3 server and ClickHouse engine that
- * `test/helpers/start-engines.ts` starts once for the whole run.
+ * `test/helpers/start-engines.ts` starts once for the whole run. Where the machine cannot run the engines, their
+ * tests are left out and the reporter says so.
  */
 export default defineConfig({
   test: {
+    reporters: ['default', './test/helpers/summary-reporter.ts'],
     projects: [
       {
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/integration/**', 'test/e2e/**'],
+          exclude: ENGINE_TESTS,
         },
       },
       {
         test: {
           name: 'engines',
-          include: ['test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+          include: lacking(...ENGINE_NEEDS) === null ? ENGINE_TESTS : [],
           globalSetup: ['test/helpers/start-engines.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,

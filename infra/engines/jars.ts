@@ -9,17 +9,39 @@ export function cacheDir(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'millrace')
 }
 
+/** Kafka's command line tools (`kafka-tools`) come apart from the broker; only tests use them. */
+export const JAR_ENGINES = ['kafka', 'kafka-tools', 's3proxy'] as const
+export type JarEngine = (typeof JAR_ENGINES)[number]
+
+/** Where the jars of `<engine>/pom.xml` are kept, by the pom's hash. */
+function jarsDir(engine: JarEngine): string {
+  const hash = createHash('sha256')
+    .update(readFileSync(pomOf(engine)))
+    .digest('hex')
+    .slice(0, 16)
+  return join(cacheDir(), 'jars', `${engine}-${hash}`)
+}
+
+function pomOf(engine: JarEngine): string {
+  return join(import.meta.dirname, engine, 'pom.xml')
+}
+
+/** Whether the jars are there, so that neither Maven nor a network is needed. */
+export function jarsFetched(engine: JarEngine): boolean {
+  const dir = jarsDir(engine)
+  return existsSync(dir) && readdirSync(dir).length > 0
+}
+
 /**
  * The jars that `<engine>/pom.xml` names, fetched through Maven once and kept by the pom's hash.
  *
  * @returns the directory that holds them
  * @throws Error naming what to install when Maven is missing, or Maven's own words
  */
-export function fetchJars(engine: 'kafka' | 'kafka-tools' | 's3proxy'): string {
-  const pom = join(import.meta.dirname, engine, 'pom.xml')
-  const hash = createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 16)
-  const dir = join(cacheDir(), 'jars', `${engine}-${hash}`)
-  if (existsSync(dir) && readdirSync(dir).length > 0) return dir
+export function fetchJars(engine: JarEngine): string {
+  const pom = pomOf(engine)
+  const dir = jarsDir(engine)
+  if (jarsFetched(engine)) return dir
   const unfinished = `${dir}.${process.pid}`
   mkdirSync(unfinished, { recursive: true })
   const run = spawnSync(
@@ -49,4 +71,17 @@ export function fetchJars(engine: 'kafka' | 'kafka-tools' | 's3proxy'): string {
     rmSync(unfinished, { recursive: true, force: true }) // Another process was faster.
   }
   return dir
+}
+
+if (import.meta.main) {
+  if (process.argv.includes('--check')) {
+    process.exitCode = JAR_ENGINES.every(jarsFetched) ? 0 : 1
+  } else {
+    try {
+      for (const engine of JAR_ENGINES) fetchJars(engine)
+    } catch (error) {
+      process.stderr.write(`${(error as Error).message}\n`)
+      process.exitCode = 1
+    }
+  }
 }

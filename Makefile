@@ -1,0 +1,41 @@
+# Every recipe runs with the Node that the project needs, whatever the machine's own is.
+RUN := infra/with-node.sh
+MILLRACE := bin/millrace
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit check bench up down logs clean
+
+help: ## List every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: Node 24, packages, the Kafka client, the engines
+	@infra/setup.sh
+
+demo: setup ## Run everything on sample traffic and print the reconciliation table
+	@$(MILLRACE) demo
+
+test: ## Install what is missing, then check and run every test
+	@infra/setup.sh --tests || { echo '0 passed, 1 failed'; exit 1; }
+	@$(RUN) node test/run.ts
+
+test-unit: setup ## Run the tests that need no engine
+	@$(RUN) node test/run.ts unit
+
+check: setup ## Lint, format check, types and the layout rules
+	@$(RUN) node test/run.ts check
+
+bench: setup ## Measure this machine and write test/bench/latest.json
+	@$(RUN) node test/bench/run.ts
+
+up: setup ## Start engines and stages in the background
+	@$(MILLRACE) up --detach
+
+down: ## Stop what `make up` started and wait until it is gone
+	@$(MILLRACE) down
+
+logs: ## Follow the logs of everything that is up
+	@tail -n 20 -F .millrace/logs/*.log
+
+clean: ## Remove engines' data, logs and installed packages of this checkout; caches stay
+	@[ ! -e .millrace/run/state.json ] || $(MILLRACE) down
+	@rm -rf .millrace node_modules

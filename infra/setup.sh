@@ -1,0 +1,367 @@
+#!/usr/bin/env bash
+# setup.sh [--tests]
+#
+# Brings everything here that the project needs, and nothing that is there already: Node 24, the npm packages, the
+# native Kafka client, the engines' jars. What cannot be installed from here is named with the command that does it.
+# With --tests, a machine without Java or Maven is no failure: the tests that need them say that they did not run.
+#
+# Runs on the bash of macOS (3.2) too. Sourcing the file defines the functions and does nothing.
+set -uo pipefail
+
+NODE_VERSION=24.21.0
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+TOOLCHAIN=$ROOT/.millrace/toolchain
+LOG_DIR=$ROOT/.millrace/logs
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/millrace
+KAFKA_CLIENT=$ROOT/node_modules/@confluentinc/kafka-javascript
+# Longest wait for a prebuilt binary: a blocked network may answer nothing at all.
+PREBUILT_TIMEOUT_S=90
+MISSING=0
+# Process group of the step under way.
+STEP=
+
+# --- what is said ---------------------------------------------------------------------------------------------
+
+# seconds_since START
+seconds_since() { echo "$((SECONDS - $1))"; }
+
+# told STATE WHAT SECONDS: the one line of a step
+told() { printf '  %-7s %s (%s s)\n' "$1" "$2" "$3"; }
+
+# missing WHAT DEBIAN MACOS
+missing() {
+  MISSING=$((MISSING + 1))
+  printf '  missing %s\n          Debian: %s\n          macOS:  %s\n' "$1" "$2" "$3"
+}
+
+# Addresses say nothing that helps and may be private.
+without_addresses() {
+  sed -E -e 's#[a-z+]+://[^[:space:]"'"'"']*#(address)#g' -e 's#(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET) [^[:space:]]+#\1 (address)#g'
+}
+
+# step WHAT FUNCTION [ARGUMENT]...: runs it with its output in a log, shows that time passes, ends in one line.
+# The function may leave a sentence in $SAID, which then stands for WHAT. With OPTIONAL set, its value is what is
+# said when it fails, and the log's end is not shown.
+step() {
+  local what=$1 started=$SECONDS log status ticks=0 shown=0 said
+  shift
+  log=$LOG_DIR/setup-$(echo "$what" | tr -cs 'a-zA-Z0-9\n' '-' | tr 'A-Z' 'a-z').log
+  said=$log.said
+  mkdir -p "$LOG_DIR"
+  rm -f "$said"
+  # A process group of its own (-m), so that an interrupt ends everything that the step started.
+  set -m
+  (SAID=; "$@"; status=$?; [ -z "$SAID" ] || echo "$SAID" >"$said"; exit "$status") >"$log" 2>&1 </dev/null &
+  STEP=$!
+  set +m
+  while kill -0 "$STEP" 2>/dev/null; do
+    sleep 0.1
+    ticks=$((ticks + 1))
+    if [ "$ticks" -lt 10 ]; then continue; fi
+    if [ -t 1 ]; then
+      printf '\r  ...     %s: %s s ' "$what" "$(seconds_since "$started")"
+      shown=1
+    elif [ $((ticks % 150)) -eq 10 ]; then
+      printf '  ...     %s: %s s\n' "$what" "$(seconds_since "$started")"
+    fi
+  done
+  wait "$STEP"
+  status=$?
+  STEP=
+  [ "$shown" -eq 0 ] || printf '\r\033[K'
+  if [ "$status" -eq 0 ]; then
+    told ok "$(cat "$said" 2>/dev/null || echo "$what")" "$(seconds_since "$started")"
+  elif [ -n "${OPTIONAL:-}" ]; then
+    told no "$what: $OPTIONAL" "$(seconds_since "$started")"
+  else
+    told failed "$what" "$(seconds_since "$started")"
+    tail -n 20 "$log" | without_addresses | sed 's/^/          /'
+    echo "          (all of it: ${log#"$ROOT"/})"
+  fi
+  rm -f "$said"
+  return "$status"
+}
+
+# --- what the machine has -------------------------------------------------------------------------------------
+
+# major_of VERSION: 24 of v24.1.0, 17 of 17.0.15, 8 of 1.8.0_402
+major_of() {
+  local version=${1#v}
+  version=${version#1.}
+  echo "${version%%[!0-9]*}"
+}
+
+java_version() { java -version 2>&1 | sed -n 's/.*version "\([^"]*\)".*/\1/p' | head -n 1; }
+
+check_java() {
+  local version
+  version=$(java_version)
+  if [ -n "$version" ] && [ "$(major_of "$version")" -ge 17 ]; then
+    told ok "Java $version" 0
+    return 0
+  fi
+  missing "Java 17 or newer${version:+ (there is $version)}" \
+    'apt-get install openjdk-17-jre-headless' 'brew install openjdk@17'
+  return 1
+}
+
+check_maven() {
+  if command -v mvn >/dev/null; then return 0; fi
+  missing 'Maven, to fetch the engines' 'apt-get install maven' 'brew install maven'
+  return 1
+}
+
+# node_platform: linux-x64, darwin-arm64, …
+node_platform() {
+  local cpu
+  cpu=$(uname -m)
+  case $cpu in
+    x86_64 | amd64) cpu=x64 ;;
+    aarch64 | arm64) cpu=arm64 ;;
+  esac
+  echo "$(uname -s | tr 'A-Z' 'a-z')-$cpu"
+}
+
+# --- Node and the npm packages --------------------------------------------------------------------------------
+
+right_node() { "$ROOT/infra/with-node.sh" sh -c 'command -v node' 2>/dev/null; }
+
+# node_package PLATFORM: Linux builds are packages of their own; elsewhere the package `node` picks the right one.
+node_package() {
+  case $1 in
+    linux-x64 | linux-arm64) echo "node-$1@$NODE_VERSION" ;;
+    *) echo "node@$NODE_VERSION" ;;
+  esac
+}
+
+install_node() {
+  mkdir -p "$TOOLCHAIN"
+  npm install --prefix "$TOOLCHAIN" --no-save --no-audit --no-fund "$(node_package "$(node_platform)")" || return 1
+  right_node >/dev/null && SAID="Node $("$(right_node)" --version) installed under .millrace/toolchain"
+}
+
+ensure_node() {
+  local node
+  if node=$(right_node); then
+    told ok "Node $("$node" --version)" 0
+    return 0
+  fi
+  if ! command -v npm >/dev/null; then
+    missing 'npm, to fetch Node 24' 'apt-get install nodejs npm' 'brew install node@24'
+    return 1
+  fi
+  step "Node $NODE_VERSION" install_node
+}
+
+npm_ci() {
+  npm ci --ignore-scripts --no-audit --no-fund && SAID='npm packages installed'
+}
+
+ensure_packages() {
+  if [ -L "$ROOT/node_modules" ]; then
+    told ok 'npm packages: node_modules is a link and is left as it is' 0
+  elif node "$ROOT/infra/packages-current.ts"; then
+    told ok 'npm packages' 0
+  else
+    step 'npm packages' npm_ci
+  fi
+}
+
+# --- the native Kafka client ----------------------------------------------------------------------------------
+
+kafka_client_loads() { (cd "$ROOT" && node -e "require('@confluentinc/kafka-javascript')") >/dev/null 2>&1; }
+
+os_release() {
+  if [ -r /etc/os-release ]; then
+    # shellcheck disable=SC1091
+    (. /etc/os-release && echo "${ID:-linux}${VERSION_ID:-}")
+  else
+    echo "$(uname -s | tr 'A-Z' 'a-z')$(uname -r | cut -d. -f1)"
+  fi
+}
+
+# The built module fits one version of the package, one ABI of Node, one processor and one set of system libraries.
+native_key() {
+  echo "kafka-javascript-$(node -p "require('$KAFKA_CLIENT/package.json').version")-abi$(node -p process.versions.modules)-$(node_platform)-$(os_release)"
+}
+
+# What of build/ is needed to run: the module and, linked dynamically, its own librdkafka.
+native_files() {
+  (cd "$KAFKA_CLIENT" && ls build/Release/*.node build/deps/librdkafka*.so.* build/deps/librdkafka*.[0-9]*.dylib 2>/dev/null)
+}
+
+# copy_native FROM TO: reads the list of paths from standard input
+copy_native() {
+  local path
+  while IFS= read -r path; do
+    mkdir -p "$2/$(dirname "$path")" && cp -L "$1/$path" "$2/$path" || return 1
+  done
+}
+
+native_from_cache() {
+  local kept
+  kept=$CACHE/native/$(native_key)
+  [ -d "$kept/build" ] || return 1
+  (cd "$kept" && find build -type f) | copy_native "$kept" "$KAFKA_CLIENT" && kafka_client_loads
+}
+
+keep_native() {
+  local kept unfinished
+  kept=$CACHE/native/$(native_key)
+  unfinished=$kept.$$
+  native_files | copy_native "$KAFKA_CLIENT" "$unfinished" || return 0
+  rm -rf "$kept"
+  mv "$unfinished" "$kept" 2>/dev/null || rm -rf "$unfinished"
+}
+
+# Without a fallback: a refused download says so within seconds, and the build is then ours to prepare.
+native_prebuilt() {
+  local pid waited=0
+  (cd "$KAFKA_CLIENT" && exec node "$ROOT/node_modules/@mapbox/node-pre-gyp/bin/node-pre-gyp" install) &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    if [ "$waited" -ge $((PREBUILT_TIMEOUT_S * 10)) ]; then
+      kill "$pid"
+      echo "Gave up after $PREBUILT_TIMEOUT_S s."
+    fi
+    sleep 0.1
+    waited=$((waited + 1))
+  done
+  wait "$pid" && kafka_client_loads
+}
+
+NATIVE_DEBIAN='g++ make python3 libssl-dev libsasl2-dev libcurl4-openssl-dev libzstd-dev zlib1g-dev liblz4-dev'
+NATIVE_MACOS='xcode-select --install; brew install openssl@3 cyrus-sasl curl zstd lz4 python3'
+
+# native_lacks: the Debian packages of $NATIVE_DEBIAN that are not installed, on one line. A compiler, make or
+# python3 from elsewhere is as good.
+native_lacks() {
+  local package lacks=
+  for package in $NATIVE_DEBIAN; do
+    case $package in
+      g++ | make | python3) command -v "$package" >/dev/null && continue ;;
+    esac
+    [ "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" = 'install ok installed' ] && continue
+    lacks="$lacks${lacks:+ }$package"
+  done
+  echo "$lacks"
+}
+
+apt_install() {
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $1 && return 0
+  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $1
+}
+
+# ensure_native_tools: 0 when the build can start
+ensure_native_tools() {
+  local lacks tool
+  if command -v dpkg-query >/dev/null; then
+    lacks=$(native_lacks)
+    [ -z "$lacks" ] && return 0
+    if [ "$(id -u)" -eq 0 ]; then
+      step "Debian packages: $lacks" apt_install "$lacks"
+      return
+    fi
+    missing "what the Kafka client is built with: $lacks" "sudo apt-get install $lacks" "$NATIVE_MACOS"
+    return 1
+  fi
+  for tool in c++ make python3; do
+    if ! command -v "$tool" >/dev/null; then
+      missing "$tool, to build the Kafka client" "apt-get install $NATIVE_DEBIAN" "$NATIVE_MACOS"
+      return 1
+    fi
+  done
+}
+
+native_build() {
+  local home
+  home=$(dirname "$(dirname "$(command -v node)")")
+  # The headers that came with this Node; else node-gyp fetches them, or takes those of another Node.
+  if [ -f "$home/include/node/node_version.h" ]; then export npm_config_nodedir=$home; fi
+  if [ "$(uname -s)" = Darwin ] && command -v brew >/dev/null; then
+    local formula
+    for formula in openssl@3 cyrus-sasl curl zstd lz4; do
+      export CPPFLAGS="${CPPFLAGS:-} -I$(brew --prefix "$formula")/include"
+      export LDFLAGS="${LDFLAGS:-} -L$(brew --prefix "$formula")/lib"
+    done
+  fi
+  # Dynamic: the static build downloads and compiles its own OpenSSL. JOBS breaks librdkafka's Makefile.
+  (cd "$ROOT" && unset JOBS && CKJS_LINKING=dynamic npm_config_build_from_source=true \
+    npm rebuild @confluentinc/kafka-javascript --foreground-scripts) || return 1
+  kafka_client_loads && keep_native && SAID='native Kafka client built and kept for the next clone'
+}
+
+ensure_kafka_client() {
+  local started=$SECONDS
+  if kafka_client_loads; then
+    told ok 'native Kafka client' "$(seconds_since "$started")"
+  elif native_from_cache; then
+    told ok 'native Kafka client, from the cache' "$(seconds_since "$started")"
+  elif OPTIONAL='cannot be had here; it is compiled instead' step 'native Kafka client, prebuilt' native_prebuilt; then
+    keep_native
+  else
+    ensure_native_tools && step 'native Kafka client: compiling, two minutes or so' native_build
+  fi
+}
+
+# --- the engines ----------------------------------------------------------------------------------------------
+
+fetch_jars() { node "$ROOT/infra/engines/jars.ts" && SAID='jars of Kafka and S3Proxy fetched'; }
+
+ensure_jars() {
+  if node "$ROOT/infra/engines/jars.ts" --check; then
+    told ok 'jars of Kafka and S3Proxy' 0
+    return 0
+  fi
+  check_maven && step 'jars of Kafka and S3Proxy' fetch_jars
+}
+
+# --- all of it ------------------------------------------------------------------------------------------------
+
+# Two set-ups of one checkout at a time would install over each other.
+take_turn() {
+  local lock=$ROOT/.millrace/setup.lock holder said=0
+  mkdir -p "$ROOT/.millrace"
+  until (set -o noclobber && echo $$ >"$lock") 2>/dev/null; do
+    holder=$(cat "$lock" 2>/dev/null)
+    if [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; then
+      rm -f "$lock"
+      continue
+    fi
+    [ "$said" -eq 1 ] || echo "  ...     another set-up of this checkout is under way (pid $holder); waiting for it"
+    said=1
+    sleep 0.5
+  done
+  trap 'rm -f "$ROOT/.millrace/setup.lock"; [ -z "$STEP" ] || kill -- "-$STEP" 2>/dev/null' EXIT
+  trap 'exit 130' INT TERM
+}
+
+main() {
+  local for_tests=0
+  case ${1:-} in
+    '') ;;
+    --tests) for_tests=1 ;;
+    *)
+      echo 'Usage: infra/setup.sh [--tests]' >&2
+      return 2
+      ;;
+  esac
+  echo 'Setting up:'
+  cd "$ROOT" || return 1
+  take_turn
+  check_java
+  ensure_node || return 1
+  PATH=$(dirname "$(right_node)"):$PATH
+  export PATH
+  ensure_packages || return 1
+  ensure_kafka_client || [ "$MISSING" -gt 0 ] || return 1
+  ensure_jars || [ "$MISSING" -gt 0 ] || return 1
+  if [ "$MISSING" -gt 0 ] && [ "$for_tests" -eq 0 ]; then
+    echo "  Install what is missing, then run this again: what is done is not done twice."
+    return 1
+  fi
+  told done 'set-up' "$SECONDS"
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then main "$@"; fi

@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { registerRun } from './commands/run.ts'
+import { endOf } from './exit-status.ts'
+
+/** The whole command line. One file per command, each naming itself here. */
+export function buildProgram(): Command {
+  const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'))
+  const program = new Command('millrace')
+    .description(manifest.description)
+    .version(manifest.version)
+    .showHelpAfterError('(millrace --help lists the commands and their options.)')
+    .exitOverride()
+  registerRun(program)
+  return program
+}
+
+if (import.meta.main) {
+  try {
+    await buildProgram().parseAsync()
+  } catch (error) {
+    const { status, sentence } = endOf(error)
+    if (sentence !== null) process.stderr.write(`millrace: ${sentence}\n`)
+    process.exitCode = status
+  }
+}

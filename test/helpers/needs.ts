@@ -1,0 +1,79 @@
+import { spawnSync } from 'node:child_process'
+import { JAR_ENGINES, jarsFetched } from '../../infra/engines/jars.ts'
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** What the machine lacks for this test; the reporter prints it. */
+    needs?: string
+  }
+}
+
+/** What a test may need of the machine: the words for it, and whether it is there. */
+const NEEDS = {
+  java: {
+    words:
+      'Java 17 or newer (Debian: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17)',
+    there: () => Number(/version "(?:1\.)?(\d+)/.exec(outputOf('java', ['-version']) ?? '')?.[1] ?? 0) >= 17,
+  },
+  jars: {
+    words: 'the engines’ jars (install Maven, then: make setup)',
+    there: () => JAR_ENGINES.every(jarsFetched),
+  },
+  'kafka-client': {
+    words: 'the native Kafka client (make setup)',
+    there: () => outputOf(process.execPath, ['-e', "require('@confluentinc/kafka-javascript')"]) !== null,
+  },
+  chdb: {
+    words: 'chdb, which has no build for this platform',
+    there: () => outputOf(process.execPath, ['-e', "require.resolve('chdb')"]) !== null,
+  },
+  docker: {
+    words: 'a running Docker daemon',
+    there: () => outputOf('docker', ['info']) !== null,
+  },
+  pyarrow: {
+    words: 'Python with pyarrow (pip install pyarrow)',
+    there: () => outputOf('python3', ['-c', 'import pyarrow']) !== null,
+  },
+  kcat: {
+    words: 'kcat (Debian: apt-get install kcat; macOS: brew install kcat)',
+    there: () => outputOf('kcat', ['-V']) !== null,
+  },
+  go: {
+    words: 'Go (Debian: apt-get install golang; macOS: brew install go)',
+    there: () => outputOf('go', ['version']) !== null,
+  },
+} as const
+
+export type Need = keyof typeof NEEDS
+
+/** Standard output and error of a command that succeeds, else null. */
+function outputOf(command: string, args: readonly string[]): string | null {
+  const run = spawnSync(command, [...args], { encoding: 'utf8', timeout: 30_000 })
+  return run.status === 0 ? run.stdout + run.stderr : null
+}
+
+const known = new Map<Need, boolean>()
+
+/** The words for the first of these that the machine lacks, null when everything is there. */
+export function lacking(...needs: readonly Need[]): string | null {
+  for (const need of needs) {
+    const there = known.get(need) ?? NEEDS[need].there()
+    known.set(need, there)
+    if (!there) return NEEDS[need].words
+  }
+  return null
+}
+
+/**
+ * Options of a test or suite that cannot run everywhere: `test('…', needs('kcat'), async () => …)`. Where something
+ * is lacking the test is not run and the report says so and why; a test skipped in any other way counts as failed.
+ */
+export function needs(...all: readonly Need[]): { readonly skip?: true; readonly meta?: { needs: string } } {
+  const words = lacking(...all)
+  return words === null ? {} : { skip: true, meta: { needs: words } }
+}
+
+/** What the whole `engines` project needs. */
+export const ENGINE_NEEDS = ['java', 'jars', 'kafka-client'] as const satisfies readonly Need[]
+export const ENGINE_TESTS = ['test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts']
