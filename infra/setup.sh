@@ -307,14 +307,14 @@ ensure_kafka_client() {
 
 # --- the engines ----------------------------------------------------------------------------------------------
 
-fetch_jars() { node "$ROOT/infra/engines/jars.ts" && SAID='jars of Kafka and S3Proxy fetched'; }
+fetch_jars() { node "$ROOT/infra/engines/jars.ts" && SAID='jars of the engines fetched'; }
 
 ensure_jars() {
   if node "$ROOT/infra/engines/jars.ts" --check; then
-    told ok 'jars of Kafka and S3Proxy' 0
+    told ok 'jars of the engines' 0
     return 0
   fi
-  check_maven && step 'jars of Kafka and S3Proxy' fetch_jars
+  check_maven && step 'jars of the engines' fetch_jars
 }
 
 # --- all of it ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ export function cacheDir(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'millrace')
 }
 
-/** Kafka's command line tools (`kafka-tools`) come apart from the broker; only tests use them. */
+/** Kafka's command line tools (`kafka-tools`) come apart from the broker: an independent reader of topics. */
 export const JAR_ENGINES = ['kafka', 'kafka-tools', 's3proxy'] as const
 export type JarEngine = (typeof JAR_ENGINES)[number]
 

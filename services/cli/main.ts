@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { registerGenerate } from './commands/generate.ts'
+import { registerImport } from './commands/import.ts'
 import { registerRun } from './commands/run.ts'
 import { endOf } from './exit-status.ts'
 
@@ -13,6 +15,8 @@ export function buildProgram(): Command {
     .showHelpAfterError('(millrace --help lists the commands and their options.)')
     .exitOverride()
   registerRun(program)
+  registerGenerate(program)
+  registerImport(program)
   return program
 }
 

@@ -16,8 +16,8 @@ const NEEDS = {
     there: () => Number(/version "(?:1\.)?(\d+)/.exec(outputOf('java', ['-version']) ?? '')?.[1] ?? 0) >= 17,
   },
   jars: {
-    words: 'the engines’ jars (install Maven, then: make setup)',
-    there: () => JAR_ENGINES.every(jarsFetched),
+    words: 'the engines’ jars (Debian: apt-get install maven; macOS: brew install maven; then: make setup)',
+    there: () => JAR_ENGINES.every(jarsFetched) || outputOf('mvn', ['--version']) !== null,
   },
   'kafka-client': {
     words: 'the native Kafka client (make setup)',
