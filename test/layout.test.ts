@@ -46,10 +46,10 @@ test('services import nothing from infra or test', () => {
   expect(wrong).toEqual([])
 })
 
-/** Client libraries, each with the adapter files that may import it. */
+/** Client libraries, each with the adapter files that may import it. The demo counts with readers of its own. */
 const CLIENT_LIBRARIES: Readonly<Record<string, RegExp>> = {
   '@confluentinc/kafka-javascript': /^services\/core\/kafka\/librdkafka/,
-  '@aws-sdk/client-s3': /^services\/core\/object-store\/s3-/,
+  '@aws-sdk/client-s3': /^services\/core\/object-store\/s3-|^services\/cli\/demo\/delivery-reader\.ts$/,
   '@clickhouse/client': /^services\/core\/clickhouse\/http-/,
   '@duckdb/node-api': /duckdb[^/]*\.ts$/,
   maxmind: /^services\/enricher\/.*geo[^/]*\.ts$/,
