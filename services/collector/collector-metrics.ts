@@ -1,0 +1,87 @@
+import type { Protocol } from '../../schemas/raw-event/v1.ts'
+import type { RejectionCode } from '../../schemas/rejected-event/v1.ts'
+import { LATENCY_BUCKETS, type Metrics } from '../core/runtime/metrics.ts'
+import type { RequestRefusalCode } from './request-refusal.ts'
+
+/** What became of the events of one request that was read. */
+export interface EventCounts {
+  readonly protocol: Protocol
+  readonly accepted: number
+  readonly rejected: ReadonlyMap<RejectionCode, number>
+}
+
+export interface CollectorMetrics {
+  /** Kafka acknowledged: received = accepted + rejected. */
+  acknowledged(counts: EventCounts): void
+  /** Kafka did not: received = not taken, or received = unknown. */
+  failed(protocol: Protocol, events: number, outcome: 'not_taken' | 'unknown'): void
+  refused(code: RequestRefusalCode): void
+  answered(seconds: number): void
+  bodyBytes(wire: number, decoded: number): void
+  inFlightBytes(bytes: number): void
+}
+
+/** Received = accepted + rejected + not taken + unknown, for every protocol, at any time. */
+export function createCollectorMetrics(metrics: Metrics): CollectorMetrics {
+  const received = metrics.counter(
+    'millrace_collector_events_received_total',
+    'Events of requests that were read and had a valid key.',
+    ['protocol'],
+  )
+  const accepted = metrics.counter(
+    'millrace_collector_events_accepted_total',
+    'Events that Kafka acknowledged and that go on to the enricher.',
+    ['protocol'],
+  )
+  const rejected = metrics.counter(
+    'millrace_collector_events_rejected_total',
+    'Events refused inside an accepted request; acknowledged by Kafka as rejected.',
+    ['protocol', 'code'],
+  )
+  const failed = metrics.counter(
+    'millrace_collector_events_failed_total',
+    'Events of requests answered 503: not_taken left nothing, unknown zero or one record each.',
+    ['protocol', 'outcome'],
+  )
+  const refused = metrics.counter(
+    'millrace_collector_requests_refused_total',
+    'Requests answered with a status of 400 or more.',
+    ['code'],
+  )
+  const seconds = metrics.histogram(
+    'millrace_collector_request_seconds',
+    'From the end of the headers to the answer, seconds.',
+    LATENCY_BUCKETS,
+  )
+  const bytes = metrics.counter(
+    'millrace_collector_body_bytes_total',
+    'Bytes of request bodies: wire as they arrived, decoded after decompression.',
+    ['state'],
+  )
+  const inFlight = metrics.gauge(
+    'millrace_collector_in_flight_bytes',
+    'Bytes of bodies and records held for requests under way.',
+  )
+  return {
+    acknowledged({ protocol, accepted: good, rejected: bad }) {
+      let events = good
+      for (const [code, count] of bad) {
+        events += count
+        rejected.add(count, { protocol, code })
+      }
+      received.add(events, { protocol })
+      if (good > 0) accepted.add(good, { protocol })
+    },
+    failed(protocol, events, outcome) {
+      received.add(events, { protocol })
+      failed.add(events, { protocol, outcome })
+    },
+    refused: (code) => refused.add(1, { code }),
+    answered: (value) => seconds.observe(value),
+    bodyBytes(wire, decoded) {
+      bytes.add(wire, { state: 'wire' })
+      bytes.add(decoded, { state: 'decoded' })
+    },
+    inFlightBytes: (value) => inFlight.set(value),
+  }
+}
