@@ -47,7 +47,8 @@ export interface OpenCollector {
   nowMs: number
   /** Bytes that the budget has out. */
   inFlightBytes(): number
-  raw(): RawEvent[]
+  /** Those decoded, from this index on. */
+  raw(from?: number): RawEvent[]
   post(body: unknown, options?: PostOptions): Promise<Answer>
 }
 
@@ -121,7 +122,7 @@ export function openCollector(environment: Readonly<Record<string, string>> = {}
     nowMs: NOW_MS,
     onProduce: async () => {},
     inFlightBytes: () => budget.usedBytes,
-    raw: () => records.map((record) => rawOf(record)),
+    raw: (from = 0) => records.slice(from).map(rawOf),
     async post(body, { path = '/v1/events', headers = {}, key: sentKey = WRITE_KEY } = {}) {
       const response = await server.app.inject({
         method: 'POST',
