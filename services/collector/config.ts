@@ -1,5 +1,5 @@
-import { DEPTH_CEILING } from '../core/event/scan-json.ts'
 import { REJECTED_PAYLOAD_SETTING } from '../core/event/cut-payload.ts'
+import { DEPTH_CEILING } from '../core/event/scan-json.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
 import { bytes, duration, integer, type Settings, text } from '../core/runtime/settings.ts'
 import { parseCidrs } from './client-address.ts'
@@ -106,15 +106,6 @@ export const COLLECTOR_OWN_SETTINGS = {
   lingerMs: duration('MILLRACE_COLLECTOR_LINGER', {
     default: '5ms',
     doc: 'How long records of different requests are gathered before they are sent to Kafka together.',
-  }),
-  gatherRecordsMax: integer('MILLRACE_COLLECTOR_GATHER_RECORDS_MAX', {
-    default: '500',
-    min: 1,
-    doc: 'Gathered records that are sent without waiting longer.',
-  }),
-  gatherBytesMax: bytes('MILLRACE_COLLECTOR_GATHER_BYTES_MAX', {
-    default: '1MB',
-    doc: 'Gathered bytes that are sent without waiting longer.',
   }),
   produceTimeoutMs: duration('MILLRACE_COLLECTOR_PRODUCE_TIMEOUT', {
     default: '10s',

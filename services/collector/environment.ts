@@ -1,0 +1,26 @@
+import type { ControlView } from '../core/control/control-view.ts'
+import type { Producer } from '../core/kafka/log.ts'
+import type { Clock } from '../core/runtime/clock.ts'
+import type { Logger } from '../core/runtime/logger.ts'
+import type { ByteBudget } from './byte-budget.ts'
+import type { CollectorMetrics } from './collector-metrics.ts'
+import type { IdempotencyCache } from './idempotency.ts'
+import type { KafkaWatch } from './kafka-watch.ts'
+
+/** Everything outside the collector that it needs. */
+export interface Environment {
+  readonly control: Pick<ControlView, 'snapshot' | 'problem'>
+  readonly producer: Pick<Producer, 'produce'>
+  readonly kafka: Pick<KafkaWatch, 'note'>
+  /** Topic of the raw events and its partition count. */
+  readonly rawTopic: string
+  readonly rawPartitions: number
+  readonly budget: ByteBudget
+  readonly idempotency: IdempotencyCache
+  /** Makes the id of an event that brings none. */
+  readonly nextEventId: () => string
+  readonly randomBytes: (size: number) => Buffer
+  readonly clock: Clock
+  readonly metrics: CollectorMetrics
+  readonly logger: Logger
+}

@@ -1,0 +1,62 @@
+import { randomBytes, randomFillSync } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { openControlView } from '../core/control/control-topic.ts'
+import { uuidv7Generator } from '../core/event/event-id.ts'
+import { openKafkaLog } from '../core/kafka/librdkafka-log.ts'
+import { kafkaNames } from '../core/kafka/topics.ts'
+import type { Stage } from '../core/runtime/stage.ts'
+import { createByteBudget } from './byte-budget.ts'
+import { createCollectorMetrics } from './collector-metrics.ts'
+import { COLLECTOR_SETTINGS } from './config.ts'
+import { drainServer } from './drain-server.ts'
+import { createIdempotencyCache } from './idempotency.ts'
+import { createKafkaWatch } from './kafka-watch.ts'
+import { buildServer } from './server.ts'
+
+const KAFKA_WATCH_MS = 5_000
+
+/** Events in over HTTP, out to `events.raw`. */
+export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
+  name: 'collector',
+  settings: COLLECTOR_SETTINGS,
+  async run(settings, { logger, metrics, health, stopping, clock }) {
+    const names = kafkaNames(settings.kafkaPrefix)
+    const log = await openKafkaLog(settings, logger)
+    const control = await openControlView({ log, names, clock, logger })
+    const topic = await log.admin.describeTopic(names.raw)
+    if (topic === null)
+      throw new Error(`The topic ${names.raw} is not there. Run \`millrace apply\`, which makes it.`)
+    const producer = await log.openProducer({
+      clientId: 'millrace-collector',
+      lingerMs: settings.lingerMs,
+      deliveryTimeoutMs: settings.produceTimeoutMs,
+    })
+    const kafka = createKafkaWatch(log.admin, names.raw, topic.partitions, KAFKA_WATCH_MS, clock)
+    health.add({ name: 'kafka', kind: 'ready', problem: kafka.problem })
+    health.add({ name: 'control', kind: 'ready', problem: () => control.problem() })
+
+    const collectorMetrics = createCollectorMetrics(metrics)
+    const server = buildServer(settings, {
+      control,
+      producer,
+      kafka,
+      rawTopic: names.raw,
+      rawPartitions: topic.partitions,
+      budget: createByteBudget(settings.inFlightBytesMax, collectorMetrics.inFlightBytes),
+      idempotency: createIdempotencyCache(settings.idempotencyCacheBytesMax, clock),
+      nextEventId: uuidv7Generator({ now: clock.now, randomFill: (bytes) => void randomFillSync(bytes) }),
+      randomBytes,
+      clock,
+      metrics: collectorMetrics,
+      logger,
+    })
+    await server.app.listen({ host: settings.host, port: settings.port })
+    logger.info({ port: (server.app.server.address() as AddressInfo).port }, 'Events are taken.')
+
+    await kafka.run(stopping)
+    await drainServer(server, settings.drainGraceMs, settings.drainCutMs, clock)
+    await producer.close()
+    await control.close()
+    await log.close()
+  },
+}

@@ -1,0 +1,202 @@
+import type { Protocol } from '../../schemas/raw-event/v1.ts'
+import type { RejectionCode } from '../../schemas/rejected-event/v1.ts'
+import { cutPayload } from '../core/event/cut-payload.ts'
+import { type RawEventEncoder, rawEventEncoder, rawHeaders } from '../core/event/raw-event.ts'
+import type { ProduceRecord } from '../core/kafka/log.ts'
+import { partitionOf, recordKey } from '../core/kafka/partition.ts'
+import { isDependencyError } from '../core/runtime/errors.ts'
+import type { ByteLease } from './byte-budget.ts'
+import type { CollectorSettings } from './config.ts'
+import type { Environment } from './environment.ts'
+import { eventDigests, idempotencyKeyFault, idempotentEventId } from './idempotency.ts'
+import { judgeEvent, type Verdict } from './judge-event.ts'
+import { RequestRefusal } from './request-refusal.ts'
+import type { SentEvent, SentRequest } from './sent-request.ts'
+
+/** A request that was read and whose key was checked. */
+export interface CollectRequest {
+  readonly datasetId: string
+  readonly protocol: Protocol
+  readonly sent: SentRequest
+  readonly ip: string | null
+  readonly userAgent: string | null
+  readonly traceparent: string
+  readonly idempotencyKey: string | undefined
+  /** Judge, and leave it at that. */
+  readonly dryRun: boolean
+  readonly lease: ByteLease
+}
+
+/** The answer of the native protocol: one result per event, in the order sent. */
+export interface CollectAnswer {
+  readonly accepted: number
+  readonly rejected: number
+  readonly results: readonly EventResult[]
+}
+
+export interface EventResult {
+  readonly event_id: string
+  readonly status: 'accepted' | 'rejected'
+  readonly code?: RejectionCode
+  readonly detail?: string
+}
+
+interface JudgedEvent {
+  readonly sent: SentEvent
+  readonly verdict: Verdict
+  readonly eventId: string
+}
+
+/** A user agent stands in every record of its request, so it is kept short. */
+const USER_AGENT_CHARS_MAX = 1000
+/** What a record costs beside its value, roughly: key, headers, objects. */
+const RECORD_OVERHEAD_BYTES = 300
+
+/**
+ * Judges each event, gives it an id, and puts it into `events.raw`: the good ones as they are, the others marked as
+ * refused. Answers when Kafka has acknowledged them all.
+ *
+ * @returns a refusal `not_taken` when nothing of it is in Kafka, `unknown` when that cannot be known
+ */
+export async function collect(
+  request: CollectRequest,
+  settings: CollectorSettings,
+  env: Environment,
+): Promise<CollectAnswer | RequestRefusal> {
+  const verdicts = request.sent.events.map((event) => judgeEvent(event, settings))
+  const ids = identify(request, verdicts, env)
+  if (ids instanceof RequestRefusal) return ids
+  const judged = request.sent.events.map((sent, index) => ({
+    sent,
+    verdict: verdicts[index]!,
+    eventId: ids[index]!,
+  }))
+  if (request.dryRun) return answer(judged)
+
+  const records = encode(judged, request, settings, env)
+  const refusal = await produce(records, request, env)
+  if (refusal !== null) return refusal
+  env.metrics.acknowledged({ protocol: request.protocol, ...count(judged) })
+  return answer(judged)
+}
+
+/** An id for every event: the client's own, else made from the Idempotency-Key, else a new one. */
+function identify(
+  { sent, datasetId, idempotencyKey, dryRun }: CollectRequest,
+  verdicts: readonly Verdict[],
+  env: Environment,
+): readonly string[] | RequestRefusal {
+  if (idempotencyKey === undefined) return verdicts.map(({ eventId }) => eventId ?? env.nextEventId())
+  const fault = idempotencyKeyFault(idempotencyKey)
+  if (fault !== null) return new RequestRefusal('invalid_header', fault, 'idempotency-key')
+  const digests = eventDigests(
+    datasetId,
+    idempotencyKey,
+    sent.events.map((event) => event.sent),
+  )
+  if (!dryRun && !env.idempotency.admit(datasetId, idempotencyKey, digests))
+    return new RequestRefusal(
+      'idempotency_conflict',
+      'This Idempotency-Key was used for other events; use a new one.',
+      'idempotency-key',
+    )
+  return verdicts.map(({ eventId }, index) => eventId ?? idempotentEventId(digests[index]!))
+}
+
+function encode(
+  judged: readonly JudgedEvent[],
+  request: CollectRequest,
+  settings: CollectorSettings,
+  env: Environment,
+): ProduceRecord[] {
+  const { datasetId, protocol, sent, ip, userAgent, traceparent } = request
+  const encoder = rawEventEncoder({
+    dataset_id: datasetId,
+    collector_time: env.clock.now(),
+    protocol,
+    ip,
+    user_agent: userAgent?.slice(0, USER_AGENT_CHARS_MAX) ?? null,
+    sent_at: sent.sentAt,
+  })
+  return judged.map((event) => {
+    const key = recordKey(datasetId, event.verdict.distinctId, event.eventId)
+    return {
+      topic: env.rawTopic,
+      partition: partitionOf(key, env.rawPartitions),
+      key,
+      value: encodeValue(event, encoder, settings.payloadBytesMax),
+      headers: rawHeaders(event.eventId, datasetId, traceparent),
+    }
+  })
+}
+
+function encodeValue(
+  { sent, verdict, eventId }: JudgedEvent,
+  encoder: RawEventEncoder,
+  payloadBytesMax: number,
+) {
+  if (verdict.refusal === null)
+    return encoder.event(eventId, sent.mapped ? Buffer.from(JSON.stringify(sent.value)) : sent.sent)
+  return encoder.refused(eventId, {
+    code: verdict.refusal.code,
+    details: [verdict.refusal.detail],
+    payload: cutPayload(sent.sent, payloadBytesMax),
+    payload_bytes: sent.sent.length,
+    event: verdict.event,
+    distinct_id: verdict.distinctId,
+  })
+}
+
+/** Null when Kafka acknowledged all records. */
+async function produce(
+  records: readonly ProduceRecord[],
+  { lease, protocol }: CollectRequest,
+  env: Environment,
+): Promise<RequestRefusal | null> {
+  const bytes = records.reduce((sum, record) => sum + record.value!.length + RECORD_OVERHEAD_BYTES, 0)
+  if (!lease.take(bytes)) {
+    env.metrics.failed(protocol, records.length, 'not_taken')
+    return new RequestRefusal('not_taken', 'Too much is under way; nothing of this request was taken.')
+  }
+  try {
+    await env.producer.produce(records)
+    env.kafka.note(null)
+    return null
+  } catch (error) {
+    if (!isDependencyError(error)) throw error
+    env.kafka.note(error)
+    // The port promises that nothing was taken with these two; an operator must act on either.
+    const taken = error.code !== 'rejected' && error.code !== 'not_found'
+    const outcome = taken ? 'unknown' : 'not_taken'
+    if (taken)
+      env.logger.warn({ err: error, records: records.length }, 'Kafka did not acknowledge a request.')
+    else env.logger.error({ err: error, records: records.length }, 'Kafka refused a request’s records.')
+    env.metrics.failed(protocol, records.length, outcome)
+    return new RequestRefusal(
+      outcome,
+      taken
+        ? 'Kafka did not acknowledge in time; each event is stored once or not at all. Send again with the same ids.'
+        : 'Kafka takes no events at the moment; nothing of this request was taken.',
+    )
+  }
+}
+
+function count(judged: readonly JudgedEvent[]) {
+  const rejected = new Map<RejectionCode, number>()
+  let accepted = 0
+  for (const { verdict } of judged) {
+    if (verdict.refusal === null) accepted++
+    else rejected.set(verdict.refusal.code, (rejected.get(verdict.refusal.code) ?? 0) + 1)
+  }
+  return { accepted, rejected }
+}
+
+function answer(judged: readonly JudgedEvent[]): CollectAnswer {
+  let accepted = 0
+  const results = judged.map(({ verdict, eventId }): EventResult => {
+    if (verdict.refusal !== null) return { event_id: eventId, status: 'rejected', ...verdict.refusal }
+    accepted++
+    return { event_id: eventId, status: 'accepted' }
+  })
+  return { accepted, rejected: results.length - accepted, results }
+}
