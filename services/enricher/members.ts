@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../schemas/field.ts'
-import { isObject } from './decode.ts'
+import { isObject } from './is-object.ts'
 import { readTime, writeTime } from './timestamps.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { isObject } from '../decode.ts'
+import { isObject } from '../is-object.ts'
 import { continentOf } from '../reference/continents.ts'
 
 export interface Geo {
