@@ -11,7 +11,8 @@ export interface Assignment {
   has(partition: TopicPartition): boolean
   /** Ours, but nothing is handed out yet. */
   begin(partitions: readonly TopicPartition[]): void
-  activate(partitions: readonly TopicPartition[]): void
+  /** @returns those that were paused before they started: the native client has yet to hear of it */
+  activate(partitions: readonly TopicPartition[]): TopicPartition[]
   /** Nothing is handed out any more. Lost partitions are not ours from here on. */
   beginRevocation(partitions: readonly TopicPartition[], lost: boolean): void
   end(partitions: readonly TopicPartition[], lost: boolean): void
@@ -20,9 +21,9 @@ export interface Assignment {
   add(messages: readonly Message[]): void
   /** Up to `recordsMax` records in all, in one list per partition; none of a paused partition. */
   take(recordsMax: number): (readonly Message[])[]
-  /** @returns those that were not paused before */
+  /** @returns active ones that were not paused before */
   pause(partitions: readonly TopicPartition[]): TopicPartition[]
-  /** @returns those that were paused before */
+  /** @returns active ones that were paused before */
   resume(partitions: readonly TopicPartition[]): TopicPartition[]
   /** Drops what was fetched and what still comes until the returned function is called; null when it is not ours. */
   beginSeek(position: Position): (() => void) | null
@@ -71,7 +72,9 @@ export function createAssignment(): Assignment {
         })
     },
     activate(which) {
-      for (const partition of found(which)) if (partition.phase === 'starting') partition.phase = 'active'
+      const started = [...found(which)].filter((partition) => partition.phase === 'starting')
+      for (const partition of started) partition.phase = 'active'
+      return started.filter((partition) => partition.paused).map(plain)
     },
     beginRevocation(which, lost) {
       if (lost) epoch++
@@ -112,12 +115,12 @@ export function createAssignment(): Assignment {
     pause(which) {
       const changed = [...found(which)].filter((partition) => !partition.paused)
       for (const partition of changed) partition.paused = true
-      return changed.map(plain)
+      return changed.filter((partition) => partition.phase === 'active').map(plain)
     },
     resume(which) {
       const changed = [...found(which)].filter((partition) => partition.paused)
       for (const partition of changed) partition.paused = false
-      return changed.map(plain)
+      return changed.filter((partition) => partition.phase === 'active').map(plain)
     },
     beginSeek(position) {
       const partition = find(position)

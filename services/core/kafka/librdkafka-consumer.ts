@@ -135,7 +135,9 @@ export async function openLibrdkafkaConsumer(
         logger.warn({ err: error }, 'An assignment came too late and was dropped.')
         return
       }
-      if (active) assignment.activate(partitions)
+      if (!active) return
+      const paused = assignment.activate(partitions)
+      if (paused.length > 0) native.pause(paused)
     })
     if (!active) void close()
   }

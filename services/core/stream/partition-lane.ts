@@ -1,0 +1,250 @@
+import type { GroupConsumer, RecordBatch, TopicPartition } from '../kafka/log.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { type DependencyError, isDependencyError } from '../runtime/errors.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { RetryPolicy } from '../runtime/retry.ts'
+import type { PartitionWorker, StopReason } from './partition-worker.ts'
+
+export interface LaneOptions {
+  readonly partition: TopicPartition
+  readonly consumer: GroupConsumer
+  readonly createWorker: () => PartitionWorker
+  readonly tickMs: number
+  readonly bounds: { readonly queueRecordsMax: number; readonly queueBytesMax: number }
+  /** What one poll can add to the queue. */
+  readonly pollRecordsMax: number
+  /** How long a fenced worker rests before it takes the partition back, if it is then still assigned here. */
+  readonly fencedRestMs: number
+  readonly restart: RetryPolicy
+  readonly clock: Clock
+  readonly random: () => number
+  readonly logger: Logger
+  readonly onCrash: (error: unknown) => void
+  readonly onFailed: (error: DependencyError) => void
+  readonly onRestart: () => void
+  readonly onProgress: (lag: number, queued: number) => void
+}
+
+/** One assigned partition: its queue, its worker and the loop that drives it. */
+export interface Lane {
+  readonly partition: TopicPartition
+  /** The first worker's start offset; null when it did not start. */
+  readonly started: Promise<number | null>
+  /** Why the partition stopped for good, null while it has not. */
+  readonly failure: DependencyError | null
+  /** Queues a batch, or drops it when no worker waits for it: the next one seeks. Pauses the partition when full. */
+  offer(batch: RecordBatch): void
+  /** To be called between two polls: moves the partition to where a restarted worker wants it. */
+  continueAtSeek(): Promise<void>
+  /** Ends the worker after the call it is in; resolves when its `stop` has returned. */
+  stop(reason: StopReason): Promise<void>
+  /** Ends the loop without another call to the worker. */
+  abandon(): void
+}
+
+export function openLane(options: LaneOptions): Lane {
+  const { partition, consumer, clock, logger, bounds } = options
+  const name = `${partition.topic}/${partition.partition}`
+  const started = Promise.withResolvers<number | null>()
+  const queue: RecordBatch[] = []
+  let [queuedRecords, queuedBytes] = [0, 0]
+  let accepting = false
+  let full = false
+  let seekTo: number | null = null
+  let processedTo: number | null = null
+  let failure: DependencyError | null = null
+  let stopReason: StopReason | 'abandoned' | null = null
+  /** Tries in a row without a processed batch. */
+  let attempts = 0
+  let first = true
+  let wake = new AbortController()
+
+  function nudge(): void {
+    wake.abort()
+  }
+  async function rest(ms: number): Promise<void> {
+    if (stopReason !== null) return
+    wake = new AbortController()
+    await clock.sleep(ms, wake.signal)
+  }
+  function clearQueue(): void {
+    queue.length = 0
+    queuedRecords = 0
+    queuedBytes = 0
+  }
+  function report(): void {
+    const end = consumer.endOffset(partition)
+    const lag = end === null || processedTo === null ? 0 : Math.max(0, end - processedTo)
+    options.onProgress(lag, queuedRecords)
+  }
+
+  /** Room is made for a whole poll before fetching goes on, so the bound on records holds strictly. */
+  function fitFetching(): void {
+    const over =
+      queuedRecords + options.pollRecordsMax > bounds.queueRecordsMax || queuedBytes >= bounds.queueBytesMax
+    const low =
+      queuedRecords <= (bounds.queueRecordsMax - options.pollRecordsMax) / 2 &&
+      queuedBytes <= bounds.queueBytesMax / 2
+    if (!full && over) {
+      full = true
+      consumer.pause([partition])
+    } else if (full && low) {
+      full = false
+      consumer.resume([partition])
+    }
+  }
+
+  /** Hands the queue to a started worker until it throws or the lane is stopped. */
+  async function drive(worker: PartitionWorker): Promise<void> {
+    let tickAt = clock.monotonic() + options.tickMs
+    while (stopReason === null) {
+      const batch = queue.shift()
+      if (batch) {
+        await worker.process(batch)
+        queuedRecords -= batch.length
+        queuedBytes -= batch.byteLength
+        processedTo = batch.offset(batch.length - 1) + 1
+        attempts = 0
+        if (stopReason === null) fitFetching()
+      }
+      if (stopReason === null && clock.monotonic() >= tickAt) {
+        await worker.tick()
+        report()
+        tickAt = clock.monotonic() + options.tickMs
+      }
+      if (queue.length === 0) await rest(Math.max(0, tickAt - clock.monotonic()))
+    }
+  }
+
+  async function takeOver(worker: PartitionWorker): Promise<void> {
+    const offset = await worker.start()
+    if (stopReason !== null) return
+    processedTo = offset
+    if (first) {
+      first = false
+      accepting = true
+      started.resolve(offset)
+    } else {
+      seekTo = offset
+    }
+    await drive(worker)
+  }
+
+  /** No record reaches a worker that is not there: fetching stops and what was fetched is dropped. */
+  function holdStill(): void {
+    accepting = false
+    seekTo = null
+    full = false
+    clearQueue()
+    if (consumer.assigned(partition)) consumer.pause([partition])
+    if (first) {
+      first = false
+      started.resolve(null)
+    }
+  }
+
+  /** @returns how long to wait before the next try; null when there is none */
+  function policy(error: DependencyError): number | null {
+    if (error.retriable) {
+      attempts++
+      const { baseDelayMs, maxDelayMs } = options.restart
+      const ceiling = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(attempts - 1, 30))
+      const delayMs = Math.round(ceiling * options.random())
+      logger.warn({ err: error, partition: name, delayMs }, 'A partition failed and will be started again.')
+      return delayMs
+    }
+    if (error.code === 'fenced' || error.code === 'not_assigned') {
+      logger.info({ err: error, partition: name }, 'A partition was taken over by another process.')
+      return options.fencedRestMs
+    }
+    failure = error
+    logger.error({ err: error, partition: name }, 'A partition stopped; an operator must act.')
+    options.onFailed(error)
+    return null
+  }
+
+  async function stopWorker(worker: PartitionWorker, reason: StopReason): Promise<void> {
+    try {
+      await worker.stop(reason)
+    } catch (error) {
+      if (!isDependencyError(error)) throw error
+      logger.warn(
+        { err: error, partition: name },
+        'A worker could not end cleanly; its work will be replayed.',
+      )
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (stopReason === null) {
+      const worker = options.createWorker()
+      try {
+        await takeOver(worker)
+        if (stopReason !== 'abandoned') await stopWorker(worker, stopReason ?? 'failed')
+        return
+      } catch (error) {
+        if (!isDependencyError(error)) throw error
+        if (stopReason === 'abandoned') return
+        holdStill()
+        await stopWorker(worker, 'failed')
+        if (stopReason !== null) return
+        const delayMs = policy(error)
+        if (delayMs === null) return
+        await rest(delayMs)
+        if (stopReason === null) options.onRestart()
+      }
+    }
+  }
+
+  const done = run()
+    .catch((error) => {
+      stopReason = 'abandoned'
+      options.onCrash(error)
+    })
+    .finally(() => {
+      accepting = false
+      clearQueue()
+      started.resolve(null)
+      // A partition that stopped keeps its last lag in sight; one that is gone has none here.
+      if (failure === null) options.onProgress(0, 0)
+    })
+
+  return {
+    partition,
+    started: started.promise,
+    get failure() {
+      return failure
+    },
+    offer(batch) {
+      if (!accepting || stopReason !== null) return
+      queue.push(batch)
+      queuedRecords += batch.length
+      queuedBytes += batch.byteLength
+      fitFetching()
+      nudge()
+    },
+    async continueAtSeek() {
+      if (seekTo === null || stopReason !== null) return
+      const offset = seekTo
+      seekTo = null
+      try {
+        await consumer.seek({ ...partition, offset })
+      } catch (error) {
+        // Revoked meanwhile; the callback ends this lane.
+        if (isDependencyError(error) && error.code === 'not_assigned') return
+        throw error
+      }
+      accepting = true
+      consumer.resume([partition])
+    },
+    async stop(reason) {
+      stopReason ??= reason
+      nudge()
+      await done
+    },
+    abandon() {
+      stopReason = 'abandoned'
+      nudge()
+    },
+  }
+}

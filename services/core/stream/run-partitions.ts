@@ -1,0 +1,174 @@
+import type { GroupConsumer, GroupConsumerOptions, Log, Position, TopicPartition } from '../kafka/log.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { DependencyError } from '../runtime/errors.ts'
+import type { Health } from '../runtime/health.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import { PATIENT, type RetryPolicy } from '../runtime/retry.ts'
+import { type Lane, openLane } from './partition-lane.ts'
+import type { PartitionWorker } from './partition-worker.ts'
+
+export interface RunPartitionsOptions {
+  readonly log: Log
+  /** As `openGroupConsumer` takes them; the runner answers rebalances itself. */
+  readonly group: Omit<GroupConsumerOptions, 'onAssigned' | 'onRevoked'>
+  /** Called for every start of a partition: at assignment, and again after a failure that may pass. */
+  readonly createWorker: (partition: TopicPartition, consumer: GroupConsumer) => PartitionWorker
+  readonly tickMs: number
+  /**
+   * What waits for a worker at most, per partition. Records hold strictly and must leave room for two polls; bytes
+   * may be passed by what one poll brings, which the consumer's prefetch bounds.
+   */
+  readonly bounds: { readonly queueRecordsMax: number; readonly queueBytesMax: number }
+  /** Told when a partition stops for good: an operator must act. */
+  readonly onPartitionFailed?: (partition: TopicPartition, error: DependencyError) => void
+  /** Pauses between restarts of a worker. */
+  readonly restart?: RetryPolicy
+  /** Names the metrics: `millrace_<stage>_…`. */
+  readonly stage: string
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly health: Health
+  /** Ends the run: workers are stopped, the group is left. */
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  /** In [0, 1): spreads restarts. */
+  readonly random: () => number
+}
+
+/**
+ * Runs a stage over the partitions that its group gives this process: one loop per partition driving one
+ * `PartitionWorker`, one loop polling for all of them.
+ *
+ * ```
+ *            assigned              start() ok              retriable error
+ *  (none) ───────────▶ starting ─────────────▶ running ─────────────────────▶ resting ──▶ starting
+ *                         │                       │ fenced, not_assigned ──▶ ended
+ *                         └─ same as running      │ other DependencyError ─▶ stopped, with an alarm
+ *                                                 │ any other error ───────▶ the run rejects
+ *  any state ── revoked, lost, stopping ──▶ stop(reason) ──▶ (none)
+ * ```
+ *
+ * A restarted worker continues where its own `start` says: the poll loop seeks there between two polls, so that no
+ * record fetched before the failure reaches it.
+ *
+ * @returns resolves when the signal aborted and every worker has stopped
+ * @throws whatever a worker threw that is not a DependencyError, and what `poll` rejects with
+ */
+export async function runPartitions(options: RunPartitionsOptions): Promise<void> {
+  const { log, group, logger, metrics, health, signal } = options
+  if (options.bounds.queueRecordsMax < 2 * group.pollRecordsMax)
+    throw new Error('queueRecordsMax must be at least twice pollRecordsMax.')
+  const lanes = new Map<string, Lane>()
+  const crash = Promise.withResolvers<never>()
+  crash.promise.catch(() => undefined)
+  let crashed = false
+
+  const meters = {
+    lag: metrics.gauge(
+      `millrace_${options.stage}_partition_lag_records`,
+      'Offsets between the last processed record of an assigned partition and its end.',
+      ['topic', 'partition'],
+    ),
+    queued: metrics.gauge(
+      `millrace_${options.stage}_partition_queue_records`,
+      'Records of an assigned partition that wait for its worker.',
+      ['topic', 'partition'],
+    ),
+    stopped: metrics.gauge(
+      `millrace_${options.stage}_stopped_partitions_count`,
+      'Assigned partitions that stopped because of an error that an operator must mend.',
+    ),
+    restarts: metrics.counter(
+      `millrace_${options.stage}_partition_restarts_total`,
+      'Restarts of a partition after an error that may pass.',
+    ),
+  }
+  const stopped = () => [...lanes.values()].filter((lane) => lane.failure !== null)
+  health.add({
+    name: `${options.stage} partitions`,
+    kind: 'ready',
+    problem() {
+      const first = stopped()[0]
+      if (!first?.failure) return null
+      return `${stopped().length} partitions stopped; ${keyOf(first.partition)}: ${first.failure.message} Mend the cause, then restart the process.`
+    },
+  })
+  const meter = () => meters.stopped.set(stopped().length)
+
+  async function onAssigned(
+    partitions: readonly TopicPartition[],
+    consumer: GroupConsumer,
+  ): Promise<readonly Position[]> {
+    return Promise.all(
+      partitions.map(async (partition) => {
+        const lane = openLane({
+          partition,
+          consumer,
+          createWorker: () => options.createWorker(partition, consumer),
+          tickMs: options.tickMs,
+          bounds: options.bounds,
+          pollRecordsMax: group.pollRecordsMax,
+          fencedRestMs: 2 * group.sessionTimeoutMs,
+          restart: options.restart ?? PATIENT,
+          clock: options.clock,
+          random: options.random,
+          logger,
+          onCrash(error) {
+            crashed = true
+            crash.reject(error)
+          },
+          onFailed(error) {
+            meter()
+            options.onPartitionFailed?.(partition, error)
+          },
+          onRestart: () => meters.restarts.add(1),
+          onProgress(lag, queued) {
+            const labels = { topic: partition.topic, partition: String(partition.partition) }
+            meters.lag.set(lag, labels)
+            meters.queued.set(queued, labels)
+          },
+        })
+        lanes.set(keyOf(partition), lane)
+        const offset = await lane.started
+        // A worker that did not start holds its partition still: any offset that is there will do until it seeks.
+        return { ...partition, offset: offset ?? (await endOf(log, partition)) }
+      }),
+    )
+  }
+
+  async function onRevoked(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
+    await Promise.all(
+      partitions.map(async (partition) => {
+        const lane = lanes.get(keyOf(partition))
+        await lane?.stop(lost ? 'lost' : 'revoked')
+        lanes.delete(keyOf(partition))
+      }),
+    )
+    meter()
+  }
+
+  const consumer = await log.openGroupConsumer({ ...group, onAssigned, onRevoked })
+  try {
+    while (!signal.aborted) {
+      for (const lane of lanes.values()) await lane.continueAtSeek()
+      const batches = await Promise.race([consumer.poll(), crash.promise])
+      for (const batch of batches) lanes.get(keyOf(batch))?.offer(batch)
+    }
+    await Promise.race([Promise.all([...lanes.values()].map((lane) => lane.stop('stopping'))), crash.promise])
+    await Promise.race([consumer.close(), crash.promise])
+  } catch (error) {
+    for (const lane of lanes.values()) lane.abandon()
+    if (!crashed) await consumer.close()
+    throw error
+  }
+}
+
+async function endOf(log: Log, { topic, partition }: TopicPartition): Promise<number> {
+  const ranges = await log.admin.offsetRanges(topic, 'read_committed')
+  return ranges[partition]?.end ?? 0
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}

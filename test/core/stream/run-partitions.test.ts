@@ -1,0 +1,306 @@
+import { afterEach, expect, test } from 'vitest'
+import type { GroupConsumer, TopicPartition } from '../../../services/core/kafka/log.ts'
+import { DependencyError } from '../../../services/core/runtime/errors.ts'
+import { Health } from '../../../services/core/runtime/health.ts'
+import { createLogger } from '../../../services/core/runtime/logger.ts'
+import { createMetrics } from '../../../services/core/runtime/metrics.ts'
+import type { PartitionWorker } from '../../../services/core/stream/partition-worker.ts'
+import { type RunPartitionsOptions, runPartitions } from '../../../services/core/stream/run-partitions.ts'
+import { createManualClock, settle } from '../../helpers/manual-clock.ts'
+import { createMemoryLog, valuesOf } from '../../helpers/memory-log.ts'
+
+const TOPIC = 'events'
+const GROUP = 'stage'
+
+type Step = (partition: number, what: string) => void | Promise<void>
+
+/** A stage of one group over a memory log: every effect of its workers, in order. */
+async function createWorld(partitions = 1) {
+  const clock = createManualClock()
+  const log = createMemoryLog({ clock })
+  await log.admin.createTopics([{ topic: TOPIC, partitions, replicationFactor: -1, config: {} }])
+  const producer = await log.openProducer({ clientId: 'test', lingerMs: 0, deliveryTimeoutMs: 1000 })
+  const effects: string[] = []
+  const stops: AbortController[] = []
+  const runs: Promise<void>[] = []
+
+  async function produce(partition: number, ...values: string[]): Promise<void> {
+    await producer.produce(
+      values.map((value) => ({ topic: TOPIC, partition, key: null, value: Buffer.from(value) })),
+    )
+  }
+
+  /** Commits after every batch, unless `step` throws or waits first. */
+  function worker(name: string, { partition }: TopicPartition, consumer: GroupConsumer, step: Step) {
+    const say = (what: string) => effects.push(`${name}${partition} ${what}`)
+    return {
+      async start() {
+        say('start')
+        await step(partition, 'start')
+        const [position] = await consumer.committed([{ topic: TOPIC, partition }])
+        return position?.offset ?? 0
+      },
+      async process(batch) {
+        const values = valuesOf(batch).join()
+        await step(partition, values)
+        const offset = batch.offset(batch.length - 1) + 1
+        await consumer.commit([{ topic: TOPIC, partition, offset, metadata: '' }])
+        say(values)
+      },
+      async tick() {
+        await step(partition, 'tick')
+      },
+      async stop(reason) {
+        say(`stop ${reason}`)
+        await step(partition, 'stop')
+      },
+    } satisfies PartitionWorker
+  }
+
+  function run(name: string, step: Step = () => {}, overrides: Partial<RunPartitionsOptions> = {}) {
+    const stop = new AbortController()
+    const health = new Health()
+    const metrics = createMetrics()
+    const done = runPartitions({
+      log,
+      group: {
+        groupId: GROUP,
+        clientId: name,
+        topics: [TOPIC],
+        sessionTimeoutMs: 10_000,
+        maxPollIntervalMs: 60_000,
+        pollRecordsMax: 2,
+        pollWaitMs: 100,
+        prefetchBytesMax: 1_000_000,
+      },
+      createWorker: (partition, consumer) => worker(name, partition, consumer, step),
+      tickMs: 1_000,
+      bounds: { queueRecordsMax: 6, queueBytesMax: 1_000 },
+      stage: 'test',
+      logger: createLogger('test', 'error', { write: () => {} }),
+      metrics,
+      health,
+      signal: stop.signal,
+      clock,
+      random: () => 0.5,
+      ...overrides,
+    })
+    done.catch(() => undefined)
+    runs.push(done)
+    stops.push(stop)
+    return {
+      done,
+      health,
+      metrics,
+      async stop() {
+        stop.abort()
+        await clock.advance(1_000)
+        await done
+      },
+    }
+  }
+  afterEach(async () => {
+    for (const stop of stops) stop.abort()
+    await clock.advance(1_000)
+    await Promise.allSettled(runs)
+  })
+  return { clock, log, effects, produce, run }
+}
+
+test('a worker that fails in passing is replaced and continues from what is committed', async () => {
+  const { clock, effects, produce, run } = await createWorld()
+  await produce(0, 'a', 'b', 'c')
+  let failures = 1
+  run('w', (_, what) => {
+    if (what === 'c' && failures-- > 0) throw new DependencyError('s3', 'timeout', 'No answer.')
+  })
+  await clock.advance(0)
+  expect(effects).toEqual(['w0 start', 'w0 a,b', 'w0 stop failed'])
+  await produce(0, 'd')
+  await clock.advance(1_000)
+  expect(effects.slice(3)).toEqual(['w0 start', 'w0 c,d'])
+})
+
+test('records fetched before a failure never reach the next worker out of order', async () => {
+  const { clock, effects, produce, run } = await createWorld()
+  for (let n = 0; n < 40; n++) await produce(0, `${n}`)
+  let calls = 0
+  run('w', (_, what) => {
+    if (what !== 'start' && what !== 'stop' && ++calls % 3 === 0)
+      throw new DependencyError('clickhouse', 'overloaded', 'Later.')
+  })
+  await clock.advance(60_000)
+  const seen = effects
+    .filter((each) => /^w0 \d/.test(each))
+    .flatMap((each) => each.slice(3).split(','))
+    .map(Number)
+  expect(seen).toEqual(Array.from({ length: 40 }, (_, n) => n))
+})
+
+test('a partition whose dependency refuses stops with an alarm while the others go on', async () => {
+  const { clock, effects, produce, run } = await createWorld(2)
+  const failed: string[] = []
+  const stage = run(
+    'w',
+    (partition, what) => {
+      if (partition === 0 && what === 'bad') throw new DependencyError('s3', 'denied', 'Wrong key.')
+    },
+    { onPartitionFailed: ({ partition }, error) => failed.push(`${partition} ${error.code}`) },
+  )
+  await clock.advance(100)
+  await produce(0, 'bad')
+  await produce(1, 'good')
+  await clock.advance(60_000)
+  await produce(0, 'later')
+  await produce(1, 'better')
+  await clock.advance(1_000)
+  expect(effects).toEqual(['w0 start', 'w1 start', 'w0 stop failed', 'w1 good', 'w1 better'])
+  expect(failed).toEqual(['0 denied'])
+  expect(stage.health.ready().checks['test partitions']).toContain('events/0: Wrong key.')
+  expect(await stage.metrics.expose()).toContain('millrace_test_stopped_partitions_count 1')
+})
+
+test('an error that is our own ends the run', async () => {
+  const { clock, effects, produce, run } = await createWorld(2)
+  const stage = run('w', (_, what) => {
+    if (what === 'bug') throw new TypeError('undefined is not a function')
+  })
+  await produce(1, 'bug')
+  await clock.advance(100)
+  await expect(stage.done).rejects.toThrow('undefined is not a function')
+  expect(effects).toEqual(['w0 start', 'w1 start'])
+})
+
+test('a failing start is repeated, and the partition then begins where it says', async () => {
+  const { clock, effects, produce, run } = await createWorld()
+  await produce(0, 'a')
+  let failures = 2
+  run('w', (_, what) => {
+    if (what === 'start' && failures-- > 0) throw new DependencyError('kafka', 'timeout', 'No answer.')
+  })
+  await clock.advance(10_000)
+  expect(effects).toEqual(['w0 start', 'w0 stop failed', 'w0 start', 'w0 stop failed', 'w0 start', 'w0 a'])
+})
+
+test('a fenced worker ends quietly and takes the partition back when it is still assigned later', async () => {
+  const { clock, effects, produce, run } = await createWorld()
+  let failures = 1
+  const stage = run('w', (_, what) => {
+    if (what === 'a' && failures-- > 0) throw new DependencyError('kafka', 'fenced', 'Taken over.')
+  })
+  await produce(0, 'a')
+  await clock.advance(10_000)
+  expect(effects).toEqual(['w0 start', 'w0 stop failed'])
+  expect(stage.health.ready().ok).toBe(true)
+  await clock.advance(15_000)
+  expect(effects.slice(2)).toEqual(['w0 start', 'w0 a'])
+})
+
+test('a revocation in the middle of a batch waits for it, and the next owner starts after it', async () => {
+  const { clock, effects, produce, run } = await createWorld(2)
+  const gate = Promise.withResolvers<void>()
+  run('v', async (partition, what) => {
+    if (partition === 1 && what === 'slow') await gate.promise
+  })
+  await clock.advance(200)
+  await produce(1, 'slow')
+  await clock.advance(200)
+  run('w')
+  await clock.advance(2_000)
+  expect(effects).toEqual(['v0 start', 'v1 start'])
+  gate.resolve()
+  await clock.advance(1_000)
+  await produce(1, 'next')
+  await produce(0, 'stays')
+  await clock.advance(1_000)
+  expect(effects.slice(2).sort()).toEqual(
+    ['v1 slow', 'v1 stop revoked', 'w1 start', 'w1 next', 'v0 stays'].sort(),
+  )
+  expect(effects.indexOf('v1 stop revoked')).toBeLessThan(effects.indexOf('w1 start'))
+})
+
+test('a member that the group forgot is told that its partitions are lost', async () => {
+  const { clock, effects, produce, log, run } = await createWorld()
+  let member: GroupConsumer | undefined
+  run('w', () => {}, {
+    log: {
+      ...log,
+      openGroupConsumer: async (options) => {
+        member = await log.openGroupConsumer(options)
+        return member
+      },
+    },
+  })
+  await produce(0, 'a')
+  await clock.advance(200)
+  log.controls.expel(member as GroupConsumer)
+  await produce(0, 'b')
+  await clock.advance(1_000)
+  expect(effects).toEqual(['w0 start', 'w0 a', 'w0 stop lost', 'w0 start', 'w0 b'])
+})
+
+test('what waits for a slow worker never passes its bound, and nothing is left out', async () => {
+  const { clock, effects, produce, run } = await createWorld()
+  for (let n = 0; n < 50; n++) await produce(0, `${n}`)
+  let gate = Promise.withResolvers<void>()
+  const stage = run('w', async (_, what) => {
+    if (/^\d/.test(what)) await gate.promise
+  })
+  const queued = async () =>
+    Number(/queue_records\{[^}]*\} (\d+)/.exec(await stage.metrics.expose())?.[1] ?? Number.NaN)
+  for (let round = 0; round < 60; round++) {
+    await clock.advance(1_100)
+    const waiting = await queued()
+    if (!Number.isNaN(waiting)) expect(waiting).toBeLessThanOrEqual(6)
+    gate.resolve()
+    gate = Promise.withResolvers<void>()
+  }
+  gate.resolve()
+  await clock.advance(5_000)
+  const seen = effects.filter((each) => /^w0 \d/.test(each)).flatMap((each) => each.slice(3).split(','))
+  expect(seen).toEqual(Array.from({ length: 50 }, (_, n) => `${n}`))
+})
+
+test('ticks come between batches and while there are none', async () => {
+  const { clock, produce, run } = await createWorld()
+  const steps: string[] = []
+  run('w', (_, what) => void steps.push(what))
+  await clock.advance(2_500)
+  await produce(0, 'a')
+  await clock.advance(1_000)
+  expect(steps).toEqual(['start', 'tick', 'tick', 'a', 'tick'])
+})
+
+test('the lag of a partition is its end minus what was processed', async () => {
+  const { clock, produce, run } = await createWorld()
+  const gate = Promise.withResolvers<void>()
+  const stage = run('w', async (_, what) => {
+    if (what === 'b') await gate.promise
+  })
+  await produce(0, 'a')
+  await clock.advance(1_500)
+  expect(await stage.metrics.expose()).toContain('partition_lag_records{topic="events",partition="0"} 0')
+  await produce(0, 'b')
+  await clock.advance(100)
+  await produce(0, 'c', 'd')
+  gate.resolve()
+  await clock.advance(1_500)
+  expect(await stage.metrics.expose()).toContain('partition_lag_records{topic="events",partition="0"} 0')
+})
+
+test('stopping finishes the batch under way, drops the queue and leaves the group', async () => {
+  const { clock, effects, produce, run } = await createWorld()
+  await produce(0, 'a', 'b', 'c', 'd')
+  const gate = Promise.withResolvers<void>()
+  const stage = run('v', async (_, what) => {
+    if (what === 'a,b') await gate.promise
+  })
+  await clock.advance(300)
+  const stopped = stage.stop()
+  await settle()
+  gate.resolve()
+  await stopped
+  run('w')
+  await clock.advance(300)
+  expect(effects).toEqual(['v0 start', 'v0 a,b', 'v0 stop stopping', 'w0 start', 'w0 c,d'])
+})
