@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Engine, portOpen, startEngine } from './engine-process.ts'
+import { type Engine, startEngine } from './engine-process.ts'
 import { fetchJars } from './jars.ts'
+import { kafkaAnswers } from './ports.ts'
 
 export interface KafkaEngine extends Engine {
   /** `host:port`, for `MILLRACE_KAFKA_BROKERS`. */
@@ -57,8 +58,9 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaEngine> {
     command: 'java',
     args: java('kafka.Kafka', [properties]),
     stateDir,
+    ports: [port, port + 1],
     // The broker opens its port once it is registered and unfenced. After a kill it first recovers its log.
-    ready: () => portOpen(port),
+    ready: () => kafkaAnswers(port),
     readyTimeoutMs: 60_000,
   })
   return { ...engine, brokers: `127.0.0.1:${port}` }

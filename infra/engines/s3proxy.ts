@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Engine, portOpen, startEngine } from './engine-process.ts'
+import { type Engine, startEngine } from './engine-process.ts'
 import { fetchJars } from './jars.ts'
+import { httpAnswers } from './ports.ts'
 
 export interface S3Engine extends Engine {
   /** For `MILLRACE_S3_ENDPOINT`. */
@@ -47,7 +48,8 @@ jclouds.filesystem.basedir=${dataDir}
       properties,
     ],
     stateDir,
-    ready: () => portOpen(port),
+    ports: [port],
+    ready: () => httpAnswers(endpoint),
     readyTimeoutMs: 30_000,
   })
   return { ...engine, endpoint, accessKeyId: ACCESS_KEY_ID, secretAccessKey: SECRET_ACCESS_KEY }
