@@ -1,0 +1,135 @@
+import { type ClickHouseAddress, readClickHouseRows } from './clickhouse-rows.ts'
+import { type Bucket, type DeliveryContent, readDelivery } from './delivery-reader.ts'
+import {
+  type EnrichedFacts,
+  entitledEvents,
+  SAMPLE_DELIVERIES,
+  SAMPLE_REJECTED_DELIVERIES,
+  SAMPLE_SUBSCRIPTIONS,
+} from './entitlements.ts'
+import type { Place } from './reconcile.ts'
+import { readTopicContent, type TopicContent, type TopicReading } from './topic-places.ts'
+
+/** Where everything lies, and what was sent in this run. */
+export interface RunToCount {
+  /** How often each event was acknowledged, as the sender saw it. */
+  readonly acknowledged: ReadonlyMap<string, number>
+  /** Of those, how many the pipeline must reject, per dataset, as the sender made them. */
+  readonly expectedRejected: ReadonlyMap<string, number>
+  readonly reading: Omit<TopicReading, 'concerns'>
+  /** Put in front of topic names. */
+  readonly topicPrefix: string
+  readonly bucket: Bucket
+  /** Manifests that lay there before this run. */
+  readonly manifestsBefore: ReadonlySet<string>
+  readonly clickhouse: ClickHouseAddress
+  /** Ids of this run's events that clients named start so; an event under it that nobody sent is a fault. */
+  readonly idPrefix: string
+  /** Called with a few words whenever the next kind of place is read. */
+  readonly onProgress: (what: string) => void
+}
+
+/** Reads every place of the sample configuration that this run's events had to reach. */
+export async function countPlaces(run: RunToCount): Promise<Place[]> {
+  const { acknowledged, idPrefix, topicPrefix } = run
+  const concerns = (event: string) =>
+    acknowledged.has(event) || event.slice(event.indexOf('/') + 1).startsWith(idPrefix)
+  const topic = (name: string, withValues: boolean) =>
+    readTopicContent({ ...run.reading, concerns }, topicPrefix + name, withValues)
+
+  run.onProgress('topics')
+  const subscriptions = Object.entries(SAMPLE_SUBSCRIPTIONS)
+  const [enriched, rejected, ...subscribed] = (await Promise.all([
+    topic('events.enriched', true),
+    topic('events.rejected', false),
+    ...subscriptions.map(([id]) => topic(`sub.${id}`, false)),
+  ])) as [TopicContent, TopicContent, ...TopicContent[]]
+  const facts = enriched.values.map((value) => JSON.parse(value) as EnrichedFacts)
+
+  run.onProgress('files')
+  const deliveries = new Map<string, DeliveryContent>()
+  for (const id of [...Object.keys(SAMPLE_DELIVERIES), ...SAMPLE_REJECTED_DELIVERIES]) {
+    deliveries.set(
+      id,
+      await readDelivery(run.bucket, { id, prefix: id, before: run.manifestsBefore, concerns }),
+    )
+  }
+
+  run.onProgress('ClickHouse')
+  const [rows, rejectedRows] = await Promise.all([
+    readClickHouseRows(run.clickhouse, 'events', concerns),
+    readClickHouseRows(run.clickhouse, 'rejected_events', concerns),
+  ])
+
+  const all = new Set(acknowledged.keys())
+  const both = new Map(enriched.events)
+  for (const [event, times] of rejected.events) both.set(event, (both.get(event) ?? 0) + times)
+  const inEnriched = new Set(enriched.events.keys())
+  const inRejected = new Set(rejected.events.keys())
+  return [
+    {
+      name: 'accepted over HTTP',
+      counted: 'enriched + rejected',
+      seen: { kind: 'events', expected: all, found: both },
+      faults: [],
+    },
+    {
+      name: 'events.rejected',
+      counted: 'records',
+      seen: { kind: 'counts', expected: run.expectedRejected, found: perDataset(rejected.events.entries()) },
+      faults: [],
+    },
+    ...subscriptions.map(
+      ([id, entitled], index): Place => ({
+        name: `sub.${id}`,
+        counted: 'records',
+        seen: { kind: 'events', expected: entitledEvents(facts, entitled), found: subscribed[index]!.events },
+        faults: [],
+      }),
+    ),
+    ...Object.entries(SAMPLE_DELIVERIES).flatMap(([id, entitled]) =>
+      deliveryPlaces(id, entitledEvents(facts, entitled), deliveries.get(id)!),
+    ),
+    ...SAMPLE_REJECTED_DELIVERIES.flatMap((id) => deliveryPlaces(id, inRejected, deliveries.get(id)!)),
+    {
+      name: 'ClickHouse events',
+      counted: 'rows',
+      seen: { kind: 'events', expected: inEnriched, found: rows },
+      faults: [],
+    },
+    {
+      name: 'ClickHouse rejected_events',
+      counted: 'rows',
+      seen: { kind: 'events', expected: inRejected, found: rejectedRows },
+      faults: [],
+    },
+  ]
+}
+
+/** A delivery stands in the table twice: as its manifests tell it, and as its files are. */
+function deliveryPlaces(id: string, expected: ReadonlySet<string>, content: DeliveryContent): Place[] {
+  const counts = perDataset([...expected].map((event) => [event, 1] as const))
+  return [
+    {
+      name: `delivery ${id}`,
+      counted: 'manifests',
+      seen: { kind: 'counts', expected: counts, found: content.manifestRows },
+      faults: content.faults,
+    },
+    {
+      name: `delivery ${id}`,
+      counted: 'rows in files',
+      seen: { kind: 'events', expected, found: content.events },
+      faults: [],
+    },
+  ]
+}
+
+function perDataset(events: Iterable<readonly [string, number]>): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const [event, times] of events) {
+    const dataset = event.slice(0, event.indexOf('/'))
+    counts.set(dataset, (counts.get(dataset) ?? 0) + times)
+  }
+  return counts
+}
