@@ -7,7 +7,7 @@ import {
   SAMPLE_REJECTED_DELIVERIES,
   SAMPLE_SUBSCRIPTIONS,
 } from './entitlements.ts'
-import type { Place } from './reconcile.ts'
+import { countEvent, type Place } from './reconcile.ts'
 import { readTopicContent, type TopicContent, type TopicReading } from './topic-places.ts'
 
 /** Where everything lies, and what was sent in this run. */
@@ -41,7 +41,7 @@ export async function countPlaces(run: RunToCount): Promise<Place[]> {
   const subscriptions = Object.entries(SAMPLE_SUBSCRIPTIONS)
   const [enriched, rejected, ...subscribed] = (await Promise.all([
     topic('events.enriched', true),
-    topic('events.rejected', false),
+    topic('events.rejected', true),
     ...subscriptions.map(([id]) => topic(`sub.${id}`, false)),
   ])) as [TopicContent, TopicContent, ...TopicContent[]]
   const facts = enriched.values.map((value) => JSON.parse(value) as EnrichedFacts)
@@ -63,7 +63,11 @@ export async function countPlaces(run: RunToCount): Promise<Place[]> {
 
   const all = new Set(acknowledged.keys())
   const both = new Map(enriched.events)
-  for (const [event, times] of rejected.events) both.set(event, (both.get(event) ?? 0) + times)
+  for (const value of rejected.values) {
+    const { dataset_id, event_id, code } = JSON.parse(value) as Record<string, string>
+    // Another payload under the id of an accepted event: the id itself is counted where it was accepted.
+    if (code !== 'id_conflict') countEvent(both, dataset_id!, event_id!)
+  }
   const inEnriched = new Set(enriched.events.keys())
   const inRejected = new Set(rejected.events.keys())
   return [
