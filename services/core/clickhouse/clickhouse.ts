@@ -24,7 +24,13 @@ export interface ClickHouse {
    * One INSERT of bytes already in the table's format, e.g. NDJSON under `JSONEachRow`. Resolves only when the
    * server acknowledged the whole insert; after any rejection its outcome is unknown.
    */
-  insert(table: string, format: string, body: Readable | Buffer, settings: QuerySettings): Promise<void>
+  insert(
+    table: string,
+    format: string,
+    body: Readable | Buffer,
+    settings: QuerySettings,
+    options?: Pick<QueryOptions, 'queryId' | 'signal'>,
+  ): Promise<void>
   /** Server version; rejects when it does not answer. */
   ping(): Promise<string>
   close(): Promise<void>

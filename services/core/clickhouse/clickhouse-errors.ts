@@ -1,0 +1,58 @@
+import { DependencyError, type DependencyErrorCode, isDependencyError } from '../runtime/errors.ts'
+
+/**
+ * What each of ClickHouse's error numbers means for whoever depends on it. A number that is not here is `rejected`:
+ * repeating it would not help, an operator must look.
+ *
+ * @see https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+ */
+const CODES: Readonly<Record<number, DependencyErrorCode>> = {
+  60: 'not_found', // UNKNOWN_TABLE
+  81: 'not_found', // UNKNOWN_DATABASE
+  159: 'timeout', // TIMEOUT_EXCEEDED
+  209: 'timeout', // SOCKET_TIMEOUT
+  164: 'read_only', // READONLY
+  242: 'read_only', // TABLE_IS_READ_ONLY
+  243: 'read_only', // NOT_ENOUGH_SPACE
+  192: 'denied', // UNKNOWN_USER
+  193: 'denied', // WRONG_PASSWORD
+  194: 'denied', // REQUIRED_PASSWORD
+  497: 'denied', // ACCESS_DENIED
+  516: 'denied', // AUTHENTICATION_FAILED
+  201: 'overloaded', // QUOTA_EXCEEDED
+  202: 'overloaded', // TOO_MANY_SIMULTANEOUS_QUERIES
+  241: 'overloaded', // MEMORY_LIMIT_EXCEEDED
+  252: 'overloaded', // TOO_MANY_PARTS
+  439: 'overloaded', // CANNOT_SCHEDULE_TASK
+  210: 'unavailable', // NETWORK_ERROR
+  216: 'unavailable', // QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING: the one before has not ended yet
+  236: 'unavailable', // ABORTED
+  285: 'unavailable', // TOO_FEW_LIVE_REPLICAS
+  286: 'unavailable', // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+  319: 'unavailable', // UNKNOWN_STATUS_OF_INSERT
+  394: 'unavailable', // QUERY_WAS_CANCELLED
+  999: 'unavailable', // KEEPER_EXCEPTION
+}
+
+/** 252 is two things: parts that pile up (later it works) and one insert into too many partitions (it never will). */
+const NEVER_WORKS = /Too many partitions for single INSERT/i
+
+/**
+ * @param error what the client library threw
+ * @param doing what was asked, for the message: "insert into events"
+ */
+export function toDependencyError(error: unknown, doing: string): DependencyError {
+  if (isDependencyError(error)) return error
+  const { code, type, message } = error as { code?: unknown; type?: unknown; message?: unknown }
+  const text = String(message ?? error)
+  const number = typeof type === 'string' && /^\d+$/.test(String(code)) ? Number(code) : null
+  const made = (kind: DependencyErrorCode, detail: string) =>
+    new DependencyError('clickhouse', kind, `ClickHouse, ${doing}: ${detail}`, error)
+  if (number !== null) {
+    const kind = number === 252 && NEVER_WORKS.test(text) ? 'rejected' : (CODES[number] ?? 'rejected')
+    return made(kind, `Code: ${number}. ${text.trim()} (${String(type)})`)
+  }
+  if (/timeout/i.test(text)) return made('timeout', text)
+  // Anything else that carries no number never came from ClickHouse: the network, or a proxy in between.
+  return made('unavailable', text === '' ? String(code ?? 'no answer') : text)
+}
