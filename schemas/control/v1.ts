@@ -38,7 +38,10 @@ export const Dataset = Type.Object(
       ),
     ),
     enrichments: Type.Optional(
-      Type.Partial(Type.Record(Type.Union(ENRICHMENTS.map((name) => Type.Literal(name))), Type.Boolean())),
+      Type.Partial(
+        Type.Record(Type.Union(ENRICHMENTS.map((name) => Type.Literal(name))), Type.Boolean()),
+        strict,
+      ),
     ),
   },
   strict,

@@ -63,6 +63,6 @@ function parsePlaceholder(text: string): TemplatePart | string {
   if (time === undefined) return `there is no placeholder {${name}}${suggestion(name, [...PLAIN, ...TIMES])}`
   if (format === undefined) return `{${time}} needs a format, for example {${time}:yyyy-MM-dd}`
   if (!FORMAT.test(format))
-    return `the format of {${time}} is made of yyyy, MM, dd, HH and the separators - _ .`
+    return `the format of {${time}} is made of yyyy, MM, dd, HH and the separators _ . -`
   return { kind: time, format }
 }
