@@ -1,5 +1,5 @@
-import type { RejectionCode } from '../../schemas/rejected-event/v1.ts'
 import type { Protocol } from '../../schemas/raw-event/v1.ts'
+import type { RejectionCode } from '../../schemas/rejected-event/v1.ts'
 import { LATENCY_BUCKETS, type Metrics } from '../core/runtime/metrics.ts'
 import type { RequestRefusalCode } from './request-refusal.ts'
 

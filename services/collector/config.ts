@@ -1,5 +1,5 @@
-import { DEPTH_CEILING } from '../core/event/scan-json.ts'
 import { REJECTED_PAYLOAD_SETTING } from '../core/event/cut-payload.ts'
+import { DEPTH_CEILING } from '../core/event/scan-json.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
 import { bytes, duration, integer, type Settings, text } from '../core/runtime/settings.ts'
 import { parseCidrs } from './client-address.ts'

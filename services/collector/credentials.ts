@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { ControlSnapshot } from '../core/control/control-view.ts'
 import { parseAccessKey } from '../core/control/access-key.ts'
+import type { ControlSnapshot } from '../core/control/control-view.ts'
 import { RequestRefusal } from './request-refusal.ts'
 
 /** Answers are constants: they tell nothing of which keys, datasets or expiry dates there are. */

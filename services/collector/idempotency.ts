@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../core/runtime/clock.ts'
 import { uuidFromDigest } from '../core/event/event-id.ts'
+import type { Clock } from '../core/runtime/clock.ts'
 
 const KEY_BYTES_MAX = 200
 const DAY_MS = 24 * 3_600_000

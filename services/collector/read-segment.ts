@@ -34,9 +34,10 @@ function toEvent(item: JsonItem, pathType: SegmentType | null): SentEvent {
   const { bytes, value, fault } = item
   if (!isObject(value)) return { sent: bytes, value, fault, mapped: false }
   const { writeKey: _, write_key: __, ...message } = value
-  const sent = Object.hasOwn(value, 'writeKey') || Object.hasOwn(value, 'write_key')
-    ? Buffer.from(JSON.stringify(message))
-    : bytes
+  const sent =
+    Object.hasOwn(value, 'writeKey') || Object.hasOwn(value, 'write_key')
+      ? Buffer.from(JSON.stringify(message))
+      : bytes
   const type = pathType ?? message.type
   if (!(SEGMENT_TYPES as readonly unknown[]).includes(type))
     return {
@@ -102,7 +103,11 @@ function byType(type: SegmentType, own: Members): { event: Members; rest: Member
       const { name, category, properties, ...rest } = own
       // The stock libraries put the name beside the properties or into them; the place in the properties wins.
       const named = isObject(properties ?? {})
-        ? { ...(name !== undefined && { name }), ...(category !== undefined && { category }), ...(properties as Members) }
+        ? {
+            ...(name !== undefined && { name }),
+            ...(category !== undefined && { category }),
+            ...(properties as Members),
+          }
         : properties
       return { event: { event: type, properties: named }, rest }
     }

@@ -10,7 +10,12 @@ export interface BenchRow {
 }
 
 export interface BenchReport {
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryGiB: number; readonly node: string }
+  readonly machine: {
+    readonly cpu: string
+    readonly cores: number
+    readonly memoryGiB: number
+    readonly node: string
+  }
   readonly commit: string
   readonly rows: readonly BenchRow[]
 }
@@ -19,7 +24,9 @@ export interface BenchReport {
 export function renderReport(report: BenchReport, baseline: BenchReport | null): string {
   const header = ['row', 'events/s', 'CPU µs/event', 'peak RSS MiB', 'p50 ms', 'p99 ms', 'vs baseline']
   const number = (value: number | null, digits = 0) =>
-    value === null ? '–' : value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+    value === null
+      ? '–'
+      : value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
   const lines = report.rows.map((row) => {
     const before = baseline?.rows.find(({ name }) => name === row.name)
     return [
@@ -32,9 +39,13 @@ export function renderReport(report: BenchReport, baseline: BenchReport | null):
       before ? `${number(row.eventsPerSecond / before.eventsPerSecond, 2)}×` : '–',
     ]
   })
-  const widths = header.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]!.length)))
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...lines.map((line) => line[column]!.length)),
+  )
   const render = (cells: readonly string[]) =>
-    cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ')
+    cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .join('  ')
   const { cpu, cores, memoryGiB, node } = report.machine
   return [
     `${cores} × ${cpu}, ${memoryGiB} GiB, Node ${node}, commit ${report.commit}`,

@@ -16,7 +16,11 @@ export interface MeasuredStage {
 const SAMPLE_MS = 250
 
 /** @throws Error when the stage is not ready within a minute; its log says why */
-export async function startMeasuredStage(stage: string, environment: Readonly<Record<string, string>>, logFile: string): Promise<MeasuredStage> {
+export async function startMeasuredStage(
+  stage: string,
+  environment: Readonly<Record<string, string>>,
+  logFile: string,
+): Promise<MeasuredStage> {
   const opsPort = await freePort()
   const child = spawn(MILLRACE, ['run', stage], {
     env: { ...process.env, ...environment, MILLRACE_OPS_PORT: String(opsPort) },
