@@ -74,7 +74,6 @@ function normalised(decimal: string): string {
   while (end > start && digits.charCodeAt(end - 1) === 0x30) end--
   if (start === end) return '0'
   // An exponent that long is no double's; it compares as text and never equals what a double prints.
-  const last =
-    exponent.length > 12 ? exponent : Number(exponent) - fraction.length + (digits.length - end)
+  const last = exponent.length > 12 ? exponent : Number(exponent) - fraction.length + (digits.length - end)
   return `${sign}${digits.slice(start, end)}e${last}`
 }

@@ -1,6 +1,6 @@
+import { hash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { hash } from 'node:crypto'
 import { Reader, type Response } from 'maxmind'
 import { DependencyError } from '../core/runtime/errors.ts'
 import { type Geo, geoFromRecord, NO_GEO } from './enrichments/geo.ts'

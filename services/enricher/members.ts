@@ -89,7 +89,9 @@ export function readMembers(event: JsonObject): Members | MemberFaults {
   const number = (value: unknown, path: string): number | null => {
     if (value === undefined || value === null) return null
     if (typeof value === 'number' && Number.isFinite(value)) return value
-    faults.push(`${path}: must be a number${typeof value === 'number' ? ' that a double can hold' : `, not ${kindOf(value)}`}`)
+    faults.push(
+      `${path}: must be a number${typeof value === 'number' ? ' that a double can hold' : `, not ${kindOf(value)}`}`,
+    )
     return null
   }
   const integer = (value: unknown, path: string): number | null => {

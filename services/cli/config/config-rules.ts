@@ -1,9 +1,8 @@
-import { Ajv, type Options } from 'ajv'
-import { Ajv2020 } from 'ajv/dist/2020.js'
 import type { Dataset, Delivery, EventSchema, Subscription } from '../../../schemas/control/v1.ts'
-import { canonicalJson } from '../../core/control/canonical-json.ts'
+import { CANONICAL_DEPTH_MAX, canonicalJson } from '../../core/control/canonical-json.ts'
 import { suggestion } from '../../core/control/nearest-name.ts'
 import { parsePartitionTemplate } from '../../core/control/partition-template.ts'
+import { compileEventSchema, EventSchemaError } from '../../core/event/event-schema.ts'
 import { FilterError, showFilterFault } from '../../core/event/filter-expression.ts'
 import { parseEventPath, parseFilter } from '../../core/event/filter-parser.ts'
 import { selectionFields } from '../../core/event/selection.ts'
@@ -145,22 +144,29 @@ function inFilter(text: string, path: ConfigPath, report: Report, check: () => v
   }
 }
 
-const AJV_OPTIONS: Options = { allErrors: false, strict: false, validateFormats: false, logger: false }
-
-/** References to other documents are refused by the compiler: nothing is ever fetched. */
+/** The enricher's own compiler decides, so that what passes here can be used there. Nothing is ever fetched. */
 function checkJsonSchema({ json_schema }: EventSchema, path: ConfigPath, report: Report): void {
-  try {
-    const bytes = Buffer.byteLength(canonicalJson(json_schema))
-    if (bytes > JSON_SCHEMA_BYTES_MAX) {
-      report(path, `the JSON Schema has ${bytes} bytes; at most ${JSON_SCHEMA_BYTES_MAX} are allowed`)
-      return
+  const bytes = schemaBytes(json_schema)
+  if (bytes === null) report(path, `the JSON Schema is nested more than ${CANONICAL_DEPTH_MAX} levels deep`)
+  else if (bytes > JSON_SCHEMA_BYTES_MAX)
+    report(path, `the JSON Schema has ${bytes} bytes; at most ${JSON_SCHEMA_BYTES_MAX} are allowed`)
+  else {
+    try {
+      compileEventSchema(json_schema)
+    } catch (error) {
+      if (!(error instanceof EventSchemaError)) throw error
+      report(path, `this JSON Schema cannot be used: ${error.message}`)
     }
-    const dialect = json_schema.$schema
-    const draft07 = typeof dialect === 'string' && dialect.includes('draft-07')
-    const ajv = draft07 ? new Ajv(AJV_OPTIONS) : new Ajv2020(AJV_OPTIONS)
-    ajv.compile(json_schema)
+  }
+}
+
+/** Size as it is published; null when it is nested too deep to be. */
+function schemaBytes(schema: EventSchema['json_schema']): number | null {
+  try {
+    return Buffer.byteLength(canonicalJson(schema))
   } catch (error) {
-    report(path, `this is not a valid JSON Schema: ${(error as Error).message}`)
+    if (error instanceof RangeError) return null
+    throw error
   }
 }
 

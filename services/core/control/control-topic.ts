@@ -108,8 +108,9 @@ export async function openControlView(source: ControlSource): Promise<ControlVie
     async close() {
       stop.abort()
       listeners.clear()
+      await reader.close() // ends the read under way
       await following
-      await reader.close()
+      await reader.close() // one that was opened meanwhile
     },
   }
 }

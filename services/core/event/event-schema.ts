@@ -121,7 +121,9 @@ function sortedJson(value: unknown): string {
 }
 
 function describe(errors: readonly ErrorObject[] | null | undefined): string[] {
-  const told = (errors ?? []).slice(0, VIOLATIONS_MAX).map((error) => `${path(error.instancePath)}: ${message(error)}`)
+  const told = (errors ?? [])
+    .slice(0, VIOLATIONS_MAX)
+    .map((error) => `${path(error.instancePath)}: ${message(error)}`)
   const left = (errors?.length ?? 0) - told.length
   return left > 0 ? [...told, `and ${left} more`] : told
 }
@@ -136,7 +138,8 @@ function path(pointer: string): string {
 }
 
 function message({ keyword, params, message: text = 'is wrong' }: ErrorObject): string {
-  if (keyword === 'additionalProperties') return `${text}: ${JSON.stringify(cut(String(params.additionalProperty)))}`
+  if (keyword === 'additionalProperties')
+    return `${text}: ${JSON.stringify(cut(String(params.additionalProperty)))}`
   if (keyword === 'enum') return `${text}: ${cut(JSON.stringify(params.allowedValues))}`
   if (keyword === 'const') return `must be ${cut(JSON.stringify(params.allowedValue))}`
   return cut(text)
@@ -147,7 +150,19 @@ function cut(text: string): string {
 }
 
 /** Keywords whose value is a subschema, a list of them, or an object of them. */
-const ONE = ['additionalProperties', 'additionalItems', 'items', 'contains', 'not', 'if', 'then', 'else', 'propertyNames', 'unevaluatedItems', 'unevaluatedProperties']
+const ONE = [
+  'additionalProperties',
+  'additionalItems',
+  'items',
+  'contains',
+  'not',
+  'if',
+  'then',
+  'else',
+  'propertyNames',
+  'unevaluatedItems',
+  'unevaluatedProperties',
+]
 const LISTS = ['allOf', 'anyOf', 'oneOf', 'prefixItems', 'items']
 const OBJECTS = ['properties', 'patternProperties', 'dependentSchemas', 'dependencies']
 const NEVER = ['$dynamicRef', '$recursiveRef', '$dynamicAnchor', '$recursiveAnchor', '$anchor']
@@ -159,13 +174,17 @@ function checkSize(root: JsonObject): void {
 
   function visit(schema: unknown): void {
     if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) return
-    if (open.has(schema)) throw new EventSchemaError('it refers to itself; recursive schemas are not supported')
+    if (open.has(schema))
+      throw new EventSchemaError('it refers to itself; recursive schemas are not supported')
     if (++subschemas > SUBSCHEMAS_MAX)
-      throw new EventSchemaError(`it has more than ${SUBSCHEMAS_MAX} subschemas once its references are followed`)
+      throw new EventSchemaError(
+        `it has more than ${SUBSCHEMAS_MAX} subschemas once its references are followed`,
+      )
     const members = schema as JsonObject
     for (const keyword of NEVER)
       if (Object.hasOwn(members, keyword)) throw new EventSchemaError(`${keyword} is not supported`)
-    if (schema !== root && Object.hasOwn(members, '$id')) throw new EventSchemaError('$id is supported at the top only')
+    if (schema !== root && Object.hasOwn(members, '$id'))
+      throw new EventSchemaError('$id is supported at the top only')
     open.add(schema)
     if (Object.hasOwn(members, '$ref')) visit(target(members.$ref))
     for (const keyword of ONE) if (Object.hasOwn(members, keyword)) visit(members[keyword])
@@ -192,7 +211,8 @@ function checkSize(root: JsonObject): void {
           ? (value as JsonObject)[name]
           : undefined
     }
-    if (value === undefined) throw new EventSchemaError(`$ref ${cut(JSON.stringify(reference))} names nothing`)
+    if (value === undefined)
+      throw new EventSchemaError(`$ref ${cut(JSON.stringify(reference))} names nothing`)
     return value
   }
 

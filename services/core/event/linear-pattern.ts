@@ -112,7 +112,8 @@ function parse(source: string): Node {
     if (!match) return fail('{ must begin a count like {2} or {1,3}; write \\{ for the character')
     at += match[0].length
     const min = Number(match[1])
-    const max = match[2] === undefined ? min : match[3] === undefined ? Number.POSITIVE_INFINITY : Number(match[3])
+    const max =
+      match[2] === undefined ? min : match[3] === undefined ? Number.POSITIVE_INFINITY : Number(match[3])
     if (max < min) fail('a count is the wrong way round')
     return { min, max }
   }
@@ -237,7 +238,8 @@ function parse(source: string): Node {
 
   function hex(digits: number): number {
     const text = characters.slice(at, at + digits).join('')
-    if (text.length !== digits || !/^[0-9a-fA-F]+$/.test(text)) return fail(`${digits} hex digits are missing`)
+    if (text.length !== digits || !/^[0-9a-fA-F]+$/.test(text))
+      return fail(`${digits} hex digits are missing`)
     at += digits
     return Number.parseInt(text, 16)
   }

@@ -4,14 +4,17 @@
  */
 export const SCHEMA_FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
   date: isDate,
-  time: (text) => /^([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/.test(text),
+  time: (text) =>
+    /^([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/.test(text),
   'date-time': isDateTime,
   email: isEmail,
   uri: (text) => text.length <= 65_536 && /^[a-zA-Z][a-zA-Z0-9+.-]{0,63}:[^\s<>"{}|\\^`]+$/.test(text),
   'uri-reference': (text) => text.length <= 65_536 && /^[^\s<>"{}|\\^`]*$/.test(text),
   hostname: (text) =>
     text.length <= 253 &&
-    /^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/.test(text),
+    /^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/.test(
+      text,
+    ),
   ipv4: (text) => /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(text),
   ipv6: (text) => text.length <= 45 && text.includes(':') && URL.canParse(`http://[${text}]/`),
   uuid: (text) => /^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$/.test(text),
@@ -37,7 +40,8 @@ function daysIn(year: number, month: number): number {
 /** One @ with something usable on both sides; whether mail arrives there nobody can tell from the text. */
 function isEmail(text: string): boolean {
   const at = text.lastIndexOf('@')
-  if (at < 1 || at > 64 || text.length > 320 || /[\s<>(),;:"\\[\]]/.test(text) || text.indexOf('@') !== at) return false
+  if (at < 1 || at > 64 || text.length > 320 || /[\s<>(),;:"\\[\]]/.test(text) || text.indexOf('@') !== at)
+    return false
   const local = text.slice(0, at)
   if (local.startsWith('.') || local.endsWith('.') || local.includes('..')) return false
   return SCHEMA_FORMATS.hostname!(text.slice(at + 1))

@@ -123,6 +123,7 @@ export function createDedupeWindow(windowMs: number, budget: IdBudget): DedupeWi
     get bytes() {
       return table.bytes
     },
-    heldMs: () => (forgottenThrough === null ? windowMs : Math.min(windowMs, appendTimeMax - forgottenThrough)),
+    heldMs: () =>
+      forgottenThrough === null ? windowMs : Math.min(windowMs, appendTimeMax - forgottenThrough),
   }
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
+import { KEY_BYTES, PAYLOAD_BYTES } from '../../../schemas/dedupe/v1.ts'
 import type { JsonObject } from '../../../schemas/field.ts'
 import type { Refusal } from '../../../schemas/raw-event/v1.ts'
-import { KEY_BYTES, PAYLOAD_BYTES } from '../../../schemas/dedupe/v1.ts'
 
 /** What makes two events the same one. */
 export interface EventIdentity {

@@ -74,7 +74,8 @@ export function createIdTable(): IdTable {
         if (generation === 0) return 'absent'
         if (segment[at] === a && segment[at + 1] === b && segment[at + 2] === c && segment[at + 3] === d) {
           if (generation < floor) return 'absent'
-          const equal = segment[at + 4] === payload.readUInt32LE(0) && segment[at + 5] === payload.readUInt32LE(4)
+          const equal =
+            segment[at + 4] === payload.readUInt32LE(0) && segment[at + 5] === payload.readUInt32LE(4)
           return equal ? 'equal' : 'other'
         }
         at = at + WORDS === segment.length ? 0 : at + WORDS

@@ -38,7 +38,8 @@ export function eventTime(
   collectorTime: number,
 ): EventTime {
   const client = timestamp === null ? null : readTime(timestamp)
-  if (timestamp !== null && client === null) return { eventTime: collectorTime, correctedMs: 0, flag: 'unreadable' }
+  if (timestamp !== null && client === null)
+    return { eventTime: collectorTime, correctedMs: 0, flag: 'unreadable' }
   const corrected = correct(client, offsetMs, sentAt, collectorTime)
   const flag = corrected - collectorTime > FUTURE_MAX_MS ? 'future' : corrected < 0 ? 'unreadable' : null
   const time = flag === null ? corrected : collectorTime

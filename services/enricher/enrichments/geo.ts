@@ -39,7 +39,8 @@ export function geoFromRecord(record: unknown): Geo {
   const country = code(pick(record, 'country.iso_code', 'country_code', 'country'), 2)
   return {
     continent:
-      code(pick(record, 'continent.code', 'continent_code', 'continent'), 2) ?? (country && continentOf(country)),
+      code(pick(record, 'continent.code', 'continent_code', 'continent'), 2) ??
+      (country && continentOf(country)),
     country,
     region: code(region(record), 3),
     city: text(pick(record, 'city.names.en', 'city_name', 'city')),
@@ -94,6 +95,7 @@ function number(value: unknown, absoluteMax: number): number | null {
 
 /** 15169, `15169` or `AS15169`. */
 function asn(value: unknown): number | null {
-  const read = typeof value === 'string' && /^(AS)?\d{1,10}$/i.test(value) ? Number(value.replace(/\D+/, '')) : value
+  const read =
+    typeof value === 'string' && /^(AS)?\d{1,10}$/i.test(value) ? Number(value.replace(/\D+/, '')) : value
   return typeof read === 'number' && Number.isSafeInteger(read) && read > 0 ? read : null
 }

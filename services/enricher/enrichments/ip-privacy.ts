@@ -36,7 +36,8 @@ export function plainAddress(text: string): string | null {
 /** The eight groups of a valid IPv6 address, lower case and without leading zeros. */
 function expandIpv6(address: string): string[] {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)
-  const pair = (high: number, low: number) => (Number(dotted?.[high]) * 256 + Number(dotted?.[low])).toString(16)
+  const pair = (high: number, low: number) =>
+    (Number(dotted?.[high]) * 256 + Number(dotted?.[low])).toString(16)
   const text = dotted ? `${dotted[1]}${pair(2, 3)}:${pair(4, 5)}` : address
   const [before = '', after] = text.split('::')
   const head = before === '' ? [] : before.split(':')

@@ -1,15 +1,7 @@
 import { parse } from 'tldts'
 import { NO_URL, type UrlParts, urlParts } from './url.ts'
 
-export type ReferrerCategory =
-  | 'direct'
-  | 'internal'
-  | 'search'
-  | 'social'
-  | 'email'
-  | 'paid'
-  | 'ai'
-  | 'other'
+export type ReferrerCategory = 'direct' | 'internal' | 'search' | 'social' | 'email' | 'paid' | 'ai' | 'other'
 
 export interface Referrer {
   readonly parts: UrlParts
@@ -49,7 +41,8 @@ export function referrerTable(
       for (const entry of entries) {
         const wild = entry.endsWith('.*')
         const [into, key] = wild ? [names, entry.slice(0, -2)] : [hosts, entry.toLowerCase()]
-        if (into.has(key) && into.get(key)?.name !== name) throw new Error(`The referrer ${entry} stands there twice.`)
+        if (into.has(key) && into.get(key)?.name !== name)
+          throw new Error(`The referrer ${entry} stands there twice.`)
         into.set(key, known)
       }
     }

@@ -65,8 +65,13 @@ export function cachedUserAgents(entriesMax: number): (text: string) => UserAgen
   }
 }
 
-function deviceType(platform: string | undefined, os: string | null, browser: string | undefined): string | null {
-  if (platform === 'desktop' || platform === 'mobile' || platform === 'tablet' || platform === 'tv') return platform
+function deviceType(
+  platform: string | undefined,
+  os: string | null,
+  browser: string | undefined,
+): string | null {
+  if (platform === 'desktop' || platform === 'mobile' || platform === 'tablet' || platform === 'tv')
+    return platform
   return platform || os || browser ? 'other' : null
 }
 

@@ -221,8 +221,8 @@ test('a JSON Schema compiles without asking anybody, from the file or from its o
   - { dataset: shop, event: i, json_schema: { $schema: "http://json-schema.org/draft-07/schema#", type: object } }
 `).map((fault) => fault.slice(0, 90)),
   ).toEqual([
-    '7: schemas[0].json_schema: this is not a valid JSON Schema: schema is invalid: data/type m',
-    "8: schemas[1].json_schema: this is not a valid JSON Schema: can't resolve reference http:/",
+    '7: schemas[0].json_schema: this JSON Schema cannot be used: schema is invalid: data/type m',
+    '8: schemas[1].json_schema: this JSON Schema cannot be used: $ref must be "#/…" within the ',
     '9: schemas[2]: needs either "json_schema" or "file"',
     '10: schemas[3].file: nowhere.json cannot be read: no such file',
     "11: schemas[4].file: broken.json is not JSON: Expected property name or '}' in JSON at pos",
