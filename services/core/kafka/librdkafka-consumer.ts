@@ -112,6 +112,8 @@ export async function openLibrdkafkaConsumer(
 
   async function assign(partitions: readonly TopicPartition[]): Promise<void> {
     if (closing) return
+    // The client wants an answer to every event; one that changes nothing is nobody else's business.
+    if (partitions.length === 0) return answer(() => native.incrementalAssign([]))
     assignment.begin(partitions)
     // Without a start, a partition is assigned at its end and never handed out: the client needs its answer.
     let start: NativePosition[] = partitions.map((each) => ({ ...each, offset: OFFSET_END }))
@@ -127,14 +129,8 @@ export async function openLibrdkafkaConsumer(
     } catch (error) {
       failure ??= error
     }
-    await inTurn(async () => {
-      try {
-        native.incrementalAssign(start)
-      } catch (error) {
-        // The group moved on meanwhile; it tells by its next event.
-        logger.warn({ err: error }, 'An assignment came too late and was dropped.')
-        return
-      }
+    await answer(() => {
+      native.incrementalAssign(start)
       if (!active) return
       const paused = assignment.activate(partitions)
       if (paused.length > 0) native.pause(paused)
@@ -142,19 +138,28 @@ export async function openLibrdkafkaConsumer(
     if (!active) void close()
   }
 
+  /** Tells the client what became of a rebalance event, between two polls. */
+  function answer(tell: () => void): Promise<void> {
+    return inTurn(async () => {
+      try {
+        tell()
+      } catch (error) {
+        // The group moved on meanwhile; it tells by its next event.
+        logger.warn({ err: error }, 'An answer to a rebalance came too late and was dropped.')
+      }
+    })
+  }
+
   async function revoke(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
+    if (partitions.length === 0) return answer(() => native.incrementalUnassign([]))
     try {
       await options.onRevoked(partitions, lost)
     } catch (error) {
       failure ??= error
     }
-    await inTurn(async () => {
+    await answer(() => {
       assignment.end(partitions, lost)
-      try {
-        native.incrementalUnassign([...partitions])
-      } catch (error) {
-        logger.warn({ err: error }, 'A revocation came too late and was dropped.')
-      }
+      native.incrementalUnassign([...partitions])
     })
   }
 
