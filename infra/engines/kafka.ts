@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { type Engine, startEngine } from './engine-process.ts'
 import { fetchJars } from './jars.ts'
 import { kafkaAnswers } from './ports.ts'
@@ -39,19 +40,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaEngine> {
     ...args,
   ]
   if (!existsSync(join(dataDir, 'meta.properties'))) {
-    const format = spawnSync(
-      'java',
-      java('kafka.tools.StorageTool', ['format', '-t', CLUSTER_ID, '-c', properties]),
-      {
-        encoding: 'utf8',
-      },
-    )
-    if (format.error)
-      throw new Error(
-        'Java 17 is needed to run Kafka. Debian: apt-get install openjdk-17-jre-headless. macOS: brew install openjdk@17.',
-      )
-    if (format.status !== 0)
-      throw new Error(`Kafka's storage could not be formatted:\n${format.stdout}${format.stderr}`)
+    await formatStorage(java('kafka.tools.StorageTool', ['format', '-t', CLUSTER_ID, '-c', properties]))
   }
   const engine = await startEngine({
     name: 'kafka',
@@ -64,6 +53,20 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaEngine> {
     readyTimeoutMs: 60_000,
   })
   return { ...engine, brokers: `127.0.0.1:${port}` }
+}
+
+async function formatStorage(args: readonly string[]): Promise<void> {
+  try {
+    await promisify(execFile)('java', [...args])
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code?: unknown; stdout?: string; stderr?: string }
+    if (code === 'ENOENT') {
+      throw new Error(
+        'Java 17 is needed to run Kafka. Debian: apt-get install openjdk-17-jre-headless. macOS: brew install openjdk@17.',
+      )
+    }
+    throw new Error(`Kafka's storage could not be formatted:\n${stdout ?? ''}${stderr ?? ''}`)
+  }
 }
 
 function serverProperties(port: number, dataDir: string): string {

@@ -11,26 +11,30 @@ export interface S3Engine extends Engine {
   readonly secretAccessKey: string
 }
 
-const ACCESS_KEY_ID = 'millrace'
-const SECRET_ACCESS_KEY = 'millrace-local-secret'
+/** Of the local server only, which listens on 127.0.0.1. */
+export const S3_ACCESS_KEY = { accessKeyId: 'millrace', secretAccessKey: 'millrace-local-secret' } as const
 
 /** Starts S3Proxy on a directory: an S3 server that enforces conditional writes, checksums and signatures. */
 export async function startS3Proxy(options: {
   readonly stateDir: string
   readonly port: number
+  /** Buckets that are there from the start. */
+  readonly buckets?: readonly string[]
 }): Promise<S3Engine> {
   const { stateDir, port } = options
   const jars = fetchJars('s3proxy')
   const dataDir = join(stateDir, 'data')
   mkdirSync(dataDir, { recursive: true })
+  // A bucket is a directory to this server.
+  for (const bucket of options.buckets ?? []) mkdirSync(join(dataDir, bucket), { recursive: true })
   const properties = join(stateDir, 's3proxy.conf')
   const endpoint = `http://127.0.0.1:${port}`
   writeFileSync(
     properties,
     `s3proxy.endpoint=${endpoint}
 s3proxy.authorization=aws-v2-or-v4
-s3proxy.identity=${ACCESS_KEY_ID}
-s3proxy.credential=${SECRET_ACCESS_KEY}
+s3proxy.identity=${S3_ACCESS_KEY.accessKeyId}
+s3proxy.credential=${S3_ACCESS_KEY.secretAccessKey}
 jclouds.provider=filesystem-nio2
 jclouds.filesystem.basedir=${dataDir}
 `,
@@ -52,5 +56,5 @@ jclouds.filesystem.basedir=${dataDir}
     ready: () => httpAnswers(endpoint),
     readyTimeoutMs: 30_000,
   })
-  return { ...engine, endpoint, accessKeyId: ACCESS_KEY_ID, secretAccessKey: SECRET_ACCESS_KEY }
+  return { ...engine, endpoint, ...S3_ACCESS_KEY }
 }

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { registerDown } from './commands/down.ts'
 import { registerGenerate } from './commands/generate.ts'
 import { registerImport } from './commands/import.ts'
 import { registerRun } from './commands/run.ts'
+import { registerUp } from './commands/up.ts'
 import { endOf } from './exit-status.ts'
 
 /** The whole command line. One file per command, each naming itself here. */
@@ -14,6 +16,8 @@ export function buildProgram(): Command {
     .version(manifest.version)
     .showHelpAfterError('(millrace --help lists the commands and their options.)')
     .exitOverride()
+  registerUp(program)
+  registerDown(program)
   registerRun(program)
   registerGenerate(program)
   registerImport(program)

@@ -24,3 +24,16 @@ export async function loadStage(name: StageName): Promise<AnyStage> {
   const { stage } = (await import(new URL(`../${name}/main.ts`, import.meta.url).href)) as { stage: AnyStage }
   return stage
 }
+
+/**
+ * Port of each stage's /metrics, /healthz and /readyz under `millrace up`, where a dashboard must find it again after
+ * a restart. Below 32768, or an outgoing connection may take it.
+ */
+export const OPS_PORTS: Readonly<Record<StageName, number>> = {
+  collector: 9101,
+  enricher: 9102,
+  'subscriber-router': 9103,
+  's3-sink': 9104,
+  'clickhouse-sink': 9105,
+  'query-api': 9106,
+}

@@ -184,7 +184,7 @@ export class Supervisor {
       if (!stopping.aborted) this.#update(supervised, { restarts: supervised.status.restarts + 1 })
     }
     first?.resolve()
-    this.#update(supervised, { state: 'stopped', pid: null })
+    this.#update(supervised, { state: 'stopped', pid: null, problem: null })
   }
 
   /** Follows readiness until the process is gone. */
@@ -196,13 +196,17 @@ export class Supervisor {
       return result
     })
     let wasReady = false
-    while (!gone.signal.aborted) {
+    // While it stops, not being ready is no news.
+    while (!gone.signal.aborted && !this.#stopping.signal.aborted) {
       const problem = await supervised.unit.problem()
-      if (gone.signal.aborted) break
+      if (gone.signal.aborted || this.#stopping.signal.aborted) break
       wasReady ||= problem === null
       const state = problem === null ? 'ready' : wasReady ? 'unready' : 'starting'
       this.#update(supervised, { state, problem })
-      await clock.sleep(problem === null ? pollReadyMs : pollMs, gone.signal)
+      await clock.sleep(
+        problem === null ? pollReadyMs : pollMs,
+        AbortSignal.any([gone.signal, this.#stopping.signal]),
+      )
     }
     return exit
   }

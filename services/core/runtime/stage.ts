@@ -57,21 +57,35 @@ export interface Stage<S extends Record<string, Setting<unknown>>> {
  * second signal exits at once), and exits 1 on anything unexpected so that a supervisor restarts it and offsets
  * replay. Exit status 2 means that the settings are wrong and a restart would not help.
  */
-export async function runStageProcess<S extends Record<string, Setting<unknown>>>(
-  stage: Stage<S>,
+export function runStageProcess<S extends Record<string, Setting<unknown>>>(stage: Stage<S>): Promise<never> {
+  return runStagesProcess([stage as unknown as Stage<Record<string, Setting<unknown>>>])
+}
+
+/**
+ * The same for several stages in one process, for a small machine: they share its health, metrics and end. What ends
+ * one of them unexpectedly ends all, and all are started again.
+ */
+export async function runStagesProcess(
+  stages: readonly Stage<Record<string, Setting<unknown>>>[],
 ): Promise<never> {
-  let settings: Settings<S>
+  const name = stages.length === 1 ? (stages[0]?.name as string) : 'stages'
   let own: Settings<typeof STAGE_SETTINGS>
+  let settings: Settings<Record<string, Setting<unknown>>>
   try {
-    const parsed = parseSettings({ ...STAGE_SETTINGS, ...stage.settings }, process.env)
-    settings = parsed as unknown as Settings<S>
-    own = parsed as unknown as Settings<typeof STAGE_SETTINGS>
+    // Settings that stages share have one name in the environment, but not always one key here.
+    const declared = stages.flatMap((stage) =>
+      Object.entries(stage.settings).map(([key, setting]) => [`${stage.name} ${key}`, setting] as const),
+    )
+    settings = parseSettings({ ...STAGE_SETTINGS, ...Object.fromEntries(declared) }, process.env)
+    own = settings as unknown as Settings<typeof STAGE_SETTINGS>
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error
-    process.stderr.write(`millrace ${stage.name}: ${error.message}\n`)
+    // What several stages share is wrong once.
+    const { message } = new SettingsError([...new Set(error.faults)])
+    process.stderr.write(`millrace ${name}: ${message}\n`)
     process.exit(2)
   }
-  const logger = createLogger(stage.name, own.logLevel as LogLevel)
+  const logger = createLogger(name, own.logLevel as LogLevel)
   const stop = new AbortController()
   const onSignal = (signal: NodeJS.Signals) => {
     if (stop.signal.aborted) process.exit(130)
@@ -101,11 +115,50 @@ export async function runStageProcess<S extends Record<string, Setting<unknown>>
   try {
     const ops = await startOpsServer(own.opsHost, own.opsPort, health, metrics)
     logger.info({ port: ops.port }, 'Health and metrics are served.')
-    await stage.run(settings, { logger, metrics, health, stopping: stop.signal, clock: systemClock })
+    await Promise.all(
+      stages.map((stage) =>
+        stage.run(settingsOf(stage, settings), {
+          logger: stages.length === 1 ? logger : createLogger(stage.name, own.logLevel as LogLevel),
+          metrics,
+          health: stages.length === 1 ? health : healthWithin(health, stage.name),
+          stopping: stop.signal,
+          clock: systemClock,
+        }),
+      ),
+    )
     await ops.close()
   } catch (error) {
     die(error)
   }
   logger.info('Stopped.')
   process.exit(0)
+}
+
+function settingsOf(
+  stage: Stage<Record<string, Setting<unknown>>>,
+  all: Readonly<Record<string, unknown>>,
+): Settings<Record<string, Setting<unknown>>> {
+  const keys = [...Object.keys(STAGE_SETTINGS), ...Object.keys(stage.settings)]
+  return Object.freeze(
+    Object.fromEntries(keys.map((key) => [key, all[key in stage.settings ? `${stage.name} ${key}` : key]])),
+  )
+}
+
+/** A stage's own health, which the process's health asks under the stage's name. */
+function healthWithin(process: Health, stage: string): Health {
+  const own = new Health()
+  for (const kind of ['ready', 'live'] as const) {
+    process.add({
+      name: `${stage} ${kind}`,
+      kind,
+      problem: () => {
+        const { ok, checks } = own[kind]()
+        if (ok) return null
+        return Object.entries(checks)
+          .flatMap(([check, answer]) => (answer === 'ok' ? [] : [`${check}: ${answer}`]))
+          .join(' ')
+      },
+    })
+  }
+  return own
 }

@@ -1,0 +1,87 @@
+import { join } from 'node:path'
+import type { Engine } from '../../../infra/engines/engine-process.ts'
+import { startKafka } from '../../../infra/engines/kafka.ts'
+import { httpAnswers, kafkaAnswers } from '../../../infra/engines/ports.ts'
+import { S3_ACCESS_KEY, startS3Proxy } from '../../../infra/engines/s3proxy.ts'
+import { S3_SETTINGS } from '../../core/object-store/s3-settings.ts'
+import type { Unit } from './supervisor.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+interface LocalEngine {
+  readonly name: string
+  readonly port: number
+  /** Set by somebody who brings an engine of his own: then ours is not started. */
+  readonly variable: string
+  readonly start: (options: LocalEngineOptions) => Promise<Engine>
+  readonly answers: (port: number) => Promise<boolean>
+  /** How the stages are told where it is. */
+  readonly addresses: (port: number) => Readonly<Record<string, string>>
+}
+
+interface LocalEngineOptions {
+  readonly stateDir: string
+  readonly port: number
+  readonly env: Environment
+}
+
+const ENGINES: readonly LocalEngine[] = [
+  {
+    name: 'kafka',
+    port: 19_092,
+    variable: 'MILLRACE_KAFKA_BROKERS',
+    start: startKafka,
+    answers: kafkaAnswers,
+    addresses: (port) => ({ MILLRACE_KAFKA_BROKERS: `127.0.0.1:${port}` }),
+  },
+  {
+    name: 's3',
+    port: 18_080,
+    variable: 'MILLRACE_S3_ENDPOINT',
+    start: ({ stateDir, port, env }) =>
+      startS3Proxy({
+        stateDir,
+        port,
+        buckets: [env[S3_SETTINGS.s3Bucket.variable] || (S3_SETTINGS.s3Bucket.defaultText as string)],
+      }),
+    answers: (port) => httpAnswers(`http://127.0.0.1:${port}`),
+    addresses: (port) => ({
+      MILLRACE_S3_ENDPOINT: `http://127.0.0.1:${port}`,
+      AWS_ACCESS_KEY_ID: S3_ACCESS_KEY.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: S3_ACCESS_KEY.secretAccessKey,
+    }),
+  },
+]
+
+export interface LocalEngines {
+  readonly units: readonly Unit[]
+  /** Environment of the stages, so that they find the engines. */
+  readonly addresses: Readonly<Record<string, string>>
+}
+
+/**
+ * The engines that nobody else provides: each whose address the environment does not give.
+ *
+ * @param portOffset added to every port, so that two installations can be up on one machine
+ */
+export function engineUnits(options: {
+  readonly stateDir: string
+  readonly portOffset: number
+  readonly env: Environment
+}): LocalEngines {
+  const { stateDir, portOffset, env } = options
+  const ours = ENGINES.filter((engine) => !env[engine.variable])
+  return {
+    units: ours.map((engine) => {
+      const port = engine.port + portOffset
+      return {
+        name: engine.name,
+        kind: 'engine',
+        opsPort: null,
+        start: () => engine.start({ stateDir: join(stateDir, 'engines', engine.name), port, env }),
+        problem: async () => ((await engine.answers(port)) ? null : `It does not answer on port ${port}.`),
+      }
+    }),
+    addresses: Object.assign({}, ...ours.map((engine) => engine.addresses(engine.port + portOffset))),
+  }
+}
