@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Protocol } from '../../schemas/raw-event/v1.ts'
@@ -280,13 +281,21 @@ const MALFORMED = [
   'Bad Request',
 ] as const
 
+/** The connection ended in the middle of a request: nobody is left to answer, and the handler counts it. */
+const GONE: readonly unknown[] = ['ECONNRESET', 'HPE_INVALID_EOF_STATE']
+
 /** Answers what never became a request, and ends the connection: where the next one would begin is not known. */
 function answerBrokenRequest(error: Error & { code?: string }, socket: Socket, env: Environment): void {
   const [refusal, reason] = BROKEN_REQUESTS[error.code ?? ''] ?? MALFORMED
-  if (error.code !== 'ECONNRESET') env.metrics.refused(refusal.code)
-  // An answer may be under way for what came before; a second one in the middle of it would be read as its body.
-  const answering = (socket as Socket & { _httpMessage?: { headersSent: boolean } })._httpMessage
-  if (error.code === 'ECONNRESET' || !socket.writable || answering?.headersSent) {
+  if (!GONE.includes(error.code)) env.metrics.refused(refusal.code)
+  const answering = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage
+  // A whole request stands before the broken one. Its answer must come first: its events may be stored already, and
+  // a refusal in its place would deny them.
+  if (answering?.req.complete && socket.writable) {
+    answering.once('close', () => socket.destroy())
+    return
+  }
+  if (GONE.includes(error.code) || !socket.writable || answering?.headersSent) {
     socket.destroy()
     return
   }
