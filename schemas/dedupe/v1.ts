@@ -14,10 +14,11 @@ import { DependencyError } from '../../services/core/runtime/errors.ts'
  *   16..19       number of entries                                  u32
  *   then each    16 bytes key, 8 bytes payload hash, time (u48, epoch ms)
  * sentinel:      committed by a new owner once it has fenced the one before; it reads up to here
- *   2..9         raw offset at which it will go on                  u64
- *   10..25       a random mark, by which it knows its own
- * attempt:       committed before a record that may be what kills the process is looked at again
- *   2..9         its raw offset                                     u64
+ *   2..17        a random mark, by which it knows its own
+ *   18           1 when attempts before it do not count: what ended them was no crash
+ * attempt:       committed by a new owner before its first batch, and before each record while it is careful
+ *   2..9         first raw offset                                   u64
+ *   10..17       last raw offset                                    u64
  * last 4 bytes   CRC-32 of everything before
  * ```
  */
@@ -28,8 +29,8 @@ export type DedupeRecord =
       readonly appendTimeMax: number
       readonly entries: readonly DedupeEntry[]
     }
-  | { readonly kind: 'sentinel'; readonly nextOffset: number; readonly mark: Buffer }
-  | { readonly kind: 'attempt'; readonly offset: number }
+  | { readonly kind: 'sentinel'; readonly mark: Buffer; readonly absolves: boolean }
+  | { readonly kind: 'attempt'; readonly from: number; readonly to: number }
 
 /** One remembered event. */
 export interface DedupeEntry {
@@ -49,23 +50,34 @@ export const DEDUPE_VERSION = 1
 
 const KINDS = ['entries', 'sentinel', 'attempt'] as const
 const HEAD_BYTES = 20
+const SENTINEL_BYTES = 2 + MARK_BYTES + 1
+const ATTEMPT_BYTES = 18
 const CRC_BYTES = 4
 
 export function encodeDedupeRecord(record: DedupeRecord): Buffer {
-  const out = Buffer.alloc(lengthOf(record))
+  const out = Buffer.alloc(lengthOf(record) + CRC_BYTES)
   out[0] = DEDUPE_VERSION
   out[1] = KINDS.indexOf(record.kind) + 1
-  out.writeBigUInt64BE(BigInt(record.kind === 'attempt' ? record.offset : record.nextOffset), 2)
-  if (record.kind === 'sentinel') record.mark.copy(out, 10)
-  if (record.kind === 'entries') {
-    out.writeUIntBE(record.appendTimeMax, 10, 6)
-    out.writeUInt32BE(record.entries.length, 16)
-    let at = HEAD_BYTES
-    for (const { key, payload, time } of record.entries) {
-      key.copy(out, at, 0, KEY_BYTES)
-      payload.copy(out, at + KEY_BYTES, 0, PAYLOAD_BYTES)
-      out.writeUIntBE(time, at + KEY_BYTES + PAYLOAD_BYTES, 6)
-      at += ENTRY_BYTES
+  switch (record.kind) {
+    case 'sentinel':
+      record.mark.copy(out, 2)
+      out[2 + MARK_BYTES] = record.absolves ? 1 : 0
+      break
+    case 'attempt':
+      out.writeBigUInt64BE(BigInt(record.from), 2)
+      out.writeBigUInt64BE(BigInt(record.to), 10)
+      break
+    case 'entries': {
+      out.writeBigUInt64BE(BigInt(record.nextOffset), 2)
+      out.writeUIntBE(record.appendTimeMax, 10, 6)
+      out.writeUInt32BE(record.entries.length, 16)
+      let at = HEAD_BYTES
+      for (const { key, payload, time } of record.entries) {
+        key.copy(out, at, 0, KEY_BYTES)
+        payload.copy(out, at + KEY_BYTES, 0, PAYLOAD_BYTES)
+        out.writeUIntBE(time, at + KEY_BYTES + PAYLOAD_BYTES, 6)
+        at += ENTRY_BYTES
+      }
     }
   }
   const end = out.length - CRC_BYTES
@@ -80,19 +92,18 @@ export function encodeDedupeRecord(record: DedupeRecord): Buffer {
  * changelog with a hole in it must not be trusted
  */
 export function decodeDedupeRecord(value: Buffer | null): DedupeRecord {
-  if (value === null || value.length < 10 + CRC_BYTES) throw corrupt('it is too short')
+  if (value === null || value.length < 2 + CRC_BYTES) throw corrupt('it is too short')
   const end = value.length - CRC_BYTES
   if (crc32(value.subarray(0, end)) !== value.readUInt32BE(end)) throw corrupt('its checksum is wrong')
   if (value[0] !== DEDUPE_VERSION) throw corrupt(`its version is ${value[0]}, not ${DEDUPE_VERSION}`)
   const kind = KINDS[(value[1] as number) - 1]
-  const offset = Number(value.readBigUInt64BE(2))
-  if (kind === 'attempt' && value.length === 10 + CRC_BYTES) return { kind, offset }
-  if (kind === 'sentinel' && value.length === 10 + MARK_BYTES + CRC_BYTES)
-    return { kind, nextOffset: offset, mark: value.subarray(10, 10 + MARK_BYTES) }
-  if (kind === 'entries' && value.length >= HEAD_BYTES + CRC_BYTES) {
+  if (kind === 'attempt' && end === ATTEMPT_BYTES)
+    return { kind, from: Number(value.readBigUInt64BE(2)), to: Number(value.readBigUInt64BE(10)) }
+  if (kind === 'sentinel' && end === SENTINEL_BYTES)
+    return { kind, mark: value.subarray(2, 2 + MARK_BYTES), absolves: value[2 + MARK_BYTES] === 1 }
+  if (kind === 'entries' && end >= HEAD_BYTES) {
     const count = value.readUInt32BE(16)
-    if (value.length !== HEAD_BYTES + count * ENTRY_BYTES + CRC_BYTES)
-      throw corrupt('its length does not match its number of entries')
+    if (end !== HEAD_BYTES + count * ENTRY_BYTES) throw corrupt('its length does not match its number of entries')
     const entries = Array.from({ length: count }, (_, index) => {
       const at = HEAD_BYTES + index * ENTRY_BYTES
       return {
@@ -101,14 +112,15 @@ export function decodeDedupeRecord(value: Buffer | null): DedupeRecord {
         time: value.readUIntBE(at + KEY_BYTES + PAYLOAD_BYTES, 6),
       }
     })
-    return { kind, nextOffset: offset, appendTimeMax: value.readUIntBE(10, 6), entries }
+    const nextOffset = Number(value.readBigUInt64BE(2))
+    return { kind, nextOffset, appendTimeMax: value.readUIntBE(10, 6), entries }
   }
   throw corrupt(`its kind ${value[1]} and length ${value.length} do not belong together`)
 }
 
 function lengthOf(record: DedupeRecord): number {
-  if (record.kind === 'entries') return HEAD_BYTES + record.entries.length * ENTRY_BYTES + CRC_BYTES
-  return 10 + (record.kind === 'sentinel' ? MARK_BYTES : 0) + CRC_BYTES
+  if (record.kind === 'entries') return HEAD_BYTES + record.entries.length * ENTRY_BYTES
+  return record.kind === 'sentinel' ? SENTINEL_BYTES : ATTEMPT_BYTES
 }
 
 function corrupt(what: string): DependencyError {

@@ -383,6 +383,13 @@ export const ENRICHED_EVENT_FIELDS = [
     group: 'custom',
     doc: 'Properties to set on the person where they are not set yet.',
   },
+  {
+    name: 'extra',
+    type: 'json',
+    nullable: true,
+    group: 'custom',
+    doc: 'What the client sent beyond the members that have a column of their own, under the same path.',
+  },
 ] as const satisfies readonly Field[]
 
 /** One enriched event: the value of a record in `events.enriched`, and a row of every sink. */

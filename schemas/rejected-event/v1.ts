@@ -132,5 +132,6 @@ export const REJECTION_CODES = [
   'schema_violation',
   'id_conflict',
   'undecodable',
+  'quarantined',
 ] as const
 export type RejectionCode = (typeof REJECTION_CODES)[number]

@@ -36,6 +36,8 @@ export function createIdBudget(idsMax: number): IdBudget {
 export interface DedupeWindow {
   /** Highest raw append time seen, epoch ms; 0 before the first. */
   readonly appendTimeMax: number
+  /** Unit in which ids are forgotten, ms. */
+  readonly sliceMs: number
   /** Moves time forward and forgets what fell out of the window. */
   advance(appendTime: number): void
   find(key: Buffer, payload: Buffer): 'equal' | 'other' | 'absent'
@@ -90,6 +92,7 @@ export function createDedupeWindow(windowMs: number, budget: IdBudget): DedupeWi
   }
 
   return {
+    sliceMs,
     get appendTimeMax() {
       return appendTimeMax
     },

@@ -1,0 +1,233 @@
+import { encodeDedupeRecord } from '../../schemas/dedupe/v1.ts'
+import type { GroupConsumer, ProduceRecord, RecordBatch, TransactionalProducer } from '../core/kafka/log.ts'
+import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
+import type { PartitionWorker } from '../core/stream/partition-worker.ts'
+import { createDedupeWindow, type DedupeWindow } from './dedupe/dedupe-window.ts'
+import type { Environment } from './environment.ts'
+import { dedupeFromOf, writePositionMetadata } from './position-metadata.ts'
+import { createRecordQueue } from './record-queue.ts'
+import { noteCheckpoint, type TakenOver, takeOver } from './takeover.ts'
+import { createSilence, type Silence, tickRecord } from './tick.ts'
+import { transactionContent } from './transaction-content.ts'
+
+/** A batch that ended its process so often is gone through record by record; a record, set aside. */
+const BATCH_ATTEMPTS_MAX = 2
+const ALONE_ATTEMPTS_MAX = 3
+
+/**
+ * The enricher's part in one raw partition: decode → validate → dedupe → enrich → write.
+ *
+ * One Kafka transaction per batch holds everything that the batch leads to: enriched and rejected events, the ids to
+ * remember, a receipt, and the position in `events.raw`. So either all of it happened or nothing, and the position
+ * alone says which. Nothing is remembered in memory before the commit is known to have happened: after any failure the
+ * worker throws, is discarded with its producer and its window, and a new one takes over from what is committed.
+ *
+ * ```
+ *  start ──▶ fence, read position, sentinel, rebuild window ──▶ gather ──▶ judge ──▶ commit ──▶ remember ─┐
+ *                                                                ▲                                        │
+ *                                                                └────────────────────────────────────────┘
+ * ```
+ */
+export function createEnricherWorker(
+  env: Environment,
+  partition: number,
+  consumer: GroupConsumer,
+): PartitionWorker {
+  const { log, names, limits, clock } = env
+  const outputs = [names.enriched, names.rejected]
+  const queue = createRecordQueue()
+  let owned: Owned | null = null
+  let producer: TransactionalProducer | null = null
+  /** When the first record of the queue came, monotonic ms. */
+  let waitingSince: number | null = null
+  let joined = false
+  let warned = false
+  const dedupeKey = { topic: names.dedupe, partition, key: String(partition) }
+
+  async function start(): Promise<number> {
+    env.idBudget.join()
+    joined = true
+    try {
+      requireControl()
+      producer = await log.openTransactionalProducer(names.transactionalId('enricher', partition), {
+        clientId: `millrace-enricher-${partition}`,
+        transactionTimeoutMs: limits.transactionTimeoutMs,
+      })
+      const window = createDedupeWindow(limits.dedupeWindowMs, env.idBudget)
+      const taken = await takeOver({
+        log,
+        names,
+        partition,
+        consumer,
+        producer,
+        window,
+        randomBytes: env.randomBytes,
+        absolves: env.absolved.has(partition),
+        clock,
+        silenceMs: limits.takeoverSilenceMs,
+      })
+      env.absolved.delete(partition)
+      owned = { ...taken, window, begun: false, silence: createSilence(outputs, limits.tickMs, clock.monotonic()) }
+      report(window)
+      env.logger.info(
+        { partition, next: taken.next, ids: window.ids, attempts: taken.attempts.batches },
+        'Took over a raw partition.',
+      )
+      return taken.next
+    } catch (error) {
+      throw ended(error)
+    }
+  }
+  async function process(batch: RecordBatch): Promise<void> {
+    queue.push(batch)
+    waitingSince ??= clock.monotonic()
+    while (queue.rows >= limits.batchRowsMax || queue.bytes >= limits.batchBytesMax) await flush()
+    await flushIfWaited()
+  }
+
+  async function tick(): Promise<void> {
+    await flushIfWaited()
+    const { silence } = requireOwned()
+    const due = silence.due(clock.monotonic())
+    if (due.length === 0) return
+    await transaction(due.map((topic) => tickRecord(topic, partition)))
+    env.metrics.ticked(due.length)
+  }
+
+  async function flushIfWaited(): Promise<void> {
+    while (waitingSince !== null && clock.monotonic() - waitingSince >= limits.lingerMs && queue.rows > 0) await flush()
+  }
+
+  /** One transaction of what waits. */
+  async function flush(): Promise<void> {
+    const own = requireOwned()
+    try {
+      requireControl()
+    } catch (error) {
+      throw ended(error)
+    }
+    const careful = own.attempts.batches >= BATCH_ATTEMPTS_MAX && own.next <= own.attempts.to
+    const batches = queue.take(careful ? 1 : limits.batchRowsMax)
+    if (queue.rows === 0) waitingSince = null
+    const last = batches.at(-1) as RecordBatch
+    const range = { from: own.next, to: last.offset(last.length - 1) }
+    if (careful || !own.begun) {
+      await transaction([
+        { ...dedupeKey, value: encodeDedupeRecord({ kind: 'attempt', ...range }) },
+      ])
+      own.begun = true
+    }
+
+    const startedMs = clock.monotonic()
+    const { rules, reference } = env.current()
+    const content = transactionContent(batches, {
+      names,
+      partition,
+      from: own.next,
+      rules,
+      window: own.window,
+      reference,
+      limits,
+      quarantined:
+        own.attempts.alone >= ALONE_ATTEMPTS_MAX
+          ? { offset: range.from, attempts: own.attempts.batches }
+          : null,
+    })
+    await refreshCheckpoint(own)
+    await transaction(content.records, content.next)
+    own.window.add(content.entries)
+    own.next = content.next
+    if (own.attempts.alone > 0) own.attempts = { ...own.attempts, alone: 0 }
+    env.metrics.committed(content.receipt, content.rejections, (clock.monotonic() - startedMs) / 1000)
+    report(own.window)
+    if (content.rejections.has('quarantined'))
+      env.logger.error({ partition, offset: range.from }, 'Set a record aside that ended the process again and again.')
+  }
+
+  /** Begin, send, commit; with ticks for outputs that would otherwise stay silent. */
+  async function transaction(records: readonly ProduceRecord[], next?: number): Promise<void> {
+    const { silence, window, checkpoints } = requireOwned()
+    const open = producer as TransactionalProducer
+    try {
+      await open.begin()
+      await open.send(records)
+      if (next !== undefined) {
+        const windowBegin = window.appendTimeMax - limits.dedupeWindowMs - window.sliceMs
+        const metadata = writePositionMetadata(dedupeFromOf(checkpoints, windowBegin))
+        await open.sendOffset(consumer, { topic: names.raw, partition, offset: next }, metadata)
+      }
+      await open.commit()
+    } catch (error) {
+      throw ended(error)
+    }
+    silence.wrote(new Set(records.map(({ topic }) => topic)), clock.monotonic())
+  }
+
+  /** Learns where the changelog stands whenever the window enters a new slice. */
+  async function refreshCheckpoint({ checkpoints, window }: Owned): Promise<void> {
+    const last = checkpoints.at(-1)
+    if (last && Math.floor(window.appendTimeMax / window.sliceMs) <= Math.floor(last.time / window.sliceMs)) return
+    try {
+      const range = (await log.admin.offsetRanges(names.dedupe, 'read_committed'))[partition]
+      if (range) noteCheckpoint(checkpoints, { time: window.appendTimeMax, offset: range.end }, window.sliceMs)
+    } catch (error) {
+      throw ended(error)
+    }
+  }
+
+  /** A configuration that may be out of date decides nothing. */
+  function requireControl(): void {
+    const problem = env.control.problem()
+    if (problem !== null) throw new DependencyError('control', 'unavailable', problem)
+  }
+
+  function report(window: DedupeWindow): void {
+    const heldMs = window.heldMs()
+    if (heldMs < limits.dedupeWindowMs && !warned) {
+      warned = true
+      env.logger.warn(
+        { partition, ids: window.ids, heldMs },
+        'The dedupe window is shorter than set: the ids of this process are used up. Raise MILLRACE_ENRICHER_DEDUPE_IDS_MAX or add processes.',
+      )
+    }
+    env.metrics.dedupe(partition, window.ids, window.bytes, heldMs)
+  }
+
+  /** Marks this worker's end as no crash, if it is none. */
+  function ended(error: unknown): unknown {
+    if (isDependencyError(error)) {
+      env.absolved.add(partition)
+      env.metrics.failed()
+    }
+    return error
+  }
+
+  function requireOwned(): Owned {
+    if (!owned) throw new Error(`Partition ${partition} was not taken over.`)
+    return owned
+  }
+
+  /**
+   * What waits is dropped: no transaction of it has begun, and the next owner reads it again. Disconnecting leaves an
+   * open transaction to that owner's fencing, which settles it also when nobody here knows its outcome.
+   */
+  async function stop(): Promise<void> {
+    if (joined) env.idBudget.leave()
+    joined = false
+    owned = null
+    env.metrics.released(partition)
+    await producer?.close()
+    producer = null
+  }
+
+  return { start, process, tick, stop }
+}
+
+interface Owned extends Omit<TakenOver, 'attempts' | 'next'> {
+  next: number
+  attempts: TakenOver['attempts']
+  /** This owner has written down that it began its first batch. */
+  begun: boolean
+  readonly window: DedupeWindow
+  readonly silence: Silence
+}
