@@ -23,17 +23,14 @@ export interface RunToCount {
   /** Manifests that lay there before this run. */
   readonly manifestsBefore: ReadonlySet<string>
   readonly clickhouse: ClickHouseAddress
-  /** Ids of this run's events that clients named start so; an event under it that nobody sent is a fault. */
-  readonly idPrefix: string
   /** Called with a few words whenever the next kind of place is read. */
   readonly onProgress: (what: string) => void
 }
 
 /** Reads every place of the sample configuration that this run's events had to reach. */
 export async function countPlaces(run: RunToCount): Promise<Place[]> {
-  const { acknowledged, idPrefix, topicPrefix } = run
-  const concerns = (event: string) =>
-    acknowledged.has(event) || event.slice(event.indexOf('/') + 1).startsWith(idPrefix)
+  const { acknowledged, topicPrefix } = run
+  const concerns = (event: string) => acknowledged.has(event)
   const topic = (name: string, withValues: boolean) =>
     readTopicContent({ ...run.reading, concerns }, topicPrefix + name, withValues)
 

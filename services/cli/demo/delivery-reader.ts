@@ -49,16 +49,31 @@ interface ManifestFacts {
 /** Objects read at once. */
 const CONCURRENCY = 4
 
-export function openBucket(options: {
+export interface BucketAddress {
+  /** Null for AWS. */
   readonly endpoint: string | null
   readonly region: string
   readonly bucket: string
-}): Bucket {
-  const { endpoint, region, bucket } = options
-  return {
-    client: new S3Client({ region, ...(endpoint === null ? {} : { endpoint, forcePathStyle: true }) }),
-    bucket,
-  }
+  /** Null for what the AWS SDK finds by itself. */
+  readonly accessKeyId: string | null
+  readonly secretAccessKey: string | null
+}
+
+export function openBucket({
+  endpoint,
+  region,
+  bucket,
+  accessKeyId,
+  secretAccessKey,
+}: BucketAddress): Bucket {
+  const client = new S3Client({
+    region,
+    ...(endpoint === null ? {} : { endpoint, forcePathStyle: true }),
+    ...(accessKeyId === null || secretAccessKey === null
+      ? {}
+      : { credentials: { accessKeyId, secretAccessKey } }),
+  })
+  return { client, bucket }
 }
 
 export async function listKeys({ client, bucket }: Bucket, prefix: string): Promise<string[]> {

@@ -1,26 +1,30 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from '../../infra/engines/engine-process.ts'
+import { freePort } from '../../infra/engines/ports.ts'
 
 const MILLRACE = join(import.meta.dirname, '../../bin/millrace')
 
-/** A stage as the process it is in production, and what it costs. */
-export interface MeasuredStage {
+/** A stage as the process it is in production. */
+export interface StageProcess {
   readonly opsPort: number
+  readonly pid: number
   /** CPU seconds since the process began, and the most memory seen, as its own metrics tell. */
   usage(): Promise<{ readonly cpuSeconds: number; readonly peakRssMiB: number }>
-  stop(): Promise<void>
+  /** SIGTERM; resolves to the exit status when the process is gone. */
+  stop(): Promise<number | null>
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>
 }
 
 const SAMPLE_MS = 250
 
 /** @throws Error when the stage is not ready within a minute; its log says why */
-export async function startMeasuredStage(
+export async function startStageProcess(
   stage: string,
   environment: Readonly<Record<string, string>>,
   logFile: string,
-): Promise<MeasuredStage> {
+): Promise<StageProcess> {
   const opsPort = await freePort()
   const child = spawn(MILLRACE, ['run', stage], {
     env: { ...process.env, ...environment, MILLRACE_OPS_PORT: String(opsPort) },
@@ -38,15 +42,18 @@ export async function startMeasuredStage(
   }
   await untilReady(child, opsPort, `${stage} is not ready; see ${logFile}.`)
   const timer = setInterval(() => sample().catch(() => {}), SAMPLE_MS)
+  const gone = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const end = (signal: NodeJS.Signals) => {
+    clearInterval(timer)
+    child.kill(signal)
+    return gone
+  }
   return {
     opsPort,
+    pid: child.pid as number,
     usage: async () => ({ cpuSeconds: await sample(), peakRssMiB }),
-    stop: async () => {
-      clearInterval(timer)
-      const gone = new Promise((resolve) => child.once('close', resolve))
-      child.kill('SIGTERM')
-      await gone
-    },
+    stop: () => end('SIGTERM'),
+    kill: async () => void (await end('SIGKILL')),
   }
 }
 

@@ -1,0 +1,99 @@
+import { systemClock } from '../../core/runtime/clock.ts'
+import { createLedger, type DatasetLedger } from '../generate/ledger.ts'
+import { sendTraffic } from '../generate/send-traffic.ts'
+import { type TrafficOptions, trafficRequests } from '../generate/traffic.ts'
+import { eventsUrl } from '../ingest/dataset-keys.ts'
+import { createPost } from '../ingest/http-post.ts'
+import { SEND_POLICY } from '../ingest/send-batch.ts'
+import { watchAcknowledged } from './acknowledged.ts'
+
+/** The keys whose hashes stand in examples/millrace.yaml: known to everybody, for the demo only. */
+export const DEMO_KEYS = {
+  shop: {
+    write: 'mr_w_SgYRVaKZ8hsNdYIom8lOqnJjBgUvf12lZVAf',
+    read: 'mr_r_3OySw9bWCa3ZR4JZ7ozYTFAWrJz8cm0DYuaw',
+  },
+  blog: {
+    write: 'mr_w_7IqeIDpBj2oi7OAubPt5XHIgaBB59g2IDy0y',
+    read: 'mr_r_eSh4ut6tN1hheXTBfmbwNpvoX2uKA836U6oN',
+  },
+} as const
+
+export const DEMO_DATASETS = ['shop', 'blog'] as const
+
+export interface DemoTraffic {
+  readonly events: number
+  readonly seed: number
+  /** Another run is other events: part of every id. */
+  readonly run: number
+  readonly untilMs: number
+}
+
+export interface SentTraffic {
+  /** How often each `<dataset>/<event id>` was acknowledged. */
+  readonly acknowledged: ReadonlyMap<string, number>
+  readonly ledger: Readonly<Record<string, DatasetLedger>>
+}
+
+const CONCURRENCY = 8
+const BATCH_EVENTS = 200
+const REQUEST_TIMEOUT_MS = 30_000
+
+/**
+ * Sends the demo's traffic through the collector's door: people with sessions, bots, broken events, clients whose
+ * clocks are wrong and clients that send a request again.
+ *
+ * @param onProgress called often with the events acknowledged so far
+ */
+export async function sendDemoTraffic(
+  collectorUrl: string,
+  traffic: DemoTraffic,
+  signal: AbortSignal,
+  onProgress: (acknowledged: number) => void,
+): Promise<SentTraffic> {
+  const keys = new Map(
+    DEMO_DATASETS.map((dataset) => [dataset as string, DEMO_KEYS[dataset].write as string]),
+  )
+  const { post, close } = createPost(eventsUrl(collectorUrl), CONCURRENCY, REQUEST_TIMEOUT_MS)
+  const watched = watchAcknowledged(post, new Map([...keys].map(([dataset, key]) => [key, dataset])))
+  const ledger = createLedger(DEMO_DATASETS)
+  const options: TrafficOptions = {
+    ...traffic,
+    spanMs: 7 * 86_400_000,
+    users: Math.max(100, Math.round(traffic.events / 40)),
+    batchEvents: BATCH_EVENTS,
+    datasets: [
+      { id: 'shop', profile: 'shop' },
+      { id: 'blog', profile: 'blog' },
+    ],
+    brokenShare: 0.01,
+    botShare: 0.05,
+    skewedShare: 0.05,
+    repeatedShare: 0.03,
+  }
+  const timer = setInterval(() => onProgress(watched.events.size), 100)
+  try {
+    await sendTraffic(
+      { post: watched.post, clock: systemClock, random: Math.random, signal },
+      trafficRequests(options),
+      ledger,
+      { keys, concurrency: CONCURRENCY, eventsPerSecond: null, policy: SEND_POLICY },
+    )
+  } finally {
+    clearInterval(timer)
+    close()
+  }
+  return { acknowledged: watched.events, ledger: ledger.datasets }
+}
+
+/** Of the acknowledged events, those that must be rejected, per dataset. */
+export function expectedRejected(
+  ledger: Readonly<Record<string, DatasetLedger>>,
+): ReadonlyMap<string, number> {
+  return new Map(
+    Object.entries(ledger).map(([dataset, { expected_rejected }]) => [
+      dataset,
+      Object.values(expected_rejected).reduce((sum, count) => sum + count, 0),
+    ]),
+  )
+}

@@ -1,0 +1,251 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fetchJars } from '../../../infra/engines/jars.ts'
+import { systemClock } from '../../core/runtime/clock.ts'
+import { createProgress, grouped } from '../ingest/progress.ts'
+import { STAGE_NAMES } from '../stages.ts'
+import { openSystem, type System } from '../supervisor/system.ts'
+import { countPlaces } from './count-places.ts'
+import { listKeys, manifestsOf } from './delivery-reader.ts'
+import { type DemoConnections, openDemoConnections } from './demo-connections.ts'
+import { demoConsumers } from './demo-consumers.ts'
+import {
+  DEMO_DATASETS,
+  DEMO_KEYS,
+  expectedRejected,
+  type SentTraffic,
+  sendDemoTraffic,
+} from './demo-traffic.ts'
+import { SAMPLE_DELIVERIES, SAMPLE_REJECTED_DELIVERIES } from './entitlements.ts'
+import { isDrained, lagOf } from './lag.ts'
+import { type Reconciliation, reconcile, renderReconciliation } from './reconcile.ts'
+
+export interface DemoOptions {
+  readonly stateDir: string
+  readonly configFile: string
+  readonly events: number
+  readonly seed: number
+  readonly single: boolean
+  readonly portOffset: number
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Stay up after the table until the signal aborts. */
+  readonly stay: boolean
+  readonly signal: AbortSignal
+}
+
+/** The stage that is killed without warning while traffic flows, after this share of the events. */
+const KILLED = { stage: 'enricher', afterShare: 0.4 }
+/** How long a reader waits for a record that may be there, ms. */
+const IDLE_MS = 300
+/** A topic counts as read when its console consumer was given nothing for this long, ms. */
+const CONSOLE_IDLE_MS = 2_000
+/** Longest wait until everything sent has arrived everywhere, ms. */
+const DRAIN_MAX_MS = 300_000
+
+const print = (text: string) => process.stdout.write(`${text}\n`)
+
+/**
+ * The whole system on this machine, traffic through its door, and the table that says whether every event is where
+ * it has to be.
+ *
+ * @returns whether every line balances
+ */
+export async function runDemo(options: DemoOptions): Promise<boolean> {
+  const startedMs = systemClock.monotonic()
+  const elapsed = () => `${((systemClock.monotonic() - startedMs) / 1000).toFixed(1).padStart(6)} s`
+  const system = await openSystem({
+    stateDir: options.stateDir,
+    stages: STAGE_NAMES,
+    single: options.single,
+    portOffset: options.portOffset,
+    env: { MILLRACE_KAFKA_PARTITIONS: '6', ...options.env },
+    onUnit: ({ name, state, problem }) => {
+      if (state === 'ready') print(`${elapsed()}  ${name} is ready`)
+      if (state === 'waiting') print(`${elapsed()}  ${name} is gone (${problem}) and is started again`)
+      if (state === 'failed') print(`${elapsed()}  ${name} does not start: ${problem}`)
+    },
+    onLeftBehind: (names) => print(`Stopped what an earlier run had left behind: ${names.join(', ')}.`),
+  })
+  try {
+    print(`${elapsed()}  starting Kafka, an S3 server, ClickHouse and ${STAGE_NAMES.length} stages`)
+    await system.start()
+    const failed = system.status().filter(({ state }) => state !== 'ready')
+    if (failed.length > 0)
+      throw new Error(
+        `Not everything came up: ${failed.map(({ name }) => name).join(', ')}. See ${join(options.stateDir, 'logs')}.`,
+      )
+    const connections = await openDemoConnections({ ...options.env, ...system.addresses })
+    try {
+      return await demonstrate(options, system, connections, elapsed)
+    } finally {
+      await connections.close()
+    }
+  } finally {
+    print(`${elapsed()}  stopping: stages finish what they accepted, then the engines stop`)
+    await system.stop()
+  }
+}
+
+async function demonstrate(
+  options: DemoOptions,
+  system: System,
+  connections: DemoConnections,
+  elapsed: () => string,
+): Promise<boolean> {
+  await connections.apply(options.configFile, () => {})
+  print(`${elapsed()}  applied ${options.configFile}`)
+  await drain(connections, options.signal, `${elapsed()}  finishing what an earlier run left`)
+  const manifestsBefore = new Set(
+    (
+      await Promise.all(
+        [...Object.keys(SAMPLE_DELIVERIES), ...SAMPLE_REJECTED_DELIVERIES].map((id) =>
+          listKeys(connections.bucket, manifestsOf(id)),
+        ),
+      )
+    ).flat(),
+  )
+  const sent = await send(options, system, connections, elapsed)
+  await drain(connections, options.signal, `${elapsed()}  waiting until everything has arrived`)
+  print(`${elapsed()}  everything has arrived; counting every place with readers of its own`)
+  const table = await count(connections, sent, manifestsBefore)
+  print(`\n${renderReconciliation(table)}`)
+  printRepetitions(sent, system)
+  if (options.signal.aborted) return table.balanced
+  printWhereToLook(connections)
+  if (options.stay) await showLive(connections, options.signal)
+  return table.balanced
+}
+
+async function send(
+  options: DemoOptions,
+  system: System,
+  connections: DemoConnections,
+  elapsed: () => string,
+): Promise<SentTraffic> {
+  const run = nextRun(options.stateDir)
+  const progress = createProgress(process.stdout, systemClock.monotonic)
+  const startedMs = systemClock.monotonic()
+  let killed: Promise<void> | null = null
+  const traffic = { events: options.events, seed: options.seed, run, untilMs: systemClock.now() }
+  const sent = await sendDemoTraffic(connections.collectorUrl, traffic, options.signal, (acknowledged) => {
+    if (killed === null && !options.single && acknowledged >= options.events * KILLED.afterShare) {
+      print(`${elapsed()}  kill -9 ${KILLED.stage}, in the middle of the traffic`)
+      killed = system.kill(KILLED.stage)
+    }
+    progress.update(() => `${elapsed()}  run ${run}: ${grouped(acknowledged)} events acknowledged`)
+  })
+  await killed
+  const seconds = (systemClock.monotonic() - startedMs) / 1000
+  progress.done(
+    `${elapsed()}  run ${run}: ${grouped(sent.acknowledged.size)} events acknowledged in ${seconds.toFixed(1)} s, ${grouped(sent.acknowledged.size / seconds)}/s`,
+  )
+  for (const [dataset, { refused, unknown, problems }] of Object.entries(sent.ledger)) {
+    if (refused + unknown > 0)
+      throw new Error(`${refused + unknown} events of ${dataset} were not taken: ${problems[0]}`)
+  }
+  return sent
+}
+
+/** Resolves when every consumer has committed past the last record. */
+async function drain({ log, names }: DemoConnections, signal: AbortSignal, title: string): Promise<void> {
+  const progress = createProgress(process.stdout, systemClock.monotonic)
+  const deadline = systemClock.monotonic() + DRAIN_MAX_MS
+  for (const consumer of demoConsumers(names)) {
+    while (!signal.aborted && !(await isDrained(log, consumer, IDLE_MS))) {
+      const { offsets } = await lagOf(log, consumer)
+      progress.update(() => `${title}: ${consumer.name} has ${grouped(offsets)} offsets to go`)
+      if (systemClock.monotonic() > deadline)
+        throw new Error(
+          `${consumer.name} did not finish within ${DRAIN_MAX_MS / 1000} s. Its log says why: .millrace/logs.`,
+        )
+      await systemClock.sleep(100, signal)
+    }
+  }
+  progress.done(title)
+}
+
+async function count(
+  connections: DemoConnections,
+  sent: SentTraffic,
+  manifestsBefore: ReadonlySet<string>,
+): Promise<Reconciliation> {
+  const progress = createProgress(process.stdout, systemClock.monotonic)
+  const places = await countPlaces({
+    acknowledged: sent.acknowledged,
+    expectedRejected: expectedRejected(sent.ledger),
+    reading: {
+      jars: fetchJars('kafka-tools'),
+      brokers: connections.brokers,
+      configFile: null,
+      idleMs: CONSOLE_IDLE_MS,
+    },
+    topicPrefix: connections.topicPrefix,
+    bucket: connections.bucket,
+    manifestsBefore,
+    clickhouse: connections.clickhouse,
+    onProgress: (what) => progress.update(() => `counting ${what}`),
+  })
+  return reconcile(DEMO_DATASETS, places)
+}
+
+function printRepetitions({ acknowledged }: SentTraffic, system: System): void {
+  const answers = [...acknowledged.values()].reduce((sum, times) => sum + times, 0)
+  const restarts = system.status().reduce((sum, unit) => sum + unit.restarts, 0)
+  print(
+    `${grouped(answers)} events were acknowledged, ${grouped(answers - acknowledged.size)} of them repetitions that were removed; ${restarts} ${restarts === 1 ? 'process was' : 'processes were'} killed and restarted.\n`,
+  )
+}
+
+function printWhereToLook({ brokers, bucket, clickhouse, collectorUrl, queryUrl }: DemoConnections): void {
+  print(`Where to look:
+  send     curl ${collectorUrl}/v1/events -H 'authorization: Bearer ${DEMO_KEYS.shop.write}' \\
+                -H 'content-type: application/json' -d '{"event":"page_view","distinct_id":"me"}'
+  topics   bin/millrace tail shop-purchases            (brokers: ${brokers})
+  files    s3://${bucket.bucket}/warehouse/, manifests under _manifests/; bin/millrace verify warehouse
+  SQL      curl '${clickhouse.url}/?database=${clickhouse.database}' -d 'SELECT dataset_id, event, count() FROM events GROUP BY ALL ORDER BY 3 DESC LIMIT 10 FORMAT Pretty'
+  API      curl '${queryUrl}/api/datasets/shop/insights/trend?events=%5B%7B%22id%22:%22purchase%22%7D%5D' -H 'authorization: Bearer ${DEMO_KEYS.shop.read}'
+  rejected bin/millrace rejected ls --dataset shop
+`)
+}
+
+const LIVE_EVERY_MS = 1_000
+
+/** One line that says what flows, until somebody has seen enough. */
+async function showLive({ log, names }: DemoConnections, signal: AbortSignal): Promise<void> {
+  print('Everything stays up until Ctrl-C.')
+  const progress = createProgress(process.stdout, systemClock.monotonic)
+  const ends = async (topic: string) =>
+    (await log.admin.offsetRanges(topic, 'read_committed')).reduce((sum, { end }) => sum + end, 0)
+  const consumers = demoConsumers(names)
+  let [rawBefore, enrichedBefore] = await Promise.all([ends(names.raw), ends(names.enriched)])
+  while (!signal.aborted) {
+    await systemClock.sleep(LIVE_EVERY_MS, signal)
+    const [raw, enriched, ...lags] = await Promise.all([
+      ends(names.raw),
+      ends(names.enriched),
+      ...consumers.map((consumer) => lagOf(log, consumer)),
+    ])
+    const [into, out] = [raw - rawBefore, enriched - enrichedBefore]
+    rawBefore = raw
+    enrichedBefore = enriched
+    progress.update(
+      () =>
+        `in ${grouped(into)}/s  out ${grouped(out)}/s  lag: ${lags.map(({ name, offsets }) => `${name} ${grouped(offsets)}`).join(', ')}`,
+    )
+  }
+  progress.done('')
+}
+
+/** Runs of one state directory are numbered, so that each sends events that were never sent before. */
+function nextRun(stateDir: string): number {
+  const file = join(stateDir, 'demo', 'run')
+  mkdirSync(join(stateDir, 'demo'), { recursive: true })
+  let last = 0
+  try {
+    last = Number(readFileSync(file, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  writeFileSync(file, `${last + 1}\n`)
+  return last + 1
+}

@@ -1,0 +1,105 @@
+import type { Delivery, Subscription } from '../../schemas/control/v1.ts'
+import type { BenchContext } from './bench-context.ts'
+import type { BenchRow } from './report.ts'
+
+/** Runs a stage over what lies in its topic until its group has committed past the end. */
+async function drain(
+  context: BenchContext,
+  name: string,
+  stage: string,
+  group: string,
+  topic: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<BenchRow> {
+  const ranges = await context.log.admin.offsetRanges(topic, 'read_committed')
+  const events = ranges.reduce((sum, { start, end }) => sum + end - start, 0)
+  context.say(`${name}: ${events} offsets.`)
+  const startedMs = performance.now()
+  const running = await context.start(stage, settings)
+  const readyMs = performance.now()
+  const atReady = (await running.usage()).cpuSeconds
+  await context.drained(group, topic)
+  const seconds = (performance.now() - readyMs) / 1000
+  const { cpuSeconds, peakRssMiB } = await running.usage()
+  context.say(`${name}: up in ${Math.round(readyMs - startedMs)} ms, ${seconds.toFixed(1)} s.`)
+  await running.stop()
+  return {
+    name,
+    events,
+    eventsPerSecond: events / seconds,
+    cpuMicrosPerEvent: ((cpuSeconds - atReady) * 1e6) / events,
+    peakRssMiB,
+    p50Ms: null,
+    p99Ms: null,
+  }
+}
+
+export async function benchEnricher(context: BenchContext): Promise<readonly BenchRow[]> {
+  const { names } = context
+  return [await drain(context, 'enricher', 'enricher', names.group('enricher'), names.raw)]
+}
+
+/** Each subscription in an installation of its own would start at the end; these start at the beginning by setting. */
+const SUBSCRIPTIONS: readonly { readonly name: string; readonly subscription: Subscription }[] = [
+  { name: 'router, pass-through', subscription: { id: 'bench-all', account: 'bench', datasets: ['shop'] } },
+  {
+    name: 'router, filter and mask',
+    subscription: {
+      id: 'bench-some',
+      account: 'bench',
+      datasets: ['shop'],
+      where: "device_type = 'mobile' or device_type = 'desktop'",
+      fields: { exclude: ['ip', 'user_agent'] },
+    },
+  },
+]
+
+export async function benchRouter(context: BenchContext): Promise<readonly BenchRow[]> {
+  const { names } = context
+  const rows: BenchRow[] = []
+  for (const { name, subscription } of SUBSCRIPTIONS) {
+    await context.subscribe(subscription)
+    rows.push(await drain(context, name, 'subscriber-router', names.group('router'), names.enriched))
+  }
+  return rows
+}
+
+const DELIVERIES: readonly { readonly name: string; readonly delivery: Delivery }[] = (
+  [
+    ['s3-sink, Parquet zstd', 'parquet'],
+    ['s3-sink, JSONL gzip', 'jsonl'],
+    ['s3-sink, CSV gzip', 'csv'],
+  ] as const
+).map(([name, format]) => ({
+  name,
+  delivery: {
+    id: `bench-${format}`,
+    account: 'bench',
+    datasets: ['shop'],
+    format,
+    rotate: { rows: 50_000, age: '5s' },
+  },
+}))
+
+export async function benchS3Sink(context: BenchContext): Promise<readonly BenchRow[]> {
+  const { names } = context
+  const rows: BenchRow[] = []
+  for (const { name, delivery } of DELIVERIES) {
+    await context.deliver(delivery)
+    rows.push(await drain(context, name, 's3-sink', names.group('s3-sink', delivery.id), names.enriched))
+  }
+  return rows
+}
+
+export async function benchClickHouseSink(context: BenchContext): Promise<readonly BenchRow[]> {
+  const { names } = context
+  return [
+    await drain(
+      context,
+      'clickhouse-sink',
+      'clickhouse-sink',
+      names.group('clickhouse-sink', 'events'),
+      names.enriched,
+    ),
+  ]
+}

@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { type BenchContext, openBenchContext } from './bench-context.ts'
+import { type BenchReport, type BenchRow, renderReport } from './report.ts'
+import { benchCollector } from './rows-collector.ts'
+import { benchClickHouseSink, benchEnricher, benchRouter, benchS3Sink } from './rows-consuming.ts'
+import { benchEndToEnd } from './rows-end-to-end.ts'
+
+/**
+ * Measures every stage on this machine, on real engines, each as a process of its own, and writes
+ * `test/bench/latest.json`. Each row works on what the row before left in the topics. Times on a shared machine are
+ * noisy: compare ratios within one run, and CPU rather than time.
+ */
+const ROWS: readonly ((context: BenchContext) => Promise<readonly BenchRow[]>)[] = [
+  benchCollector,
+  benchEnricher,
+  benchRouter,
+  benchS3Sink,
+  benchClickHouseSink,
+  benchEndToEnd,
+]
+
+const latestFile = join(import.meta.dirname, 'latest.json')
+const baselineFile = join(import.meta.dirname, 'baseline.json')
+
+const stateDir = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
+const context = await openBenchContext(stateDir, (text) => process.stderr.write(`${text}\n`))
+const rows: BenchRow[] = []
+try {
+  for (const measure of ROWS) rows.push(...(await measure(context)))
+} finally {
+  await context.close()
+  rmSync(stateDir, { recursive: true, force: true })
+}
+const report: BenchReport = {
+  machine: {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    node: process.versions.node,
+  },
+  commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+    encoding: 'utf8',
+    cwd: import.meta.dirname,
+  }).trim(),
+  rows,
+}
+writeFileSync(latestFile, `${JSON.stringify(report, null, 2)}\n`)
+const baseline = existsSync(baselineFile)
+  ? (JSON.parse(readFileSync(baselineFile, 'utf8')) as BenchReport)
+  : null
+process.stdout.write(renderReport(report, baseline))
