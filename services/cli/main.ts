@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { registerApply } from './commands/apply.ts'
+import { registerConfig } from './commands/config.ts'
+import { registerDemo } from './commands/demo.ts'
 import { registerDown } from './commands/down.ts'
 import { registerGenerate } from './commands/generate.ts'
 import { registerImport } from './commands/import.ts'
+import { registerKey } from './commands/key.ts'
 import { registerRun } from './commands/run.ts'
 import { registerUp } from './commands/up.ts'
 import { endOf } from './exit-status.ts'
@@ -16,9 +20,13 @@ export function buildProgram(): Command {
     .version(manifest.version)
     .showHelpAfterError('(millrace --help lists the commands and their options.)')
     .exitOverride()
+  registerDemo(program)
   registerUp(program)
   registerDown(program)
   registerRun(program)
+  registerConfig(program)
+  registerApply(program)
+  registerKey(program)
   registerGenerate(program)
   registerImport(program)
   return program
