@@ -712,7 +712,13 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
             }
             pauses++
             consumer.resume(where)
-            reads.push(...readsOf(await consumer.poll()))
+            // What was fetched ahead may have to be fetched again.
+            const before = reads.length
+            await until(
+              'records after the pause',
+              () => reads.length > before,
+              async () => void reads.push(...readsOf(await consumer.poll())),
+            )
           },
         )
         expect(pauses).toBeGreaterThan(3)

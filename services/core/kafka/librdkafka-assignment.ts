@@ -16,7 +16,8 @@ export interface Assignment {
   /** Nothing is handed out any more. Lost partitions are not ours from here on. */
   beginRevocation(partitions: readonly TopicPartition[], lost: boolean): void
   end(partitions: readonly TopicPartition[], lost: boolean): void
-  clear(): void
+  /** Those of `partitions` that were begun and not ended; all of them when left out. */
+  held(partitions?: readonly TopicPartition[]): TopicPartition[]
   /** Keeps fetched records for `take`, dropping those of partitions that are not active or are being moved. */
   add(messages: readonly Message[]): void
   /** Up to `recordsMax` records in all, in one list per partition; none of a paused partition. */
@@ -87,10 +88,7 @@ export function createAssignment(): Assignment {
       if (!lost) epoch++
       for (const each of which) partitions.delete(keyOf(each))
     },
-    clear() {
-      if (partitions.size > 0) epoch++
-      partitions.clear()
-    },
+    held: (which = [...partitions.values()]) => [...found(which)].map(plain),
     add(messages) {
       let partition: Partition | undefined
       for (const message of messages) {

@@ -67,12 +67,17 @@ export interface NativeProducer extends NativeClient {
 
 export type NativeConfig = Record<string, string | number | boolean | ((...args: never[]) => void)>
 
+/**
+ * Without a second argument on purpose: with one, even an empty one, the binding ignores every topic property of
+ * the first, among them `auto.offset.reset` and `message.timeout.ms`.
+ */
 export function newConsumer(config: NativeConfig): NativeConsumer {
-  return new rdkafka.KafkaConsumer(config, {}) as unknown as NativeConsumer
+  return new rdkafka.KafkaConsumer(config) as unknown as NativeConsumer
 }
 
+/** See {@link newConsumer}. */
 export function newProducer(config: NativeConfig): NativeProducer {
-  return new rdkafka.Producer(config, {}) as unknown as NativeProducer
+  return new rdkafka.Producer(config) as unknown as NativeProducer
 }
 
 /** What every client of this process shares: where the brokers are and how to sign in. */

@@ -111,9 +111,8 @@ export async function openLibrdkafkaConsumer(
   native.subscribe([...options.topics])
 
   async function assign(partitions: readonly TopicPartition[]): Promise<void> {
-    if (closing) return
     // The client wants an answer to every event; one that changes nothing is nobody else's business.
-    if (partitions.length === 0) return answer(() => native.incrementalAssign([]))
+    if (partitions.length === 0 || closing) return answer(() => native.incrementalAssign([]))
     assignment.begin(partitions)
     // Without a start, a partition is assigned at its end and never handed out: the client needs its answer.
     let start: NativePosition[] = partitions.map((each) => ({ ...each, offset: OFFSET_END }))
@@ -128,6 +127,7 @@ export async function openLibrdkafkaConsumer(
       active = true
     } catch (error) {
       failure ??= error
+      assignment.end(partitions, false)
     }
     await answer(() => {
       native.incrementalAssign(start)
@@ -151,16 +151,20 @@ export async function openLibrdkafkaConsumer(
   }
 
   async function revoke(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
-    if (partitions.length === 0) return answer(() => native.incrementalUnassign([]))
+    await giveUp(partitions, lost)
+    await answer(() => native.incrementalUnassign([...partitions]))
+  }
+
+  /** Serves `onRevoked` for those that are still held: closing has done so before the client says the same. */
+  async function giveUp(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
+    const held = assignment.held(partitions)
+    if (held.length === 0) return
     try {
-      await options.onRevoked(partitions, lost)
+      await options.onRevoked(held, lost)
     } catch (error) {
       failure ??= error
     }
-    await answer(() => {
-      assignment.end(partitions, lost)
-      native.incrementalUnassign([...partitions])
-    })
+    await inTurn(async () => assignment.end(held, lost))
   }
 
   /** @returns records, none on a passing problem: the client mends that by itself and says so in its log */
@@ -180,12 +184,15 @@ export async function openLibrdkafkaConsumer(
 
   async function close(): Promise<void> {
     closing ??= (async () => {
-      await calls.close()
       await rebalancing
+      // Served while the client still works: whoever gives up a partition commits.
+      const last = assignment.held()
+      assignment.beginRevocation(last, false)
+      await giveUp(last, false)
+      await calls.close()
       native.unsubscribe()
       await new Promise<void>((resolve) => native.disconnect(resolve))
       await rebalancing
-      assignment.clear()
     })()
     return closing
   }
@@ -200,6 +207,7 @@ export async function openLibrdkafkaConsumer(
       const deadline = performance.now() + options.pollWaitMs
       for (;;) {
         if (failure !== null) throw failure
+        if (closing) throw new DependencyError('kafka', 'unavailable', 'The consumer is closed.')
         const ready = assignment.take(options.pollRecordsMax)
         if (ready.length > 0) return ready.map(recordBatch)
         const leftMs = Math.max(0, deadline - performance.now())

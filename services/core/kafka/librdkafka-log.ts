@@ -29,8 +29,8 @@ export async function openKafkaLog(settings: KafkaSettings, logger: Logger): Pro
     open.add(client)
     const close = client.close
     client.close = async () => {
-      open.delete(client)
       await close.call(client)
+      open.delete(client)
     }
     return client
   }

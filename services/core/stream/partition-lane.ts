@@ -9,6 +9,8 @@ export interface LaneOptions {
   readonly partition: TopicPartition
   readonly consumer: GroupConsumer
   readonly createWorker: () => PartitionWorker
+  /** @throws DependencyError when the partition does not hold that position */
+  readonly checkPosition: (offset: number) => Promise<void>
   readonly tickMs: number
   readonly bounds: { readonly queueRecordsMax: number; readonly queueBytesMax: number }
   /** What one poll can add to the queue. */
@@ -118,6 +120,7 @@ export function openLane(options: LaneOptions): Lane {
 
   async function takeOver(worker: PartitionWorker): Promise<void> {
     const offset = await worker.start()
+    await options.checkPosition(offset)
     if (stopReason !== null) return
     processedTo = offset
     if (first) {

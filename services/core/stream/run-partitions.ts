@@ -1,6 +1,13 @@
-import type { GroupConsumer, GroupConsumerOptions, Log, Position, TopicPartition } from '../kafka/log.ts'
+import type {
+  GroupConsumer,
+  GroupConsumerOptions,
+  Log,
+  OffsetRange,
+  Position,
+  TopicPartition,
+} from '../kafka/log.ts'
 import type { Clock } from '../runtime/clock.ts'
-import type { DependencyError } from '../runtime/errors.ts'
+import { DependencyError } from '../runtime/errors.ts'
 import type { Health } from '../runtime/health.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Metrics } from '../runtime/metrics.ts'
@@ -106,6 +113,7 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
           partition,
           consumer,
           createWorker: () => options.createWorker(partition, consumer),
+          checkPosition: (offset) => checkPosition(log, partition, offset),
           tickMs: options.tickMs,
           bounds: options.bounds,
           pollRecordsMax: group.pollRecordsMax,
@@ -132,7 +140,7 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
         lanes.set(keyOf(partition), lane)
         const offset = await lane.started
         // A worker that did not start holds its partition still: any offset that is there will do until it seeks.
-        return { ...partition, offset: offset ?? (await endOf(log, partition)) }
+        return { ...partition, offset: offset ?? (await rangeOf(log, partition)).end }
       }),
     )
   }
@@ -164,9 +172,21 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
   }
 }
 
-async function endOf(log: Log, { topic, partition }: TopicPartition): Promise<number> {
-  const ranges = await log.admin.offsetRanges(topic, 'read_committed')
-  return ranges[partition]?.end ?? 0
+async function rangeOf(log: Log, { topic, partition }: TopicPartition): Promise<OffsetRange> {
+  const range = (await log.admin.offsetRanges(topic, 'read_uncommitted'))[partition]
+  if (!range) throw new DependencyError('kafka', 'not_found', `There is no ${topic}/${partition}.`)
+  return range
+}
+
+/** A position that retention has passed, or of a topic that was made again, is an operator's case: never skip. */
+async function checkPosition(log: Log, partition: TopicPartition, offset: number): Promise<void> {
+  const { start, end } = await rangeOf(log, partition)
+  if (offset < start || offset > end)
+    throw new DependencyError(
+      'kafka',
+      'not_found',
+      `The position ${offset} is not among ${start} to ${end}, which the partition holds: its records were deleted or the topic was made again.`,
+    )
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

@@ -160,6 +160,21 @@ test('a partition whose dependency refuses stops with an alarm while the others 
   expect(await stage.metrics.expose()).toContain('millrace_test_stopped_partitions_count 1')
 })
 
+test('a position that retention has passed stops its partition with an alarm, never skips', async () => {
+  const { clock, log, effects, produce, run } = await createWorld(2)
+  await produce(0, 'a', 'b', 'c')
+  await produce(1, 'good')
+  log.controls.setCommitted(GROUP, { topic: TOPIC, partition: 0, offset: 1 }, '')
+  log.controls.truncate({ topic: TOPIC, partition: 0, offset: 2 })
+  const failed: string[] = []
+  run('w', () => {}, {
+    onPartitionFailed: ({ partition }, error) => failed.push(`${partition} ${error.code}`),
+  })
+  await clock.advance(5_000)
+  expect(effects).toEqual(['w0 start', 'w1 start', 'w0 stop failed', 'w1 good'])
+  expect(failed).toEqual(['0 not_found'])
+})
+
 test('an error that is our own ends the run', async () => {
   const { clock, effects, produce, run } = await createWorld(2)
   const stage = run('w', (_, what) => {
