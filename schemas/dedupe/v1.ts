@@ -103,7 +103,8 @@ export function decodeDedupeRecord(value: Buffer | null): DedupeRecord {
     return { kind, mark: value.subarray(2, 2 + MARK_BYTES), absolves: value[2 + MARK_BYTES] === 1 }
   if (kind === 'entries' && end >= HEAD_BYTES) {
     const count = value.readUInt32BE(16)
-    if (end !== HEAD_BYTES + count * ENTRY_BYTES) throw corrupt('its length does not match its number of entries')
+    if (end !== HEAD_BYTES + count * ENTRY_BYTES)
+      throw corrupt('its length does not match its number of entries')
     const entries = Array.from({ length: count }, (_, index) => {
       const at = HEAD_BYTES + index * ENTRY_BYTES
       return {

@@ -22,7 +22,11 @@ export function currentRules(
   schemas: SchemaCache,
   limits: Readonly<Record<string, string>>,
 ): () => Current {
-  let held: { readonly snapshot: ControlSnapshot; readonly geo: GeoDatabase; readonly current: Current } | null = null
+  let held: {
+    readonly snapshot: ControlSnapshot
+    readonly geo: GeoDatabase
+    readonly current: Current
+  } | null = null
   return () => {
     const [newSnapshot, newGeo] = [snapshot(), geo()]
     if (held?.snapshot === newSnapshot && held.geo === newGeo) return held.current

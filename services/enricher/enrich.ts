@@ -1,4 +1,4 @@
-import { type EnrichedEvent, ENRICHED_EVENT_VERSION } from '../../schemas/enriched-event/v1.ts'
+import { ENRICHED_EVENT_VERSION, type EnrichedEvent } from '../../schemas/enriched-event/v1.ts'
 import type { JsonObject } from '../../schemas/field.ts'
 import type { RawEvent } from '../../schemas/raw-event/v1.ts'
 import { distinctIdOf } from '../core/event/raw-event.ts'

@@ -1,5 +1,5 @@
-import type { RejectionCode } from '../../schemas/rejected-event/v1.ts'
 import type { Receipt } from '../../schemas/receipt/v1.ts'
+import type { RejectionCode } from '../../schemas/rejected-event/v1.ts'
 import { LATENCY_BUCKETS, type Metrics } from '../core/runtime/metrics.ts'
 
 /** What the enricher tells about itself. received = enriched + rejected + duplicate + control, always. */
@@ -39,7 +39,9 @@ export function enricherMetrics(metrics: Metrics): EnricherMetrics {
   )
   const ids = gauge('dedupe_ids_count', 'Event ids remembered.', ['partition'])
   const bytes = gauge('dedupe_ids_bytes', 'Memory of the remembered event ids.', ['partition'])
-  const held = gauge('dedupe_window_held_seconds', 'Append time that the remembered ids cover.', ['partition'])
+  const held = gauge('dedupe_window_held_seconds', 'Append time that the remembered ids cover.', [
+    'partition',
+  ])
   const geo = gauge('geo_built_timestamp_seconds', 'When the geo data in use was built, epoch seconds.')
   return {
     committed(receipt, rejections, took) {

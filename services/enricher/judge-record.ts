@@ -133,7 +133,12 @@ export function judgeRecord(
 }
 
 /** A record that is not looked at any more, because looking at it ended the process again and again. */
-export function quarantine(record: RawRecord, attempts: number, rules: Rules, limits: RecordLimits): Judgement {
+export function quarantine(
+  record: RawRecord,
+  attempts: number,
+  rules: Rules,
+  limits: RecordLimits,
+): Judgement {
   const detail = `The enricher ended ${attempts} times while it worked on this record, which is therefore set aside.`
   return unread(record, 'quarantined', [detail], rules, limits)
 }

@@ -67,7 +67,12 @@ export function createEnricherWorker(
         silenceMs: limits.takeoverSilenceMs,
       })
       env.absolved.delete(partition)
-      owned = { ...taken, window, begun: false, silence: createSilence(outputs, limits.tickMs, clock.monotonic()) }
+      owned = {
+        ...taken,
+        window,
+        begun: false,
+        silence: createSilence(outputs, limits.tickMs, clock.monotonic()),
+      }
       report(window)
       env.logger.info(
         { partition, next: taken.next, ids: window.ids, attempts: taken.attempts.batches },
@@ -95,7 +100,8 @@ export function createEnricherWorker(
   }
 
   async function flushIfWaited(): Promise<void> {
-    while (waitingSince !== null && clock.monotonic() - waitingSince >= limits.lingerMs && queue.rows > 0) await flush()
+    while (waitingSince !== null && clock.monotonic() - waitingSince >= limits.lingerMs && queue.rows > 0)
+      await flush()
   }
 
   /** One transaction of what waits. */
@@ -112,9 +118,7 @@ export function createEnricherWorker(
     const last = batches.at(-1) as RecordBatch
     const range = { from: own.next, to: last.offset(last.length - 1) }
     if (careful || !own.begun) {
-      await transaction([
-        { ...dedupeKey, value: encodeDedupeRecord({ kind: 'attempt', ...range }) },
-      ])
+      await transaction([{ ...dedupeKey, value: encodeDedupeRecord({ kind: 'attempt', ...range }) }])
       own.begun = true
     }
 
@@ -141,7 +145,10 @@ export function createEnricherWorker(
     env.metrics.committed(content.receipt, content.rejections, (clock.monotonic() - startedMs) / 1000)
     report(own.window)
     if (content.rejections.has('quarantined'))
-      env.logger.error({ partition, offset: range.from }, 'Set a record aside that ended the process again and again.')
+      env.logger.error(
+        { partition, offset: range.from },
+        'Set a record aside that ended the process again and again.',
+      )
   }
 
   /** Begin, send, commit; with ticks for outputs that would otherwise stay silent. */
@@ -166,10 +173,12 @@ export function createEnricherWorker(
   /** Learns where the changelog stands whenever the window enters a new slice. */
   async function refreshCheckpoint({ checkpoints, window }: Owned): Promise<void> {
     const last = checkpoints.at(-1)
-    if (last && Math.floor(window.appendTimeMax / window.sliceMs) <= Math.floor(last.time / window.sliceMs)) return
+    if (last && Math.floor(window.appendTimeMax / window.sliceMs) <= Math.floor(last.time / window.sliceMs))
+      return
     try {
       const range = (await log.admin.offsetRanges(names.dedupe, 'read_committed'))[partition]
-      if (range) noteCheckpoint(checkpoints, { time: window.appendTimeMax, offset: range.end }, window.sliceMs)
+      if (range)
+        noteCheckpoint(checkpoints, { time: window.appendTimeMax, offset: range.end }, window.sliceMs)
     } catch (error) {
       throw ended(error)
     }

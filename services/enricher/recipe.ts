@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
+import { type Dataset, ENRICHMENTS, type EnrichmentName } from '../../schemas/control/v1.ts'
 import type { ControlSnapshot } from '../core/control/control-view.ts'
-import { ENRICHMENTS, type Dataset, type EnrichmentName } from '../../schemas/control/v1.ts'
 import type { IpPolicy } from './enrichments/ip-privacy.ts'
 
 /**

@@ -1,6 +1,10 @@
 import type { JsonObject } from '../../schemas/field.ts'
 import type { RawEvent, Refusal } from '../../schemas/raw-event/v1.ts'
-import { REJECTED_EVENT_VERSION, type RejectedEvent, type RejectionCode } from '../../schemas/rejected-event/v1.ts'
+import {
+  REJECTED_EVENT_VERSION,
+  type RejectedEvent,
+  type RejectionCode,
+} from '../../schemas/rejected-event/v1.ts'
 import { cutPayload } from '../core/event/cut-payload.ts'
 import { distinctIdOf } from '../core/event/raw-event.ts'
 import { applyIpPolicy, type IpPolicy } from './enrichments/ip-privacy.ts'
@@ -90,7 +94,7 @@ interface Refused {
 }
 
 function rejected(
-  envelope: Pick<RawEvent, "event_id" | "dataset_id" | "collector_time" | "ip" | "user_agent"> & {
+  envelope: Pick<RawEvent, 'event_id' | 'dataset_id' | 'collector_time' | 'ip' | 'user_agent'> & {
     readonly protocol: string
   },
   stage: 'collector' | 'enricher',

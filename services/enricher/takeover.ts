@@ -87,12 +87,20 @@ export async function takeOver(options: TakeoverOptions): Promise<TakenOver> {
       const batches = await reader.read(1_000)
       if (batches.length > 0) heardAt = clock.monotonic()
       else if (clock.monotonic() - heardAt > options.silenceMs)
-        throw new DependencyError('kafka', 'timeout', `${names.dedupe}/${partition} does not show the sentinel.`)
+        throw new DependencyError(
+          'kafka',
+          'timeout',
+          `${names.dedupe}/${partition} does not show the sentinel.`,
+        )
       for (const batch of batches) {
         for (let index = 0; index < batch.length && !found; index++) {
           const record = decodeDedupeRecord(batch.value(index))
           if (record.kind === 'entries') {
-            noteCheckpoint(checkpoints, { time: window.appendTimeMax, offset: batch.offset(index) }, window.sliceMs)
+            noteCheckpoint(
+              checkpoints,
+              { time: window.appendTimeMax, offset: batch.offset(index) },
+              window.sliceMs,
+            )
             window.add(record.entries)
             window.advance(record.appendTimeMax)
             logged = record.nextOffset
@@ -119,7 +127,8 @@ function withAttempt({ batches, alone, to }: Attempts, from: number, last: numbe
 /** Keeps one checkpoint per slice of the window: the first record whose time lies in it. */
 export function noteCheckpoint(checkpoints: Checkpoint[], checkpoint: Checkpoint, sliceMs: number): void {
   const last = checkpoints.at(-1)
-  if (!last || Math.floor(checkpoint.time / sliceMs) > Math.floor(last.time / sliceMs)) checkpoints.push(checkpoint)
+  if (!last || Math.floor(checkpoint.time / sliceMs) > Math.floor(last.time / sliceMs))
+    checkpoints.push(checkpoint)
 }
 
 async function startOffset(
@@ -142,6 +151,8 @@ async function startOffset(
       `records ${next} to ${range.start - 1} were removed before they were processed. Set the group's offset to ${range.start} to go on without them.`,
     )
   if (next > range.end)
-    throw corrupt(`it ends at ${range.end}, before the group's offset ${next}. The topic was replaced or lost its end.`)
+    throw corrupt(
+      `it ends at ${range.end}, before the group's offset ${next}. The topic was replaced or lost its end.`,
+    )
   return next
 }

@@ -6,7 +6,13 @@ import { HEADERS } from '../core/kafka/topics.ts'
  * record of the partition has a later one. Readers know it by its header and skip it.
  */
 export function tickRecord(topic: string, partition: number): ProduceRecord {
-  return { topic, partition, key: null, value: Buffer.from('{"tick":true}'), headers: { [HEADERS.tick]: '1' } }
+  return {
+    topic,
+    partition,
+    key: null,
+    value: Buffer.from('{"tick":true}'),
+    headers: { [HEADERS.tick]: '1' },
+  }
 }
 
 /** Which of the topics a worker writes to have been silent, on the monotonic clock. */

@@ -7,7 +7,14 @@ import type { ProduceRecord, RecordBatch } from '../core/kafka/log.ts'
 import { HEADERS, type KafkaNames } from '../core/kafka/topics.ts'
 import type { DedupeWindow } from './dedupe/dedupe-window.ts'
 import type { Reference } from './enrich.ts'
-import { judgeRecord, type Judgement, type KnownEvents, quarantine, type RawRecord, type RecordLimits } from './judge-record.ts'
+import {
+  type Judgement,
+  judgeRecord,
+  type KnownEvents,
+  quarantine,
+  type RawRecord,
+  type RecordLimits,
+} from './judge-record.ts'
 import type { Rules } from './rules.ts'
 
 /** Everything that one transaction writes about a range of one raw partition. */
@@ -40,7 +47,10 @@ export interface ContentContext {
  *
  * @param batches consecutive records of the raw partition, the first at or after `from`, at least one record in all
  */
-export function transactionContent(batches: readonly RecordBatch[], context: ContentContext): TransactionContent {
+export function transactionContent(
+  batches: readonly RecordBatch[],
+  context: ContentContext,
+): TransactionContent {
   const { names, partition, from, rules, window } = context
   const records: ProduceRecord[] = []
   const entries: DedupeEntry[] = []
@@ -77,7 +87,9 @@ export function transactionContent(batches: readonly RecordBatch[], context: Con
         const { code } = judgement.rejected
         rejections.set(code as RejectionCode, (rejections.get(code as RejectionCode) ?? 0) + 1)
       }
-      records.push(outputRecord(judgement, raw, batch.key(index), batch.header(index, HEADERS.traceparent), names))
+      records.push(
+        outputRecord(judgement, raw, batch.key(index), batch.header(index, HEADERS.traceparent), names),
+      )
       if (judgement.remember) {
         const entry = { ...judgement.remember, time: window.appendTimeMax }
         entries.push(entry)

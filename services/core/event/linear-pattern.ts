@@ -132,10 +132,10 @@ function parse(source: string): Node {
       case '(':
         return group(depth)
       case '\\': {
-        const escaped = escape(false)
-        return typeof escaped === 'number'
-          ? { kind: 'set', ranges: [[escaped, escaped]], negated: false }
-          : { kind: 'set', ...escaped }
+        const read = escaped(false)
+        return typeof read === 'number'
+          ? { kind: 'set', ranges: [[read, read]], negated: false }
+          : { kind: 'set', ...read }
       }
       case '*':
       case '+':
@@ -191,10 +191,10 @@ function parse(source: string): Node {
 
   function classAtom(): number | Escaped {
     const character = characters[at++] as string
-    return character === '\\' ? escape(true) : (character.codePointAt(0) as number)
+    return character === '\\' ? escaped(true) : (character.codePointAt(0) as number)
   }
 
-  function escape(inClass: boolean): number | Escaped {
+  function escaped(inClass: boolean): number | Escaped {
     const character = characters[at++]
     if (character === undefined) return fail('it ends in a backslash')
     if (character in CONTROL && Object.hasOwn(CONTROL, character)) return CONTROL[character] as number
@@ -294,13 +294,13 @@ function compile(node: Node): readonly Instruction[] {
         return
       case 'choice': {
         const jumps: { to: number }[] = []
-        part.parts.forEach((branch, index) => {
-          if (index === part.parts.length - 1) return emit(branch)
+        for (const branch of part.parts.slice(0, -1)) {
           const split = push({ op: 'split', first: program.length + 1, second: 0 })
           emit(branch)
           jumps.push(push({ op: 'jump', to: 0 }))
           split.second = program.length
-        })
+        }
+        emit(part.parts.at(-1) as Node)
         for (const jump of jumps) jump.to = program.length
         return
       }

@@ -1,0 +1,294 @@
+import { expect, test } from 'vitest'
+import { ENRICHED_EVENT_FIELDS } from '../../../schemas/enriched-event/v1.ts'
+import { REJECTED_EVENT_FIELDS } from '../../../schemas/rejected-event/v1.ts'
+import { DependencyError } from '../../../services/core/runtime/errors.ts'
+import { createWorld, Killed, names, rawBytes, rawRecord, type World } from './enricher-world.ts'
+
+const view = (id: string, total = 1) => rawRecord(id, { event: 'page_view', properties: { total } })
+const ids = (records: readonly { value: { event_id: string } }[]) =>
+  records.map(({ value }) => value.event_id)
+
+/** What the receipts say, checked against each other: contiguous from 0, each balanced. */
+function balance(world: World) {
+  const sum = { enriched: 0, rejected: 0, duplicate: 0, control: 0 }
+  let next = 0
+  for (const receipt of world.receipts()) {
+    expect(receipt.from).toBe(next)
+    next = receipt.to + 1
+    const { enriched, rejected, duplicate, control } = receipt
+    expect(enriched + rejected + duplicate + control).toBe(receipt.to - receipt.from + 1)
+    sum.enriched += enriched
+    sum.rejected += rejected
+    sum.duplicate += duplicate
+    sum.control += control
+  }
+  return { ...sum, next }
+}
+
+test('a batch is one transaction that ends with the position, and ids are remembered after it', async () => {
+  const world = await createWorld()
+  await world.send(view('a'), view('b'), rawBytes(Buffer.from('no json')), view('a'))
+  const owner = await world.join()
+  await owner.drain()
+  const transactions = world.effects.filter((effect) =>
+    ['openTransactionalProducer', 'committed', 'begin', 'send', 'sendOffset', 'commitTransaction'].includes(
+      effect,
+    ),
+  )
+  expect(transactions).toEqual([
+    // Fence, read the position, sentinel.
+    ...['openTransactionalProducer', 'committed', 'begin', 'send', 'commitTransaction'],
+    // The first batch is announced.
+    ...['begin', 'send', 'commitTransaction'],
+    ...['begin', 'send', 'sendOffset', 'commitTransaction'],
+  ])
+  expect(ids(world.enriched())).toEqual(['a', 'b'])
+  expect(world.rejected().map(({ value }) => value.code)).toEqual(['undecodable'])
+  expect(balance(world)).toEqual({ enriched: 2, rejected: 1, duplicate: 1, control: 0, next: 4 })
+})
+
+const KILLS = [
+  ['before the first send', 'send', 3],
+  ['after the send', 'sendOffset', 1],
+  ['before the commit', 'commitTransaction', 3],
+  ['while it takes over', 'committed', 1],
+  ['before its sentinel', 'commitTransaction', 1],
+  ['before it announced the batch', 'commitTransaction', 2],
+] as const
+
+test.each(KILLS)('killed %s, every event still has exactly one result', async (_where, operation, calls) => {
+  const world = await createWorld()
+  await world.send(view('a'), view('b'), view('a'), rawBytes(null))
+  world.killAt(operation, calls)
+  const owner = await world.join()
+  await expect(owner.drain()).rejects.toThrow(Killed)
+  owner.vanish()
+  await world.send(view('b'), view('c'))
+  expect(await world.drainWithRestarts()).toBe(0)
+  expect(ids(world.enriched())).toEqual(['a', 'b', 'c'])
+  expect(world.rejected()).toHaveLength(1)
+  expect(balance(world)).toEqual({ enriched: 3, rejected: 1, duplicate: 2, control: 0, next: 6 })
+})
+
+test.each(['failed', 'answer_lost'] as const)(
+  'after a commit of unknown outcome (%s) nothing is remembered that was not committed',
+  async (fault) => {
+    const world = await createWorld()
+    await world.send(view('a'), view('b'))
+    const owner = await world.join()
+    await owner.drain()
+    await world.send(view('c'))
+    world.log.controls.transactionCommitFaults.push(fault)
+    await expect(owner.drain()).rejects.toMatchObject({ code: 'outcome_unknown' })
+    // The same process takes over again, as its runner would have it do.
+    owner.vanish()
+    const again = await world.join(owner.env)
+    await again.drain()
+    await world.send(view('c'), view('a'))
+    await again.drain()
+    expect(ids(world.enriched())).toEqual(['a', 'b', 'c'])
+    expect(balance(world)).toEqual({ enriched: 3, rejected: 0, duplicate: 2, control: 0, next: 5 })
+  },
+)
+
+test('a process that slept through its replacement is fenced and writes nothing', async () => {
+  const world = await createWorld()
+  const zombie = await world.join()
+  await zombie.drain()
+  zombie.vanish()
+  await world.send(view('a'))
+  const owner = await world.join()
+  await owner.drain()
+  // It still believes that the partition is its own, and the coordinator would take its position.
+  world.log.controls.acceptStale(true)
+  const work = async () => {
+    await zombie.worker?.process(world.log.controls.records(names.raw, 0)!)
+    world.clock.skip(1_000)
+    await zombie.worker?.tick()
+  }
+  await expect(work()).rejects.toMatchObject({ code: 'fenced' })
+  await world.send(view('b'))
+  await owner.drain()
+  expect(ids(world.enriched())).toEqual(['a', 'b'])
+  expect(balance(world).next).toBe(2)
+})
+
+test('duplicates are recognised by a new owner from the changelog', async () => {
+  const world = await createWorld()
+  await world.send(view('a'), view('b'))
+  await world.drainWithRestarts()
+  await world.send(view('b'), view('c'), view('a', 2))
+  await world.drainWithRestarts()
+  expect(ids(world.enriched())).toEqual(['a', 'b', 'c'])
+  expect(world.rejected().map(({ value }) => [value.event_id, value.code])).toEqual([['a', 'id_conflict']])
+})
+
+test('a corrupt changelog stops the partition', async () => {
+  const world = await createWorld()
+  await world.send({ topic: names.dedupe, partition: 0, key: '0', value: Buffer.from('rubbish') })
+  const owner = await world.join()
+  await expect(owner.drain()).rejects.toMatchObject({ code: 'corrupt' })
+})
+
+test('a group whose position has expired goes on where the changelog ends', async () => {
+  const world = await createWorld()
+  await world.send(view('a'), view('b'))
+  await world.drainWithRestarts()
+  world.log.controls.expireGroupOffsets(names.group('enricher'))
+  await world.send(view('c'))
+  await world.drainWithRestarts()
+  expect(balance(world)).toEqual({ enriched: 3, rejected: 0, duplicate: 0, control: 0, next: 3 })
+})
+
+test('raw records that were removed unprocessed stop the partition, and so does a position set back', async () => {
+  const world = await createWorld()
+  await world.send(view('a'), view('b'), view('c'))
+  await world.drainWithRestarts()
+  const position = { topic: names.raw, partition: 0, offset: 1 }
+  world.log.controls.setCommitted(names.group('enricher'), position, '')
+  const set = await world.join()
+  await expect(set.drain()).rejects.toThrow('set back by hand')
+  set.vanish()
+  await world.send(view('d'), view('e'))
+  world.log.controls.setCommitted(names.group('enricher'), { ...position, offset: 3 }, '')
+  world.log.controls.truncate({ topic: names.raw, partition: 0, offset: 4 })
+  const gone = await world.join()
+  await expect(gone.drain()).rejects.toThrow('were removed before they were processed')
+})
+
+test('offsets without a record are counted as control', async () => {
+  const world = await createWorld()
+  await world.send(view('a'))
+  await world.sendControl()
+  await world.send(view('b'))
+  await world.drainWithRestarts()
+  expect(balance(world)).toEqual({ enriched: 2, rejected: 0, duplicate: 0, control: 2, next: 4 })
+})
+
+test('an output that stays silent for a minute gets a tick, outside of every receipt', async () => {
+  const world = await createWorld()
+  const owner = await world.join()
+  await owner.drain()
+  world.clock.skip(60_000)
+  await owner.turn()
+  expect(world.ticks(names.enriched).map(({ headers, value }) => [headers.tick, value])).toEqual([
+    ['1', { tick: true }],
+  ])
+  expect(world.ticks(names.rejected)).toHaveLength(1)
+  // One that is written to needs none.
+  world.clock.skip(59_000)
+  await world.send(view('a'))
+  await owner.drain()
+  world.clock.skip(30_000)
+  await owner.turn()
+  expect(world.ticks(names.enriched)).toHaveLength(1)
+  expect(world.ticks(names.rejected)).toHaveLength(2)
+  expect(balance(world)).toEqual({ enriched: 1, rejected: 0, duplicate: 0, control: 0, next: 1 })
+})
+
+test('a record that ends the process again and again is set aside, and its neighbours go through', async () => {
+  const world = await createWorld()
+  await world.send(view('a'), view('b'), view('x'), view('c'))
+  const original = world.environment
+  let kills = 0
+  for (let n = 0; n < 30; n++) {
+    const env = original()
+    const { current } = env
+    const deadly = {
+      ...env,
+      current: () => {
+        const { rules, reference } = current()
+        return {
+          reference,
+          rules: {
+            ...rules,
+            ofDataset: (id: string) => {
+              const dataset = rules.ofDataset(id)
+              return {
+                ...dataset,
+                schemaOf: (event: string) => {
+                  if (event === 'deadly') throw new Killed()
+                  return dataset.schemaOf(event)
+                },
+              }
+            },
+          },
+        }
+      },
+    }
+    if (n === 0) await world.send(rawRecord('deadly', { event: 'deadly' }), view('d'))
+    const owner = await world.join(deadly)
+    try {
+      await owner.drain()
+      owner.vanish()
+      break
+    } catch (error) {
+      expect(error).toBeInstanceOf(Killed)
+      kills++
+      owner.vanish()
+    }
+  }
+  expect(kills).toBeLessThanOrEqual(6)
+  expect(ids(world.enriched())).toEqual(['a', 'b', 'x', 'c', 'd'])
+  expect(world.rejected().map(({ value }) => [value.event_id, value.code])).toEqual([
+    ['deadly', 'quarantined'],
+  ])
+  expect(balance(world)).toEqual({ enriched: 5, rejected: 1, duplicate: 0, control: 0, next: 6 })
+})
+
+test('an outage of Kafka is no crash: nothing is set aside however long it lasts', async () => {
+  const world = await createWorld()
+  await world.send(view('a'))
+  const env = world.environment()
+  for (let n = 0; n < 20; n++) {
+    // Its announcement goes through each time, its batch never.
+    world.killAt('sendOffset', 1, new DependencyError('kafka', 'unavailable', 'No broker answers.'))
+    const owner = await world.join(env)
+    await expect(owner.drain()).rejects.toMatchObject({ code: 'unavailable' })
+    owner.vanish()
+  }
+  const owner = await world.join(env)
+  await owner.drain()
+  expect(ids(world.enriched())).toEqual(['a'])
+  expect(world.rejected()).toEqual([])
+})
+
+test('without a current configuration nothing is decided', async () => {
+  const world = await createWorld()
+  await world.send(view('a'))
+  world.control.setProblem('The end of the control topic was not confirmed for a minute.')
+  const owner = await world.join()
+  await expect(owner.drain()).rejects.toMatchObject({ dependency: 'control', code: 'unavailable' })
+  owner.vanish()
+  world.control.setProblem(null)
+  await world.drainWithRestarts()
+  expect(ids(world.enriched())).toEqual(['a'])
+})
+
+test('every key of both records is there, in the order of the schema, with headers, key and partition', async () => {
+  const world = await createWorld()
+  await world.send(view('a'), rawRecord('b', { event: 7 }))
+  await world.drainWithRestarts()
+  const [enriched] = world.enriched()
+  const [rejected] = world.rejected()
+  expect(Object.keys(enriched!.value)).toEqual(ENRICHED_EVENT_FIELDS.map(({ name }) => name))
+  expect(Object.keys(rejected!.value)).toEqual(REJECTED_EVENT_FIELDS.map(({ name }) => name))
+  expect(enriched).toMatchObject({
+    key: 'shop:a',
+    headers: {
+      event_id: 'a',
+      dataset_id: 'shop',
+      event: 'page_view',
+      schema: '1',
+      src: '0:0',
+      recipe: enriched!.value.recipe,
+      tick: null,
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    },
+  })
+  expect(rejected).toMatchObject({
+    key: 'shop:b',
+    headers: { event_id: 'b', src: '0:1', event: '', recipe: rejected!.value.recipe },
+    value: { code: 'invalid_type', stage: 'enricher', ip: '203.0.113.0', payload: '{"event":7}' },
+  })
+})
