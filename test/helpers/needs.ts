@@ -27,6 +27,10 @@ const NEEDS = {
     words: 'chdb, which has no build for this platform',
     there: () => outputOf(process.execPath, ['-e', "require.resolve('chdb')"]) !== null,
   },
+  'clickhouse-server': {
+    words: 'a ClickHouse server (MILLRACE_TEST_CLICKHOUSE_URL)',
+    there: () => Boolean(process.env.MILLRACE_TEST_CLICKHOUSE_URL),
+  },
   docker: {
     words: 'a running Docker daemon',
     there: () => outputOf('docker', ['info']) !== null,

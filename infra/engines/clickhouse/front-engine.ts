@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Session as ChdbSession } from 'chdb'
-import { DialectError } from './dialect-error.ts'
+import { DialectError, engineError } from './dialect-error.ts'
 import { createEnginePool, type EngineStatistics } from './engine-pool.ts'
 import type { FrontRequest } from './http-request.ts'
 import { sqlName, sqlString } from './sql-tokens.ts'
@@ -81,11 +81,7 @@ export async function openFrontEngine(
   const path = join(stateDir, 'data')
   const control = new Session(path)
   const rows = async (sql: string) =>
-    (await control.queryAsync(sql, { format: 'JSONCompactEachRow' }))
-      .text()
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as string[])
+    rowsOf((await control.queryAsync(sql, { format: 'JSONCompactEachRow' })).text())
   await control.queryAsync(`CREATE DATABASE IF NOT EXISTS ${LOCAL_DATABASE} ENGINE = Atomic`)
   const version = (await rows('SELECT version()'))[0]?.[0] ?? ''
   const tableFunctions = new Set(
@@ -126,23 +122,32 @@ export async function openFrontEngine(
     return statements
   }
 
+  /** On the main thread, beside all queues: it must get through when every reader is busy. */
   const kill = async (
     statement: Statement,
+    request: FrontRequest,
     signal: AbortSignal,
     onChunk: (bytes: Buffer) => Promise<boolean>,
-  ) => {
+  ): Promise<EngineStatistics> => {
     const { sql, condition, sync } = killStatement(statement)
-    const tags = await rows(`SELECT Settings['log_comment'] FROM system.processes WHERE (${condition})`)
-    const result = await control.queryAsync(sql, { format: 'TabSeparated' })
-    await onChunk(Buffer.from(result.bytes()))
-    if (sync) {
-      const ended = Promise.allSettled(tags.map(([tag]) => running.get(tag as string)))
-      await Promise.race([
-        ended,
-        new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })),
-      ])
+    const session = new Session(path)
+    try {
+      for (const prepare of setup(statement, request, request.queryId, false))
+        await session.queryAsync(prepare)
+      const found = await session.queryAsync(
+        `SELECT Settings['log_comment'] FROM system.processes WHERE (${condition})`,
+        { format: 'JSONCompactEachRow' },
+      )
+      const result = await session.queryAsync(sql, { format: formatOf(statement, request) })
+      await onChunk(Buffer.from(result.bytes()))
+      const ended = Promise.allSettled(rowsOf(found.text()).map(([tag]) => running.get(tag as string)))
+      if (sync) await Promise.race([ended, aborted(signal)])
+      return { rowsRead: result.rowsRead, bytesRead: result.bytesRead, elapsed: result.elapsed }
+    } catch (error) {
+      throw engineError(String((error as Error).message))
+    } finally {
+      session.close()
     }
-    return { rowsRead: tags.length, bytesRead: 0, elapsed: 0 }
   }
 
   return {
@@ -150,7 +155,7 @@ export async function openFrontEngine(
     formatOf,
     async run(statement, request, dataPath, signal, onChunk) {
       refuseOutside(statement, tableFunctions, request.parameters)
-      if (statement.kind === 'kill') return kill(statement, signal, onChunk)
+      if (statement.kind === 'kill') return kill(statement, request, signal, onChunk)
       const reads = statement.kind === 'read'
       const format = formatOf(statement, request)
       const streamed = statement.selects && !request.waitEndOfQuery && PIECEWISE_FORMATS.has(format)
@@ -193,4 +198,19 @@ export async function openFrontEngine(
 /** An id for a request that brings none. */
 export function newQueryId(): string {
   return randomBytes(16).toString('hex')
+}
+
+/** Rows of JSONCompactEachRow. */
+function rowsOf(text: string): string[][] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as string[])
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }

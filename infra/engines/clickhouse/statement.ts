@@ -61,7 +61,7 @@ export function readStatement(sql: string): Statement {
       dataFrom = token.end
       break
     }
-    if (word === 'INSERT' && tokens.every((t) => t === token || !isWord(t, 'SELECT'))) inserts = true
+    if (word === 'INSERT' && !selects) inserts = true
     else if (word === 'SELECT') selects = true
     else if (word === 'FORMAT') afterFormat = inserts && !selects
     else if (word === 'VALUES' && inserts && !selects) {
