@@ -1,24 +1,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fetchJars } from '../../../infra/engines/jars.ts'
 import { systemClock } from '../../core/runtime/clock.ts'
 import { createProgress, grouped } from '../ingest/progress.ts'
 import { STAGE_NAMES } from '../stages.ts'
 import { openSystem, type System } from '../supervisor/system.ts'
-import { countPlaces } from './count-places.ts'
-import { listKeys, manifestsOf } from './delivery-reader.ts'
 import { type DemoConnections, openDemoConnections } from './demo-connections.ts'
 import { demoConsumers } from './demo-consumers.ts'
-import {
-  DEMO_DATASETS,
-  DEMO_KEYS,
-  expectedRejected,
-  type SentTraffic,
-  sendDemoTraffic,
-} from './demo-traffic.ts'
-import { SAMPLE_DELIVERIES, SAMPLE_REJECTED_DELIVERIES } from './entitlements.ts'
-import { isDrained, lagOf } from './lag.ts'
-import { type Reconciliation, reconcile, renderReconciliation } from './reconcile.ts'
+import { countRun, drain, sampleManifests } from './demo-steps.ts'
+import { DEMO_KEYS, type SentTraffic, sendDemoTraffic } from './demo-traffic.ts'
+import { lagOf } from './lag.ts'
+import { renderReconciliation } from './reconcile.ts'
 
 export interface DemoOptions {
   readonly stateDir: string
@@ -35,12 +26,6 @@ export interface DemoOptions {
 
 /** The stage that is killed without warning while traffic flows, after this share of the events. */
 const KILLED = { stage: 'enricher', afterShare: 0.4 }
-/** How long a reader waits for a record that may be there, ms. */
-const IDLE_MS = 300
-/** A topic counts as read when its console consumer was given nothing for this long, ms. */
-const CONSOLE_IDLE_MS = 2_000
-/** Longest wait until everything sent has arrived everywhere, ms. */
-const DRAIN_MAX_MS = 300_000
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -94,20 +79,15 @@ async function demonstrate(
 ): Promise<boolean> {
   await connections.apply(options.configFile, () => {})
   print(`${elapsed()}  applied ${options.configFile}`)
-  await drain(connections, options.signal, `${elapsed()}  finishing what an earlier run left`)
-  const manifestsBefore = new Set(
-    (
-      await Promise.all(
-        [...Object.keys(SAMPLE_DELIVERIES), ...SAMPLE_REJECTED_DELIVERIES].map((id) =>
-          listKeys(connections.bucket, manifestsOf(id)),
-        ),
-      )
-    ).flat(),
-  )
+  await drainShown(connections, options.signal, `${elapsed()}  finishing what an earlier run left`)
+  const manifestsBefore = await sampleManifests(connections)
   const sent = await send(options, system, connections, elapsed)
-  await drain(connections, options.signal, `${elapsed()}  waiting until everything has arrived`)
+  await drainShown(connections, options.signal, `${elapsed()}  waiting until everything has arrived`)
   print(`${elapsed()}  everything has arrived; counting every place with readers of its own`)
-  const table = await count(connections, sent, manifestsBefore)
+  const counting = createProgress(process.stdout, systemClock.monotonic)
+  const table = await countRun(connections, sent, manifestsBefore, (what) =>
+    counting.update(() => `counting ${what}`),
+  )
   print(`\n${renderReconciliation(table)}`)
   printRepetitions(sent, system)
   if (options.signal.aborted) return table.balanced
@@ -146,46 +126,12 @@ async function send(
   return sent
 }
 
-/** Resolves when every consumer has committed past the last record. */
-async function drain({ log, names }: DemoConnections, signal: AbortSignal, title: string): Promise<void> {
+async function drainShown(connections: DemoConnections, signal: AbortSignal, title: string): Promise<void> {
   const progress = createProgress(process.stdout, systemClock.monotonic)
-  const deadline = systemClock.monotonic() + DRAIN_MAX_MS
-  for (const consumer of demoConsumers(names)) {
-    while (!signal.aborted && !(await isDrained(log, consumer, IDLE_MS))) {
-      const { offsets } = await lagOf(log, consumer)
-      progress.update(() => `${title}: ${consumer.name} has ${grouped(offsets)} offsets to go`)
-      if (systemClock.monotonic() > deadline)
-        throw new Error(
-          `${consumer.name} did not finish within ${DRAIN_MAX_MS / 1000} s. Its log says why: .millrace/logs.`,
-        )
-      await systemClock.sleep(100, signal)
-    }
-  }
+  await drain(connections, signal, ({ name, offsets }) =>
+    progress.update(() => `${title}: ${name} has ${grouped(offsets)} offsets to go`),
+  )
   progress.done(title)
-}
-
-async function count(
-  connections: DemoConnections,
-  sent: SentTraffic,
-  manifestsBefore: ReadonlySet<string>,
-): Promise<Reconciliation> {
-  const progress = createProgress(process.stdout, systemClock.monotonic)
-  const places = await countPlaces({
-    acknowledged: sent.acknowledged,
-    expectedRejected: expectedRejected(sent.ledger),
-    reading: {
-      jars: fetchJars('kafka-tools'),
-      brokers: connections.brokers,
-      configFile: null,
-      idleMs: CONSOLE_IDLE_MS,
-    },
-    topicPrefix: connections.topicPrefix,
-    bucket: connections.bucket,
-    manifestsBefore,
-    clickhouse: connections.clickhouse,
-    onProgress: (what) => progress.update(() => `counting ${what}`),
-  })
-  return reconcile(DEMO_DATASETS, places)
 }
 
 function printRepetitions({ acknowledged }: SentTraffic, system: System): void {
