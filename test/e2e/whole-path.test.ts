@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { listKeys } from '../../services/cli/demo/delivery-reader.ts'
+import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
+import { countRun, drain, sampleManifests } from '../../services/cli/demo/demo-steps.ts'
+import { type SentTraffic, sendDemoTraffic } from '../../services/cli/demo/demo-traffic.ts'
+import type { Reconciliation } from '../../services/cli/demo/reconcile.ts'
+import { STAGE_NAMES } from '../../services/cli/stages.ts'
+import { openSystem, type System } from '../../services/cli/supervisor/system.ts'
+
+/** The whole system as `make demo` runs it: real engines, a process per stage, traffic through the HTTP door. */
+const EVENTS = 6_000
+const stateDir = mkdtempSync(join(tmpdir(), 'millrace-e2e-'))
+const never = new AbortController().signal
+
+let system: System
+let connections: DemoConnections
+
+beforeAll(async () => {
+  system = await openSystem({
+    stateDir,
+    stages: STAGE_NAMES,
+    single: false,
+    portOffset: 2_000 + Math.floor(Math.random() * 5_000),
+    env: { ...process.env, MILLRACE_KAFKA_PARTITIONS: '3' },
+    onUnit: () => {},
+    onLeftBehind: () => {},
+  })
+  await system.start()
+  expect(system.status().filter(({ state }) => state !== 'ready')).toEqual([])
+  connections = await openDemoConnections({ ...process.env, ...system.addresses })
+  await connections.apply(join(import.meta.dirname, '../../examples/millrace.yaml'), () => {})
+}, 180_000)
+
+afterAll(async () => {
+  await connections?.close()
+  await system?.stop()
+  rmSync(stateDir, { recursive: true, force: true })
+}, 60_000)
+
+let run = 0
+/** Sends a run of its own; `during` is called with the count acknowledged so far. */
+async function sendRun(
+  during: (acknowledged: number) => void = () => {},
+): Promise<{ sent: SentTraffic; before: ReadonlySet<string> }> {
+  const before = await sampleManifests(connections)
+  run += 1
+  const traffic = { events: EVENTS, seed: 7, run, untilMs: Date.now() }
+  const sent = await sendDemoTraffic(connections.collectorUrl, traffic, never, during)
+  return { sent, before }
+}
+
+async function table({
+  sent,
+  before,
+}: {
+  sent: SentTraffic
+  before: ReadonlySet<string>
+}): Promise<Reconciliation> {
+  await drain(connections, never, () => {})
+  return countRun(connections, sent, before, () => {})
+}
+
+const faultsOf = ({ lines }: Reconciliation) => lines.flatMap((line) => line.faults)
+
+test('every accepted event is in every place it has to be in, once', { timeout: 240_000 }, async () => {
+  const result = await table(await sendRun())
+  expect(faultsOf(result)).toEqual([])
+  expect(result.lines.length).toBeGreaterThan(15)
+  expect(result.lines.find(({ place }) => place === 'accepted over HTTP')?.expected).toBeGreaterThan(
+    EVENTS / 3,
+  )
+})
+
+test('it still balances when every stage is killed while traffic flows', { timeout: 400_000 }, async () => {
+  const toKill = STAGE_NAMES.filter((name) => name !== 'query-api')
+  const kills: Promise<void>[] = []
+  const running = await sendRun((acknowledged) => {
+    // One after another, spread over the traffic.
+    if (kills.length < toKill.length && acknowledged > (EVENTS * (kills.length + 1)) / (toKill.length + 2)) {
+      kills.push(system.kill(toKill[kills.length]!))
+    }
+  })
+  await Promise.all(kills)
+  expect(kills.length).toBe(toKill.length)
+  expect(faultsOf(await table(running))).toEqual([])
+  const restarted = system.status().filter(({ restarts }) => restarts > 0)
+  expect(restarted.map(({ name }) => name).sort()).toEqual([...toKill].sort())
+})
+
+test('a row, an object or a manifest that goes away is named', { timeout: 400_000 }, async () => {
+  const { bucket, clickhouse } = connections
+  const running = await sendRun()
+  expect(faultsOf(await table(running))).toEqual([])
+
+  const victim = [...running.sent.acknowledged.keys()]
+    .find((event) => event.startsWith('shop/'))!
+    .slice('shop/'.length)
+  const deleted = await fetch(
+    `${clickhouse.url}/?database=${clickhouse.database}&mutations_sync=2&param_id=${victim}`,
+    {
+      method: 'POST',
+      body: 'ALTER TABLE events DELETE WHERE event_id = {id:String}',
+    },
+  )
+  expect(await deleted.text()).toBe('')
+  expect(faultsOf(await table(running))).toEqual([`ClickHouse events: 1 event is missing: shop/${victim}.`])
+
+  const object = (await listKeys(bucket, 'purchases/')).at(-1)!
+  const stored = Buffer.from(
+    await (
+      await bucket.client.send(new GetObjectCommand({ Bucket: bucket.bucket, Key: object }))
+    ).Body!.transformToByteArray(),
+  )
+  const lines = gunzipSync(stored).toString('utf8').split('\n')
+  await bucket.client.send(
+    new PutObjectCommand({ Bucket: bucket.bucket, Key: object, Body: gzipSync(lines.slice(1).join('\n')) }),
+  )
+  expect(faultsOf(await table(running))).toContainEqual(
+    `delivery purchases: the object ${object} holds ${lines.length - 2} rows, its manifest says ${lines.length - 1}.`,
+  )
+  await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.bucket, Key: object }))
+  expect(faultsOf(await table(running)).join('\n')).toContain(`the object ${object} is missing`)
+
+  const manifest = [...(await sampleManifests(connections))]
+    .filter((key) => key.includes('/warehouse/') && !running.before.has(key))
+    .at(-1)!
+  await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.bucket, Key: manifest }))
+  const faults = faultsOf(await table(running)).join('\n')
+  expect(faults).toMatch(/delivery warehouse: (no manifest names the object|a manifest is missing)/)
+})
