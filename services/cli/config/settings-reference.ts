@@ -3,6 +3,7 @@ import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
 import { S3_SETTINGS } from '../../core/object-store/s3-settings.ts'
 import type { Setting } from '../../core/runtime/settings.ts'
 import { STAGE_SETTINGS } from '../../core/runtime/stage.ts'
+import { loadStage, STAGE_NAMES } from '../stages.ts'
 
 /** The document that carries the generated reference, from the root of the repository. */
 export const REFERENCE_FILE = 'docs/configuration.md'
@@ -21,24 +22,13 @@ const SHARED: readonly Section[] = [
   { title: 'S3', settings: S3_SETTINGS },
 ]
 
-/** In the order in which an event travels. */
-const STAGES = [
-  'collector',
-  'enricher',
-  'subscriber-router',
-  's3-sink',
-  'clickhouse-sink',
-  'query-api',
-] as const
-
 /** Markdown: one table per stage, of the settings that no earlier table has. */
 export async function settingsReference(): Promise<string> {
   const sections = [...SHARED]
-  for (const stage of STAGES) {
-    const main = new URL(`../../${stage}/main.ts`, import.meta.url)
-    if (!existsSync(main)) continue
-    const loaded: { readonly stage: { readonly settings: Declared } } = await import(main.href)
-    sections.push({ title: stage, settings: loaded.stage.settings })
+  for (const name of STAGE_NAMES) {
+    if (!existsSync(new URL(`../../${name}/main.ts`, import.meta.url))) continue
+    const { settings } = await loadStage(name)
+    sections.push({ title: name, settings })
   }
   return referenceText(sections)
 }

@@ -9,6 +9,8 @@ export interface KafkaNames {
   readonly receipts: string
   readonly dedupe: string
   readonly control: string
+  /** Where each subscription stands in each partition of `events.enriched`. */
+  readonly router: string
   /** Topic of a subscription. */
   subscriber(subscriptionId: string): string
   /** Consumer group of a stage; sinks have one per delivery, named in `part`. */
@@ -27,6 +29,7 @@ export function kafkaNames(prefix: string): KafkaNames {
     receipts: `${prefix}events.receipts`,
     dedupe: `${prefix}events.dedupe`,
     control: `${prefix}millrace.control`,
+    router: `${prefix}millrace.router`,
     subscriber: (id) => `${prefix}sub.${id}`,
     group: (stage, part) => (part === undefined ? own(stage) : own(stage, part)),
     transactionalId: (stage, part) => own(stage, part),

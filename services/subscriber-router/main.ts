@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto'
+import { openControlView } from '../core/control/control-topic.ts'
+import { openKafkaLog } from '../core/kafka/librdkafka-log.ts'
+import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../core/kafka/topic-specs.ts'
+import { kafkaNames } from '../core/kafka/topics.ts'
+import type { Stage } from '../core/runtime/stage.ts'
+import { ROUTER_SETTINGS } from './config.ts'
+import { runRouter } from './pipeline.ts'
+
+/** Forwards enriched events to the topics of their subscribers. */
+export const stage: Stage<typeof ROUTER_SETTINGS> = {
+  name: 'subscriber-router',
+  settings: ROUTER_SETTINGS,
+  async run(settings, { logger, metrics, health, stopping, clock }) {
+    const names = kafkaNames(settings.kafkaPrefix)
+    const log = await openKafkaLog(settings, logger)
+    // Only what it reads: other topics depend on settings that the router does not have.
+    const specs = topicSpecs(names, {
+      partitions: settings.kafkaPartitions,
+      replicationFactor: settings.kafkaReplication,
+      dedupeWindowMs: DEFAULT_DEDUPE_WINDOW_MS,
+    })
+    await log.admin.createTopics(specs.filter(({ topic }) => topic === names.enriched))
+    const control = await openControlView({ log, names, clock, logger })
+    try {
+      await runRouter({
+        log,
+        names,
+        control,
+        settings,
+        clock,
+        random: Math.random,
+        newOwner: randomUUID,
+        logger,
+        metrics,
+        health,
+        stopping,
+      })
+    } finally {
+      await control.close()
+      await log.close()
+    }
+  },
+}
