@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { lockHolder } from '../infra/engines/process-lock.ts'
 import type { Summary } from './helpers/summary-reporter.ts'
 
 /**
@@ -18,6 +20,7 @@ interface Count {
 }
 
 const children = new Set<number>()
+const stateDirs = new Set<string>()
 
 /** Runs a command of Node's; resolves with its exit status, or null when it was killed or took too long. */
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number | null> {
@@ -62,15 +65,29 @@ async function check(name: string, args: readonly string[]): Promise<Count> {
 }
 
 async function tests(args: readonly string[]): Promise<Count> {
-  const dir = join(ROOT, '.millrace', 'run')
-  const file = join(dir, `test-summary-${process.pid}.json`)
-  mkdirSync(dir, { recursive: true })
-  const status = await run([join(BIN, 'vitest/vitest.mjs'), 'run', ...args], { MILLRACE_TEST_SUMMARY: file })
+  const dir = mkdtempSync(join(tmpdir(), 'millrace-test-'))
+  stateDirs.add(dir)
+  const file = join(dir, 'summary.json')
+  const status = await run([join(BIN, 'vitest/vitest.mjs'), 'run', ...args], {
+    MILLRACE_TEST_SUMMARY: file,
+    MILLRACE_TEST_STATE: join(dir, 'engines'),
+  })
   // No summary: the runner itself fell over.
-  if (!existsSync(file)) return { passed: 0, failed: 1 }
-  const { passed, failed }: Summary = JSON.parse(readFileSync(file, 'utf8'))
-  rmSync(file)
+  const summary: Summary | null = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null
+  removeState(dir)
+  if (!summary) return { passed: 0, failed: 1 }
+  const { passed, failed } = summary
   return { passed, failed: status === 0 || failed > 0 ? failed : 1 }
+}
+
+/** Engines have process groups of their own: those of a run that was cut off are ended by their locks. */
+function removeState(dir: string): void {
+  for (const lock of globSync('engines/*/*.pid', { cwd: dir })) {
+    const holder = lockHolder(join(dir, lock))
+    if (holder) process.kill(holder.pid, 'SIGKILL')
+  }
+  rmSync(dir, { recursive: true, force: true })
+  stateDirs.delete(dir)
 }
 
 const STEPS: Readonly<Record<string, () => Promise<readonly Count[]>>> = {
@@ -90,6 +107,7 @@ const STEPS: Readonly<Record<string, () => Promise<readonly Count[]>>> = {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     for (const pid of children) endGroup(pid)
+    for (const dir of stateDirs) removeState(dir)
     process.exit(130)
   })
 }

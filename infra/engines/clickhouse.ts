@@ -33,6 +33,7 @@ export async function startClickHouse(options: {
       UV_THREADPOOL_SIZE: '32',
     },
     stateDir,
+    ports: [port],
     ready: async () => {
       try {
         return (await fetch(`${url}/ping`)).ok

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, portFree, portOpen } from './ports.ts'
+import { portFree } from './ports.ts'
 import { identify, takeLock } from './process-lock.ts'
 
-export { freePort, portOpen }
+export { freePort } from './ports.ts'
 
 /** An engine that runs as a child process of ours, and how to reach it. */
 export interface Engine {

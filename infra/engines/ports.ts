@@ -1,18 +1,5 @@
 import { connect, createServer } from 'node:net'
 
-/** Whether something accepts connections there. */
-export function portOpen(port: number, host = '127.0.0.1'): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host })
-    const done = (open: boolean) => {
-      socket.destroy()
-      resolve(open)
-    }
-    socket.once('connect', () => done(true))
-    socket.once('error', () => done(false))
-  })
-}
-
 /**
  * A free port from 20000 to 31999: below the ephemeral range, where an outgoing connection could take it between
  * this check and the engine's own listen.

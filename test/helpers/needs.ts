@@ -79,5 +79,5 @@ export function needs(...all: readonly Need[]): { readonly skip?: true; readonly
 }
 
 /** What the whole `engines` project needs. */
-export const ENGINE_NEEDS = ['java', 'jars', 'kafka-client'] as const satisfies readonly Need[]
+export const ENGINE_NEEDS = ['java', 'jars', 'kafka-client', 'chdb'] as const satisfies readonly Need[]
 export const ENGINE_TESTS = ['test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts']

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startClickHouse } from '../../infra/engines/clickhouse.ts'
-import { freePort } from '../../infra/engines/engine-process.ts'
 import { startKafka } from '../../infra/engines/kafka.ts'
+import { freePort } from '../../infra/engines/ports.ts'
 import { startS3Proxy } from '../../infra/engines/s3proxy.ts'
 
 declare module 'vitest' {
@@ -17,7 +17,7 @@ declare module 'vitest' {
 
 /** Starts every engine once per run on free ports and empty directories, and removes them afterwards. */
 export default async function startEngines(project: TestProject): Promise<() => Promise<void>> {
-  const stateDir = mkdtempSync(join(tmpdir(), 'millrace-test-'))
+  const stateDir = process.env.MILLRACE_TEST_STATE || mkdtempSync(join(tmpdir(), 'millrace-test-'))
   const [kafka, s3, clickhouse] = await Promise.all([
     startKafka({ stateDir: join(stateDir, 'kafka'), port: await freePort() }),
     startS3Proxy({ stateDir: join(stateDir, 's3'), port: await freePort() }),

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
+import { startClickHouse } from '../../../infra/engines/clickhouse.ts'
 import type { Engine } from '../../../infra/engines/engine-process.ts'
 import { startKafka } from '../../../infra/engines/kafka.ts'
 import { httpAnswers, kafkaAnswers } from '../../../infra/engines/ports.ts'
 import { S3_ACCESS_KEY, startS3Proxy } from '../../../infra/engines/s3proxy.ts'
+import { CLICKHOUSE_SETTINGS } from '../../core/clickhouse/clickhouse-settings.ts'
 import { S3_SETTINGS } from '../../core/object-store/s3-settings.ts'
 import type { Unit } from './supervisor.ts'
 
@@ -50,6 +52,14 @@ const ENGINES: readonly LocalEngine[] = [
       AWS_ACCESS_KEY_ID: S3_ACCESS_KEY.accessKeyId,
       AWS_SECRET_ACCESS_KEY: S3_ACCESS_KEY.secretAccessKey,
     }),
+  },
+  {
+    name: 'clickhouse',
+    port: 18_123,
+    variable: CLICKHOUSE_SETTINGS.clickhouseUrl.variable,
+    start: startClickHouse,
+    answers: (port) => httpAnswers(`http://127.0.0.1:${port}/ping`),
+    addresses: (port) => ({ [CLICKHOUSE_SETTINGS.clickhouseUrl.variable]: `http://127.0.0.1:${port}` }),
   },
 ]
 

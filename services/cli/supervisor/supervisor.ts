@@ -56,6 +56,8 @@ export interface SupervisorEnvironment {
   readonly pollMs: number
   /** How often afterwards, ms. */
   readonly pollReadyMs: number
+  /** What stages find ready when they start; called once, when every engine is. A rejection ends the start. */
+  readonly prepare: () => Promise<void>
 }
 
 /** Exit status of a process whose settings are wrong. */
@@ -102,7 +104,8 @@ export class Supervisor {
    * Starts every engine, then every stage, and resolves when each is ready or has failed for good; what became of
    * them is in the status. Resolves early when it is stopped meanwhile.
    *
-   * @throws Error of an engine that did not start the first time; the rest is then still up and wants a `stop`
+   * @throws Error of an engine that did not start the first time, or of `prepare`; the rest is then still up and
+   *   wants a `stop`
    */
   async start(): Promise<void> {
     for (const kind of ['engine', 'stage'] as const) {
@@ -114,6 +117,8 @@ export class Supervisor {
       })
       await Promise.all(firstStarts)
       await this.#until(() => group.every(({ status }) => /^(ready|failed|stopped)$/.test(status.state)))
+      if (this.#stopping.signal.aborted) return
+      if (kind === 'engine') await this.#environment.prepare()
     }
   }
 

@@ -1,4 +1,5 @@
 import { identify } from '../../../infra/engines/process-lock.ts'
+import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
 import { systemClock } from '../../core/runtime/clock.ts'
 import type { StageName } from '../stages.ts'
 import { engineUnits } from './engine-units.ts'
@@ -66,6 +67,12 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     clock: systemClock,
     pollMs: 200,
     pollReadyMs: 2000,
+    async prepare() {
+      if (engines.addresses[KAFKA_SETTINGS.kafkaBrokers.variable] === undefined) return
+      // Loaded here, so that a supervisor on somebody else's cluster never loads the Kafka client.
+      const { prepareTopics } = await import('./prepare-topics.ts')
+      await prepareTopics({ ...options.env, ...addresses })
+    },
     onChange(status) {
       record(status)
       for (const unit of status) {

@@ -20,6 +20,11 @@ export class Health {
     this.#checks.push(check)
   }
 
+  /** How many conditions are watched. */
+  get size(): number {
+    return this.#checks.length
+  }
+
   /** Live: no `live` check is unwell. */
   live(): HealthReport {
     return report(this.#checks.filter((check) => check.kind === 'live'))

@@ -39,6 +39,7 @@ export const STAGE_SETTINGS = {
 export interface StageContext {
   readonly logger: Logger
   readonly metrics: Metrics
+  /** The stage adds at least one check when it is wired; until then the process is not ready. */
   readonly health: Health
   /** Aborts when the process is asked to stop; the stage then finishes what it accepted and resolves. */
   readonly stopping: AbortSignal
@@ -120,7 +121,7 @@ export async function runStagesProcess(
         stage.run(settingsOf(stage, settings), {
           logger: stages.length === 1 ? logger : createLogger(stage.name, own.logLevel as LogLevel),
           metrics,
-          health: stages.length === 1 ? health : healthWithin(health, stage.name),
+          health: startedHealth(stages.length === 1 ? health : healthWithin(health, stage.name)),
           stopping: stop.signal,
           clock: systemClock,
         }),
@@ -142,6 +143,17 @@ function settingsOf(
   return Object.freeze(
     Object.fromEntries(keys.map((key) => [key, all[key in stage.settings ? `${stage.name} ${key}` : key]])),
   )
+}
+
+/** Not ready until the stage has added checks of its own: it does so when what they ask about is there. */
+function startedHealth(health: Health): Health {
+  const before = health.size + 1
+  health.add({
+    name: 'started',
+    kind: 'ready',
+    problem: () => (health.size > before ? null : 'The stage is still starting.'),
+  })
+  return health
 }
 
 /** A stage's own health, which the process's health asks under the stage's name. */
