@@ -151,6 +151,8 @@ export async function openLibrdkafkaConsumer(
   }
 
   async function revoke(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
+    // The client would remember a pause, and a later assignment of the same partition would never fetch.
+    consumer.resume(partitions)
     await giveUp(partitions, lost)
     await answer(() => native.incrementalUnassign([...partitions]))
   }
