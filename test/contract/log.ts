@@ -398,6 +398,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
           return answer[0]?.offset
         })
         for (let n = 0; n < 4; n++) await consumer.poll()
+        expect((await log.admin.groupPositions(topic, topic))[0]?.offset).toBeNull()
         order.push('committing')
         await transactional.commit()
         expect(await asked).toBe(1)
@@ -724,6 +725,30 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         expect(pauses).toBeGreaterThan(3)
         expect(valuesOf(reads, 0)).toEqual(numbered('a', 100))
         expect(valuesOf(reads, 1)).toEqual(numbered('b', 100))
+      })
+
+      test('a pause ends with the assignment: a partition that comes back is handed out again', async () => {
+        const topic = await newTopic(2)
+        const producer = await newProducer()
+        const both = (value: string) => [...records(topic, [value]), ...records(topic, [value], 1)]
+        const { consumer } = await newMember(topic, topic)
+        await producer.produce(both('a'))
+        await take(consumer, 2)
+        await consumer.commit([0, 1].map((partition) => ({ topic, partition, offset: 1, metadata: '' })))
+        consumer.pause([0, 1].map((partition) => ({ topic, partition })))
+        const other = await newMember(topic, topic)
+        await until(
+          'the takeover',
+          () => other.told.length > 0,
+          () => Promise.all([consumer.poll(), other.consumer.poll()]),
+        )
+        await other.consumer.close()
+        await producer.produce(both('b'))
+        const kept = [0, 1].find((partition) => consumer.assigned({ topic, partition }))!
+        const [read] = await take(consumer, 1)
+        expect(read).toEqual({ partition: 1 - kept, offset: 1, value: 'b' })
+        consumer.resume([{ topic, partition: kept }])
+        expect(await take(consumer, 1)).toEqual([{ partition: kept, offset: 1, value: 'b' }])
       })
 
       test('after a seek come the records from there, and none that was fetched before', async () => {

@@ -24,7 +24,7 @@ export interface Assignment {
   take(recordsMax: number): (readonly Message[])[]
   /** @returns active ones that were not paused before */
   pause(partitions: readonly TopicPartition[]): TopicPartition[]
-  /** @returns active ones that were paused before */
+  /** @returns started ones that were paused before */
   resume(partitions: readonly TopicPartition[]): TopicPartition[]
   /** Drops what was fetched and what still comes until the returned function is called; null when it is not ours. */
   beginSeek(position: Position): (() => void) | null
@@ -118,7 +118,7 @@ export function createAssignment(): Assignment {
     resume(which) {
       const changed = [...found(which)].filter((partition) => partition.paused)
       for (const partition of changed) partition.paused = false
-      return changed.filter((partition) => partition.phase === 'active').map(plain)
+      return changed.filter((partition) => partition.phase !== 'starting').map(plain)
     },
     beginSeek(position) {
       const partition = find(position)

@@ -91,7 +91,7 @@ export async function openLibrdkafkaConsumer(
     'group.id': options.groupId,
     'partition.assignment.strategy': 'cooperative-sticky',
     'session.timeout.ms': options.sessionTimeoutMs,
-    'heartbeat.interval.ms': Math.max(100, Math.floor(options.sessionTimeoutMs / 5)),
+    'heartbeat.interval.ms': Math.min(1_000, Math.max(100, Math.floor(options.sessionTimeoutMs / 5))),
     'max.poll.interval.ms': Math.max(options.maxPollIntervalMs, options.sessionTimeoutMs),
     rebalance_cb: (event: NativeError, partitions: TopicPartition[]) => {
       const plain = partitions.map(({ topic, partition }) => ({ topic, partition }))
@@ -151,6 +151,8 @@ export async function openLibrdkafkaConsumer(
   }
 
   async function revoke(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
+    // The client would remember a pause, and a later assignment of the same partition would never fetch.
+    consumer.resume(partitions)
     await giveUp(partitions, lost)
     await answer(() => native.incrementalUnassign([...partitions]))
   }

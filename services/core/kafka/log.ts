@@ -212,7 +212,7 @@ export interface LogAdmin {
     topic: string,
     isolation: 'read_committed' | 'read_uncommitted',
   ): Promise<readonly OffsetRange[]>
-  /** Committed positions of a group, without joining it. */
+  /** Committed positions of a group, without joining it and without waiting for transactions under way. */
   groupPositions(groupId: string, topic: string): Promise<readonly CommittedPosition[]>
   deleteTopics(topics: readonly string[]): Promise<void>
 }

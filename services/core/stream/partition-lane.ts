@@ -36,6 +36,8 @@ export interface Lane {
   readonly failure: DependencyError | null
   /** Queues a batch, or drops it when no worker waits for it: the next one seeks. Pauses the partition when full. */
   offer(batch: RecordBatch): void
+  /** Makes the worker's loop ask whether the partition still holds what comes next, once its queue is empty. */
+  doubtPosition(): void
   /** To be called between two polls: moves the partition to where a restarted worker wants it. */
   continueAtSeek(): Promise<void>
   /** Ends the worker after the call it is in; resolves when its `stop` has returned. */
@@ -43,6 +45,9 @@ export interface Lane {
   /** Ends the loop without another call to the worker. */
   abandon(): void
 }
+
+/** A partition with records left and none coming for this long has its position checked, ms. */
+const IDLE_DOUBT_MS = 30_000
 
 export function openLane(options: LaneOptions): Lane {
   const { partition, consumer, clock, logger, bounds } = options
@@ -55,6 +60,7 @@ export function openLane(options: LaneOptions): Lane {
   let seekTo: number | null = null
   let processedTo: number | null = null
   let failure: DependencyError | null = null
+  let doubtful = false
   let stopReason: StopReason | 'abandoned' | null = null
   /** Tries in a row without a processed batch. */
   let attempts = 0
@@ -99,22 +105,31 @@ export function openLane(options: LaneOptions): Lane {
   /** Hands the queue to a started worker until it throws or the lane is stopped. */
   async function drive(worker: PartitionWorker): Promise<void> {
     let tickAt = clock.monotonic() + options.tickMs
+    let busyAt = clock.monotonic()
     while (stopReason === null) {
       const batch = queue.shift()
       if (batch) {
+        doubtful = false
         await worker.process(batch)
         queuedRecords -= batch.length
         queuedBytes -= batch.byteLength
         processedTo = batch.offset(batch.length - 1) + 1
         attempts = 0
+        busyAt = clock.monotonic()
         if (stopReason === null) fitFetching()
+      } else if (doubtful || clock.monotonic() >= busyAt + IDLE_DOUBT_MS) {
+        // The client tells of a position that is gone at best once, and not of which partition.
+        doubtful = false
+        busyAt = clock.monotonic()
+        if (processedTo !== null && processedTo !== consumer.endOffset(partition))
+          await options.checkPosition(processedTo)
       }
       if (stopReason === null && clock.monotonic() >= tickAt) {
         await worker.tick()
         report()
         tickAt = clock.monotonic() + options.tickMs
       }
-      if (queue.length === 0) await rest(Math.max(0, tickAt - clock.monotonic()))
+      if (queue.length === 0 && !doubtful) await rest(Math.max(0, tickAt - clock.monotonic()))
     }
   }
 
@@ -224,6 +239,10 @@ export function openLane(options: LaneOptions): Lane {
       queuedRecords += batch.length
       queuedBytes += batch.byteLength
       fitFetching()
+      nudge()
+    },
+    doubtPosition() {
+      doubtful = true
       nudge()
     },
     async continueAtSeek() {

@@ -4,10 +4,11 @@ import type {
   Log,
   OffsetRange,
   Position,
+  RecordBatch,
   TopicPartition,
 } from '../kafka/log.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { DependencyError } from '../runtime/errors.ts'
+import { DependencyError, isDependencyError } from '../runtime/errors.ts'
 import type { Health } from '../runtime/health.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Metrics } from '../runtime/metrics.ts'
@@ -157,10 +158,23 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
   }
 
   const consumer = await log.openGroupConsumer({ ...group, onAssigned, onRevoked })
+
+  /** A poll that finds a position gone says so for one partition of many: each looks for itself, others go on. */
+  async function pollOrDoubt(): Promise<readonly RecordBatch[]> {
+    try {
+      return await consumer.poll()
+    } catch (error) {
+      if (!isDependencyError(error) || error.code !== 'not_found') throw error
+      logger.warn({ err: error }, 'A poll found a position gone; every partition checks its own.')
+      for (const lane of lanes.values()) lane.doubtPosition()
+      await options.clock.sleep(group.pollWaitMs, signal)
+      return []
+    }
+  }
   try {
     while (!signal.aborted) {
       for (const lane of lanes.values()) await lane.continueAtSeek()
-      const batches = await Promise.race([consumer.poll(), crash.promise])
+      const batches = await Promise.race([pollOrDoubt(), crash.promise])
       for (const batch of batches) lanes.get(keyOf(batch))?.offer(batch)
     }
     await Promise.race([Promise.all([...lanes.values()].map((lane) => lane.stop('stopping'))), crash.promise])
