@@ -10,6 +10,7 @@ import { registerImport } from './commands/import.ts'
 import { registerKey } from './commands/key.ts'
 import { registerRun } from './commands/run.ts'
 import { registerUp } from './commands/up.ts'
+import { registerVerify } from './commands/verify.ts'
 import { endOf } from './exit-status.ts'
 
 /** The whole command line. One file per command, each naming itself here. */
@@ -29,6 +30,7 @@ export function buildProgram(): Command {
   registerKey(program)
   registerGenerate(program)
   registerImport(program)
+  registerVerify(program)
   return program
 }
 

@@ -100,12 +100,15 @@ export function integer(
 
 /** Bytes: a whole number, or one followed by KB, MB or GB (powers of 1024). */
 export function bytes(variable: string, options: Options): Setting<number> {
-  return setting(variable, options, (value) => {
-    const match = /^(\d{1,12})(B|KB|MB|GB)?$/i.exec(value)
-    if (!match) throw new Error('must be bytes like 1048576, 512KB, 64MB or 2GB')
-    const unit = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }[(match[2] ?? 'B').toUpperCase()] as number
-    return Number(match[1]) * unit
-  })
+  return setting(variable, options, parseBytes)
+}
+
+/** @throws Error completing "<name> …" */
+export function parseBytes(value: string): number {
+  const match = /^(\d{1,12})(B|KB|MB|GB)?$/i.exec(value)
+  if (!match) throw new Error('must be bytes like 1048576, 512KB, 64MB or 2GB')
+  const unit = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }[(match[2] ?? 'B').toUpperCase()] as number
+  return Number(match[1]) * unit
 }
 
 /** A duration in milliseconds: a whole number followed by ms, s, m, h or d. */

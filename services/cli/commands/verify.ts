@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { S3_SETTINGS } from '../../core/object-store/s3-settings.ts'
+import { openS3Store } from '../../core/object-store/s3-store.ts'
+import { parseSettings } from '../../core/runtime/settings.ts'
+import { FAILURE } from '../exit-status.ts'
+import { objectChecker } from '../verify/check-object.ts'
+import { openParquetRowCount } from '../verify/duckdb-row-count.ts'
+import { publishedKeys, readPublicKeys } from '../verify/public-keys.ts'
+import { type VerifyReport, verifyDelivery } from '../verify/verify-delivery.ts'
+
+interface Options {
+  readonly bucket?: string
+  readonly publicKey: readonly string[]
+  readonly json?: true
+}
+
+export function registerVerify(program: Command): void {
+  program
+    .command('verify')
+    .summary('check what a delivery left in its bucket')
+    .description(
+      'Recomputes counts, hashes, chain and signatures of a delivery from the bucket alone. Reads MILLRACE_S3_* and ' +
+        'AWS_*. Exit status 1 means that something is not as the manifests say; each fault is named.',
+    )
+    .argument('<delivery>', 'id of the delivery')
+    .option('--bucket <name>', 'bucket of the delivery; MILLRACE_S3_BUCKET when left out')
+    .option(
+      '--public-key <file>',
+      'PEM file of a key that signatures are accepted from; may be repeated. Left out: the keys in the bucket',
+      (file: string, files: readonly string[]) => [...files, file],
+      [] as readonly string[],
+    )
+    .option('--json', 'print the report as JSON')
+    .action(async (delivery: string, options: Options) => {
+      const settings = parseSettings(S3_SETTINGS, process.env)
+      const store = openS3Store(settings)
+      const parquet = await openParquetRowCount()
+      const tempDir = mkdtempSync(join(tmpdir(), 'millrace-verify-'))
+      try {
+        const bucket = options.bucket ?? settings.s3Bucket
+        const trusted = options.publicKey.length > 0
+        const publicKeys = trusted ? readPublicKeys(options.publicKey) : await publishedKeys(store, bucket)
+        const report = await verifyDelivery(
+          {
+            store,
+            publicKeys,
+            checkObject: objectChecker(store, parquet.count, tempDir),
+            progress: progressLine(),
+          },
+          bucket,
+          delivery,
+        )
+        process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : reportText(report, trusted))
+        if (!report.ok) process.exitCode = FAILURE
+      } finally {
+        rmSync(tempDir, { recursive: true, force: true })
+        parquet.close()
+        store.close()
+      }
+    })
+}
+
+/** One line that is written over; only where somebody watches. */
+function progressLine() {
+  let shownMs = 0
+  return (done: { readonly manifests: number; readonly objects: number; readonly bytes: number }) => {
+    if (!process.stderr.isTTY || Date.now() - shownMs < 200) return
+    shownMs = Date.now()
+    const mb = (done.bytes / 1024 / 1024).toFixed(1)
+    process.stderr.write(`\r${done.manifests} manifests, ${done.objects} objects, ${mb} MB checked\x1b[K\r`)
+  }
+}
+
+/** @param trusted the keys were handed over apart from the bucket */
+export function reportText(report: VerifyReport, trusted: boolean): string {
+  const lines = report.partitions.map(
+    ({ topic, partition, start, end, manifests, objects, rows }) =>
+      `${topic}-${partition}  offsets ${start}–${end}  ${manifests} manifests  ${objects} objects  ${rows} rows`,
+  )
+  lines.push(...report.notes.map((note) => `note: ${note}`))
+  lines.push(...report.faults.map(({ key, message }) => `FAULT ${key}: ${message}`))
+  const keys = report.keyIds.join(', ') || 'no key'
+  const origin = trusted ? 'as handed over' : 'as the bucket has it: pass --public-key to prove who signed'
+  const rows = report.partitions.reduce((sum, partition) => sum + partition.rows, 0)
+  lines.push(
+    report.ok
+      ? `${report.delivery}: ${rows} rows, everything is as the manifests say. Signed with ${keys} (${origin}).`
+      : `${report.delivery}: ${report.faults.length} ${report.faults.length === 1 ? 'fault' : 'faults'}.`,
+  )
+  return `${lines.join('\n')}\n`
+}

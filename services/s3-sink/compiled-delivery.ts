@@ -1,0 +1,81 @@
+import type { Delivery } from '../../schemas/control/v1.ts'
+import { ENRICHED_EVENT_FIELDS, ENRICHED_EVENT_VERSION } from '../../schemas/enriched-event/v1.ts'
+import type { Field } from '../../schemas/field.ts'
+import type { DeliveryFormat } from '../../schemas/manifest/v1.ts'
+import { REJECTED_EVENT_FIELDS, REJECTED_EVENT_VERSION } from '../../schemas/rejected-event/v1.ts'
+import { DEFAULT_PARTITION_TEMPLATE } from '../core/control/partition-template.ts'
+import { compileSelection, type Selection } from '../core/event/selection.ts'
+import { parseBytes, parseDuration } from '../core/runtime/settings.ts'
+import type { BatchLimits } from '../core/stream/planned-sink.ts'
+import { type Codec, codecId } from './compress-file.ts'
+import { type PartitionPath, partitionPath } from './partition-path.ts'
+
+/** A delivery's configuration, made ready for use. */
+export interface CompiledDelivery {
+  readonly id: string
+  /** Of the configuration. */
+  readonly hash: string
+  readonly selection: Selection
+  readonly path: PartitionPath
+  readonly bucket: string
+  readonly prefix: string
+  readonly format: DeliveryFormat
+  /** Null for Parquet, which is compressed inside. */
+  readonly codec: Codec | null
+  readonly extension: string
+  readonly contentType: string
+  readonly limits: BatchLimits
+  readonly fields: readonly Field[]
+  readonly schema: string
+  /** Column that says when: minimum and maximum stand in the manifest. */
+  readonly timeColumn: 'event_time' | 'collector_time'
+}
+
+export const ROTATION_DEFAULTS: BatchLimits = { rows: 1_000_000, bytes: 128 * 1024 * 1024, ageMs: 5 * 60_000 }
+
+/**
+ * @param bucketDefault where deliveries go that name no bucket
+ * @throws Error for a configuration with a fault; they are checked before they are published
+ */
+export function compileDelivery(delivery: Delivery, hash: string, bucketDefault: string): CompiledDelivery {
+  const rejected = delivery.source === 'rejected'
+  const codec = delivery.format === 'parquet' ? null : (delivery.compression ?? 'gzip')
+  return {
+    id: delivery.id,
+    hash,
+    selection: compileSelection(delivery),
+    path: partitionPath(delivery.partition_by ?? DEFAULT_PARTITION_TEMPLATE),
+    bucket: delivery.bucket ?? bucketDefault,
+    prefix: delivery.prefix ?? delivery.id,
+    format: delivery.format,
+    codec,
+    extension: codec === null ? delivery.format : `${delivery.format}.${codec === 'gzip' ? 'gz' : 'zst'}`,
+    // No content encoding: clients would unpack on the way and the stored size and hash would not match.
+    contentType: codec === null ? 'application/vnd.apache.parquet' : `application/${codec}`,
+    limits: limitsOf(delivery.rotate ?? {}),
+    fields: rejected ? REJECTED_EVENT_FIELDS : ENRICHED_EVENT_FIELDS,
+    schema: rejected
+      ? `rejected-event/${REJECTED_EVENT_VERSION}`
+      : `enriched-event/${ENRICHED_EVENT_VERSION}`,
+    timeColumn: rejected ? 'collector_time' : 'event_time',
+  }
+}
+
+/** What names the bytes of an object beside its rows, for the plan. */
+export function encoderId(
+  delivery: Pick<CompiledDelivery, 'format' | 'codec'>,
+  tableEncoder: string,
+): string {
+  const { format, codec } = delivery
+  const table = format === 'jsonl' ? [] : [tableEncoder]
+  const compression = codec === null ? [] : [codecId(codec)]
+  return [format, ...table, ...compression].join(' ')
+}
+
+function limitsOf({ rows, bytes, age }: NonNullable<Delivery['rotate']>): BatchLimits {
+  return {
+    rows: rows ?? ROTATION_DEFAULTS.rows,
+    bytes: bytes === undefined ? ROTATION_DEFAULTS.bytes : parseBytes(String(bytes)),
+    ageMs: age === undefined ? ROTATION_DEFAULTS.ageMs : parseDuration(age),
+  }
+}

@@ -1,0 +1,53 @@
+import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
+import { S3_SETTINGS } from '../core/object-store/s3-settings.ts'
+import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
+import { bytes, integer, optional, text } from '../core/runtime/settings.ts'
+
+export const S3_SINK_SETTINGS = {
+  ...KAFKA_SETTINGS,
+  ...S3_SETTINGS,
+  signingKeyFile: optional(
+    text('MILLRACE_SIGNING_KEY_FILE', {
+      doc: 'PEM file with the Ed25519 private key that manifests are signed with. Left out: one is made in MILLRACE_STATE_DIR.',
+    }),
+  ),
+  stateDir: text('MILLRACE_STATE_DIR', {
+    default: '.millrace/state',
+    doc: 'Directory for what a process keeps between runs.',
+  }),
+  spoolDir: text('MILLRACE_S3_SINK_SPOOL_DIR', {
+    default: '.millrace/spool',
+    doc: 'Directory for the rows of open batches. Nothing in it is needed after a restart.',
+  }),
+  spoolBytesMax: bytes('MILLRACE_S3_SINK_SPOOL_BYTES', {
+    default: '4GB',
+    doc: 'Bytes in spools at most, all open batches together. Past 80 % the largest batch is closed early; encoding takes as much again for the batches under way.',
+  }),
+  encodingsMax: integer('MILLRACE_S3_SINK_ENCODINGS', {
+    default: '2',
+    min: 1,
+    max: 64,
+    doc: 'Objects that are encoded and uploaded at the same time.',
+  }),
+  encoderBytesMax: bytes('MILLRACE_S3_SINK_ENCODER_BYTES', {
+    default: '512MB',
+    doc: 'Memory of the Parquet and CSV encoder at most; past it, it spills to the spool directory.',
+  }),
+  pathsMax: integer('MILLRACE_S3_SINK_PATHS', {
+    default: '1000',
+    min: 1,
+    max: 100_000,
+    doc: 'Partition paths in one batch at most; a batch that has as many is closed.',
+  }),
+  pollRecordsMax: integer('MILLRACE_S3_SINK_POLL_RECORDS', {
+    default: '5000',
+    min: 1,
+    max: 1_000_000,
+    doc: 'Records that one delivery takes from Kafka at once, all partitions together.',
+  }),
+  queueBytesMax: bytes('MILLRACE_S3_SINK_QUEUE_BYTES', {
+    default: '16MB',
+    doc: 'Bytes that wait for one partition of a delivery while it is busy; fetching pauses past it.',
+  }),
+  failPoint: FAIL_POINT_SETTING,
+} as const
