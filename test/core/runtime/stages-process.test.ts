@@ -42,12 +42,10 @@ test('a setting that both have is wrong once', async () => {
 
 test('one stage that is unwell makes the process not ready, under its name', async () => {
   const stages = start({ MILLRACE_SAMPLE_MODE: 'unwell' })
-  await expect
-    .poll(stages.ready, { timeout: 10_000 })
-    .toMatchObject({
-      status: 503,
-      checks: { 'first ready': 'ok', 'second ready': 'disk: The disk is full.' },
-    })
+  await expect.poll(stages.ready, { timeout: 10_000 }).toMatchObject({
+    status: 503,
+    checks: { 'first ready': 'ok', 'second ready': 'disk: The disk is full.' },
+  })
 })
 
 test('a stage that has not wired its checks yet is not ready', async () => {
