@@ -24,7 +24,13 @@ export function stageUnits(options: {
   readonly env: Readonly<Record<string, string | undefined>>
 }): readonly Unit[] {
   const { stages, single, stateDir, portOffset } = options
-  const env = { ...publicPorts(portOffset, options.env), ...options.env }
+  const env: Record<string, string | undefined> = {
+    ...options.env,
+    ...publicPorts(portOffset, options.env),
+    // Their defaults are relative to the working directory, which is wherever `millrace up` was typed.
+    MILLRACE_STATE_DIR: options.env.MILLRACE_STATE_DIR || join(stateDir, 'state'),
+    MILLRACE_S3_SINK_SPOOL_DIR: options.env.MILLRACE_S3_SINK_SPOOL_DIR || join(stateDir, 'spool'),
+  }
   const drainText = env[STAGE_SETTINGS.drainTimeoutMs.variable] || STAGE_SETTINGS.drainTimeoutMs.defaultText
   const stopTimeoutMs = parseDuration(drainText as string) + STOP_MARGIN_MS
   const unit = (name: string, opsPort: number, names: readonly StageName[]): Unit => ({
