@@ -97,6 +97,7 @@ CREATE TABLE IF NOT EXISTS {database}.events
   `properties` String,
   `set` Nullable(String),
   `set_once` Nullable(String),
+  `extra` Nullable(String),
   -- "Where is this event?" by its id.
   INDEX by_event_id event_id TYPE bloom_filter(0.01) GRANULARITY 1,
   INDEX by_distinct_id distinct_id TYPE bloom_filter(0.01) GRANULARITY 1,

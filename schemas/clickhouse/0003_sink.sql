@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS {database}.batches
   `skipped` Int64,
   `rejected` Int64,
   `src` Int64,
-  `landed` DateTime64(3, 'UTC'),
+  `landed` Int64,
   `digest` String,
   `nonce` String,
   `table` String,
@@ -28,7 +28,7 @@ SETTINGS
   fsync_part_directory = 1;
 
 -- Records of the topics that are no event: not JSON, without source, of a newer shape. Nothing stops for them and
--- nothing is lost: the value is kept, cut to 64 KiB, with the reason.
+-- nothing is lost: the value is kept whole, with the reason; as base64 where it is not UTF-8.
 CREATE TABLE IF NOT EXISTS {database}.undecodable_records
 (
   `topic` String,
@@ -36,12 +36,12 @@ CREATE TABLE IF NOT EXISTS {database}.undecodable_records
   `offset` Int64,
   `landed` DateTime64(3, 'UTC'),
   `reason` String,
+  `encoding` String,
   `value` String,
   `value_bytes` Int64
 )
 ENGINE = MergeTree
 ORDER BY (topic, partition, offset)
 SETTINGS
-  non_replicated_deduplication_window = 100000,
   fsync_after_insert = 1,
   fsync_part_directory = 1;

@@ -56,3 +56,32 @@ export function toDependencyError(error: unknown, doing: string): DependencyErro
   // Anything else that carries no number never came from ClickHouse: the network, or a proxy in between.
   return made('unavailable', text === '' ? String(code ?? 'no answer') : text)
 }
+
+/** Numbers that say: these rows cannot be read as rows of this table. Fewer rows, or others, would go in. */
+const DATA_CODES = new Set([
+  6, // CANNOT_PARSE_TEXT
+  25, // CANNOT_PARSE_ESCAPE_SEQUENCE
+  26, // CANNOT_PARSE_QUOTED_STRING
+  27, // CANNOT_PARSE_INPUT_ASSERTION_FAILED
+  33, // CANNOT_READ_ALL_DATA
+  38, // CANNOT_PARSE_DATE
+  41, // CANNOT_PARSE_DATETIME
+  53, // TYPE_MISMATCH
+  69, // ARGUMENT_OUT_OF_BOUND
+  70, // CANNOT_CONVERT_TYPE
+  72, // CANNOT_PARSE_NUMBER
+  117, // INCORRECT_DATA
+  130, // CANNOT_READ_ARRAY_FROM_TEXT
+  131, // TOO_LARGE_STRING_SIZE
+  321, // VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+  349, // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+  467, // CANNOT_PARSE_BOOL
+])
+
+/** Did an insert fail because of its rows, so that repeating it with the same rows never helps? */
+export function isDataError(error: unknown): boolean {
+  if (!isDependencyError(error) || error.dependency !== 'clickhouse' || error.code !== 'rejected')
+    return false
+  const { code } = (error.cause ?? {}) as { readonly code?: unknown }
+  return DATA_CODES.has(Number(code)) || NEVER_WORKS.test(error.message)
+}

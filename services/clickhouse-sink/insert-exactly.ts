@@ -1,0 +1,179 @@
+import type { ClickHouse, QuerySettings } from '../core/clickhouse/clickhouse.ts'
+import { isDataError } from '../core/clickhouse/clickhouse-errors.ts'
+import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
+import type { RowBuffer } from './row-buffer.ts'
+
+export interface InsertTarget {
+  readonly clickhouse: Pick<ClickHouse, 'insert' | 'query' | 'command'>
+  readonly table: string
+  /** Raw partition of every row. */
+  readonly partition: number
+  readonly settings: QuerySettings
+  /** Names the batch for ever; tokens and query ids begin with it. */
+  readonly token: string
+  /** Tells one try from another. */
+  readonly nonce: () => string
+}
+
+export interface InsertOutcome {
+  readonly inserted: number
+  /** Rows that ClickHouse cannot read, with its words. */
+  readonly refused: readonly { readonly row: number; readonly reason: string }[]
+  /** False when the first answer was a clean one. */
+  readonly verified: boolean
+  /** Rows that a verification found missing and inserted. */
+  readonly repaired: number
+}
+
+/** Rounds of "count, insert what is missing"; a healthy server needs one. */
+const ROUNDS_MAX = 20
+
+/**
+ * Every row of the batch is in the table once, whatever became of earlier tries.
+ *
+ * A clean answer to the first insert is believed. In every other case the token alone is not: MergeTree writes it
+ * down before it puts the part in place, so a server killed in between takes the repeat for a duplicate, answers
+ * "ok" and stores nothing. The rows are therefore counted by their source, and what is missing is inserted under
+ * the next token, until nothing is.
+ *
+ * ```
+ *  first try ── clean ─────────────────────────────────────────────────────────▶ done
+ *      │ anything else, or a replay
+ *      ▼
+ *  end what may still run ──▶ repeat under token 1 ──▶ count by source ── all ──▶ done
+ *                                                        ▲    │ some missing
+ *                       end what may still run ◀── insert those under token n + 1
+ * ```
+ *
+ * @param replayed an earlier try may have done all of it, a part or nothing
+ * @throws DependencyError retriable ones as they come: the plan is then replayed; `corrupt` when the table holds rows
+ *   of these sources that are not of this batch, or more than one of a source
+ */
+export async function insertExactly(
+  target: InsertTarget,
+  rows: RowBuffer,
+  replayed: boolean,
+): Promise<InsertOutcome> {
+  if (rows.rows === 0) {
+    if (replayed) await settle(target)
+    return { inserted: 0, refused: [], verified: false, repaired: 0 }
+  }
+  if (!replayed && (await isClean(insert(target, rows.bytes(), tokenOf(target, 1)))))
+    return { inserted: rows.rows, refused: [], verified: false, repaired: 0 }
+
+  await settle(target)
+  await isReadable(insert(target, rows.bytes(), tokenOf(target, 1)))
+  const refused = new Map<number, string>()
+  let repaired = 0
+  for (let round = 2; round < 2 + ROUNDS_MAX; round++) {
+    const missing = (await missingRows(target, rows)).filter((row) => !refused.has(row))
+    if (missing.length === 0)
+      return {
+        inserted: rows.rows - refused.size,
+        refused: [...refused].map(([row, reason]) => ({ row, reason })).sort((a, b) => a.row - b.row),
+        verified: true,
+        repaired,
+      }
+    repaired += await insertReadable(target, rows, missing, tokenOf(target, round), refused)
+    await settle(target)
+  }
+  throw new DependencyError(
+    'clickhouse',
+    'corrupt',
+    `Rows of batch ${target.token} do not appear in ${target.table} although ${ROUNDS_MAX} inserts of them were acknowledged.`,
+  )
+}
+
+function tokenOf({ token }: InsertTarget, round: number): string {
+  return `${token}#${round}`
+}
+
+function insert(target: InsertTarget, body: Buffer, insert_deduplication_token: string): Promise<void> {
+  const settings = { ...target.settings, insert_deduplication_token }
+  const queryId = `${target.token}/${target.nonce()}`
+  return target.clickhouse.insert(target.table, 'JSONEachRow', body, settings, { queryId })
+}
+
+/** @returns false when the outcome is unknown or bad in a way that a verification settles */
+async function isClean(inserting: Promise<void>): Promise<boolean> {
+  try {
+    await inserting
+    return true
+  } catch (error) {
+    if (isDataError(error) || (isDependencyError(error) && error.retriable)) return false
+    throw error
+  }
+}
+
+/** @returns false when ClickHouse cannot read the rows */
+async function isReadable(inserting: Promise<void>): Promise<boolean> {
+  try {
+    await inserting
+    return true
+  } catch (error) {
+    if (isDataError(error)) return false
+    throw error
+  }
+}
+
+/** An insert that nobody waits for any more could still end after the count. KILL … SYNC returns when it has ended. */
+function settle({ clickhouse, token }: InsertTarget): Promise<void> {
+  return clickhouse.command('KILL QUERY WHERE startsWith(query_id, {prefix:String}) SYNC', {
+    prefix: `${token}/`,
+  })
+}
+
+/** Rows that the table does not hold, by source. */
+async function missingRows(target: InsertTarget, rows: RowBuffer): Promise<readonly number[]> {
+  const stored = await target.clickhouse.query<{ src_offset: number; copies: number }>(
+    `SELECT src_offset, toUInt32(count()) AS copies FROM ${target.table}
+     WHERE src_partition = {partition:Int64} AND src_offset >= {from:Int64} AND src_offset <= {to:Int64}
+     GROUP BY src_offset`,
+    { partition: target.partition, from: rows.srcOffset(0), to: rows.srcOffset(rows.rows - 1) },
+    { settings: { output_format_json_quote_64bit_integers: 0 } },
+  )
+  const copies = new Map(stored.map((row) => [row.src_offset, row.copies]))
+  const missing: number[] = []
+  for (let row = 0; row < rows.rows; row++) {
+    const found = copies.get(rows.srcOffset(row)) ?? 0
+    if (found === 0) missing.push(row)
+    else if (found === 1) copies.delete(rows.srcOffset(row))
+  }
+  const [strange] = copies
+  if (strange)
+    throw new DependencyError(
+      'clickhouse',
+      'corrupt',
+      `${target.table} holds ${strange[1]} rows of source ${target.partition}:${strange[0]}, batch ${target.token} has ${missing.length === rows.rows ? 'none' : 'at most one'}. Was events.raw deleted and made again, or did something else write into the table?`,
+    )
+  return missing
+}
+
+/**
+ * Inserts rows, by halves where some cannot be read, and notes those that cannot. What is found depends on the rows
+ * alone, so a replay finds the same.
+ *
+ * @returns how many were inserted
+ */
+async function insertReadable(
+  target: InsertTarget,
+  rows: RowBuffer,
+  which: readonly number[],
+  token: string,
+  refused: Map<number, string>,
+): Promise<number> {
+  try {
+    await insert(target, rows.pick(which), token)
+    return which.length
+  } catch (error) {
+    if (!isDataError(error)) throw error
+    const [only] = which
+    if (which.length === 1 && only !== undefined) {
+      refused.set(only, (error as Error).message)
+      return 0
+    }
+  }
+  const middle = which.length >>> 1
+  const first = await insertReadable(target, rows, which.slice(0, middle), `${token}.0`, refused)
+  return first + (await insertReadable(target, rows, which.slice(middle), `${token}.1`, refused))
+}

@@ -1,0 +1,139 @@
+import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
+import type { Log, TopicPartition } from '../core/kafka/log.ts'
+import { DependencyError } from '../core/runtime/errors.ts'
+import type { Pinned, Plan, Progress } from '../core/stream/planned-plan.ts'
+import type { BatchLimits, PlannedSink, SinkBatch } from '../core/stream/planned-sink.ts'
+import { type InsertOutcome, insertExactly } from './insert-exactly.ts'
+import { insertSettings, rowsOfSettingsId, settingsId } from './insert-settings.ts'
+import { type BatchCounts, deliveredRanges, recordBatch } from './ledger.ts'
+import type { ByteShare } from './open-bytes.ts'
+import { createRowBuffer } from './row-buffer.ts'
+import { checkRecord } from './row-check.ts'
+import { keepUndecodable, type UndecodableRecord } from './undecodable-records.ts'
+
+/** A table that takes the records of a topic as rows. */
+export interface SinkTable {
+  readonly table: string
+  /** Major version of the records' shape. */
+  readonly version: number
+}
+
+export interface TableSinkEnvironment {
+  readonly clickhouse: ClickHouse
+  readonly admin: Pick<Log['admin'], 'describeTopic'>
+  readonly limits: BatchLimits
+  readonly openShare: () => ByteShare
+  readonly nonce: () => string
+  /** Passed between the rows and the ledger, where a kill leaves rows that nothing vouches for yet. */
+  readonly failPoint: (name: 'after_insert') => Promise<void> | void
+  /** Told of every batch that is complete. */
+  readonly observeBatch: (table: string, counts: BatchCounts, outcome: InsertOutcome, bytes: number) => void
+}
+
+/** One partition of one table, as the planned batch drives it. */
+export function tableSink(
+  env: TableSinkEnvironment,
+  { table, version }: SinkTable,
+  partition: TopicPartition,
+): PlannedSink {
+  const config = `${table}-${version}`
+
+  function blockRows(pinned: Pinned | null): number {
+    if (pinned === null) return env.limits.rows
+    const rows = rowsOfSettingsId(pinned.settings)
+    if (pinned.config !== config || rows === null)
+      throw new DependencyError(
+        'clickhouse',
+        'corrupt',
+        `${partition.topic}[${partition.partition}] has an open plan for ${pinned.config} under ${pinned.settings}, which this program does not know. Let the version that made it finish it.`,
+      )
+    return rows
+  }
+
+  return {
+    async open(after, pinned) {
+      const rows = blockRows(pinned)
+      return openTableBatch(env, { table, version }, partition, after, {
+        blockRows: rows,
+        pinned: pinned ?? { config, settings: settingsId(rows), controlOffset: 0 },
+      })
+    },
+    async delivered(from) {
+      const topicId = (await env.admin.describeTopic(partition.topic))?.topicId ?? ''
+      return deliveredRanges(env.clickhouse, partition, topicId, from)
+    },
+  }
+}
+
+function openTableBatch(
+  env: TableSinkEnvironment,
+  { table, version }: SinkTable,
+  partition: TopicPartition,
+  after: Progress,
+  { blockRows, pinned }: { readonly blockRows: number; readonly pinned: Pinned },
+): SinkBatch {
+  const rows = createRowBuffer()
+  const undecodable: UndecodableRecord[] = []
+  const share = env.openShare()
+  let srcBefore = after.src
+  let records = 0
+  let skipped = 0
+
+  return {
+    pinned,
+    limits: env.limits,
+    closesBefore: () => false,
+    closesNow: () => share.mustClose,
+    add(batch, index, landedMs) {
+      const found = checkRecord(batch, index, version, srcBefore)
+      records++
+      const value = batch.value(index)
+      share.grow(value?.length ?? 0)
+      if (found.kind === 'skipped') skipped++
+      else if (found.kind === 'row') {
+        rows.add(found.line, found.srcOffset, batch.offset(index), landedMs)
+        srcBefore = found.srcOffset
+      } else {
+        const kept = Buffer.from(value ?? '')
+        undecodable.push({ offset: batch.offset(index), landedMs, reason: found.reason, value: kept })
+      }
+    },
+    async flush() {},
+    async deliver(plan, { replayed }) {
+      const token = batchToken(partition, plan)
+      const target = {
+        clickhouse: env.clickhouse,
+        table,
+        partition: partition.partition,
+        settings: insertSettings(blockRows),
+        token,
+        nonce: env.nonce,
+      }
+      const outcome = await insertExactly(target, rows, replayed)
+      const rejected = [
+        ...undecodable,
+        ...outcome.refused.map(({ row, reason }) => ({
+          offset: rows.offset(row),
+          landedMs: rows.landedMs(row),
+          reason,
+          value: rows.line(row),
+        })),
+      ]
+      await keepUndecodable(env.clickhouse, partition, rejected, `${token}/${env.nonce()}`)
+      await env.failPoint('after_insert')
+      const counts = { records, inserted: outcome.inserted, skipped, rejected: rejected.length }
+      await recordBatch(env.clickhouse, partition, table, plan, counts)
+      env.observeBatch(table, counts, outcome, rows.byteLength)
+      share.release()
+      return String(plan.start)
+    },
+    async discard() {
+      share.release()
+    },
+  }
+}
+
+/** A pure function of the range: whoever replays the plan uses the same. */
+export function batchToken({ topic, partition }: TopicPartition, { topicId, start, end }: Plan): string {
+  return `millrace:${topic}:${topicId}:${partition}:${start}-${end}`
+}

@@ -1,0 +1,151 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type InsertTarget, insertExactly } from '../../../services/clickhouse-sink/insert-exactly.ts'
+import {
+  insertSettings,
+  rowsOfSettingsId,
+  settingsId,
+} from '../../../services/clickhouse-sink/insert-settings.ts'
+import { createRowBuffer } from '../../../services/clickhouse-sink/row-buffer.ts'
+import { type InsertFate, memoryWarehouse } from './memory-warehouse.ts'
+
+const SOURCES = [3, 4, 7, 8, 20]
+
+function world(sources: readonly number[] = SOURCES) {
+  const warehouse = memoryWarehouse()
+  const rows = createRowBuffer()
+  for (const src of sources)
+    rows.add(
+      Buffer.from(JSON.stringify({ src_partition: 2, src_offset: src, text: `row ${src}` })),
+      src,
+      src + 100,
+      src,
+    )
+  let tries = 0
+  const target: InsertTarget = {
+    clickhouse: warehouse.clickhouse,
+    table: 'events',
+    partition: 2,
+    settings: insertSettings(100),
+    token: 'millrace:t:id:2:103-120',
+    nonce: () => `n${++tries}`,
+  }
+  return { warehouse, rows, target }
+}
+
+describe('an insert without a clean answer', () => {
+  test.each<[InsertFate, readonly string[]]>([
+    ['lost', ['events 5 #1', 'events 5 #1']],
+    ['answer_lost', ['events 5 #1', 'events 5 #1']],
+    ['still_running', ['events 5 #1', 'events 5 #1']],
+    ['token_without_rows', ['events 5 #1', 'events 5 #1', 'events 5 #2']],
+    ['half', ['events 5 #1', 'events 5 #1', 'events 3 #2']],
+  ])('%s: counted by source, what is missing is inserted under the next token', async (fate, inserts) => {
+    const { warehouse, rows, target } = world()
+    warehouse.fates.push(fate)
+    const outcome = await insertExactly(target, rows, false)
+    expect(outcome).toMatchObject({ inserted: 5, refused: [], verified: true })
+    expect(warehouse.sources('events').sort((a, b) => a - b)).toEqual(SOURCES)
+    expect(warehouse.inserts).toEqual(inserts)
+  })
+
+  test('tokens that were written down without rows again and again are passed one by one', async () => {
+    const { warehouse, rows, target } = world()
+    warehouse.fates.push('token_without_rows')
+    await insertExactly(target, rows, false)
+    warehouse.rows('events').length = 0 // Round 2's token stays known, its rows are gone too.
+    const outcome = await insertExactly(target, rows, true)
+    expect(outcome).toMatchObject({ inserted: 5, repaired: 10 })
+    expect(warehouse.sources('events')).toEqual(SOURCES)
+    expect(warehouse.inserts.slice(-3)).toEqual(['events 5 #1', 'events 5 #2', 'events 5 #3'])
+  })
+
+  test('whatever fates inserts meet and however often the plan is replayed, every row is there once', async () => {
+    const fate = fc.constantFrom<InsertFate>(
+      'clean',
+      'lost',
+      'answer_lost',
+      'token_without_rows',
+      'half',
+      'still_running',
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(fate, { maxLength: 8 }), fc.boolean(), async (fates, poisoned) => {
+        const { warehouse, rows, target } = world()
+        warehouse.fates.push(...fates)
+        if (poisoned) warehouse.refuse((line) => line.includes('row 7'))
+        let replayed = false
+        for (;;) {
+          try {
+            const { inserted, refused } = await insertExactly(target, rows, replayed)
+            expect([inserted, refused.map(({ row }) => row)]).toEqual(poisoned ? [4, [2]] : [5, []])
+            break
+          } catch (error) {
+            expect(error).toMatchObject({ retriable: true })
+            replayed = true
+          }
+        }
+        expect(warehouse.sources('events').sort((a, b) => a - b)).toEqual(
+          SOURCES.filter((src) => !(poisoned && src === 7)),
+        )
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+test('a clean answer is believed and costs one insert', async () => {
+  const { warehouse, rows, target } = world()
+  expect(await insertExactly(target, rows, false)).toEqual({
+    inserted: 5,
+    refused: [],
+    verified: false,
+    repaired: 0,
+  })
+  expect(warehouse.inserts).toEqual(['events 5 #1'])
+})
+
+test('a replay is counted even where everything was clean', async () => {
+  const { warehouse, rows, target } = world()
+  await insertExactly(target, rows, false)
+  expect(await insertExactly(target, rows, true)).toMatchObject({ inserted: 5, verified: true, repaired: 0 })
+  expect(warehouse.sources('events')).toEqual(SOURCES)
+})
+
+test('rows that cannot be read are found by halves; all others go in', async () => {
+  const { warehouse, rows, target } = world()
+  warehouse.refuse((line) => line.includes('row 4') || line.includes('row 20'))
+  const outcome = await insertExactly(target, rows, false)
+  expect(outcome).toMatchObject({ inserted: 3, repaired: 3 })
+  expect(outcome.refused.map(({ row }) => row)).toEqual([1, 4])
+  expect(outcome.refused[0]?.reason).toContain('Code: 27')
+  expect(warehouse.sources('events').sort((a, b) => a - b)).toEqual([3, 7, 8])
+})
+
+test('rows of the same sources that are not ours stop the partition', async () => {
+  const { warehouse, rows, target } = world()
+  warehouse.rows('events').push({ src_partition: 2, src_offset: 5 })
+  await expect(insertExactly(target, rows, true)).rejects.toMatchObject({ code: 'corrupt' })
+})
+
+test('two rows of one source stop the partition', async () => {
+  const { warehouse, rows, target } = world()
+  warehouse.rows('events').push({ src_partition: 2, src_offset: 4 }, { src_partition: 2, src_offset: 4 })
+  await expect(insertExactly(target, rows, true)).rejects.toMatchObject({ code: 'corrupt' })
+})
+
+test('rows of other partitions with the same offsets are somebody else’s', async () => {
+  const { warehouse, rows, target } = world()
+  warehouse.rows('events').push({ src_partition: 1, src_offset: 4 }, { src_partition: 3, src_offset: 5 })
+  await insertExactly(target, rows, true)
+  expect(warehouse.rows('events')).toHaveLength(7)
+})
+
+test('settings that cut blocks otherwise have another id, and an unknown id is no id', () => {
+  expect(rowsOfSettingsId(settingsId(5000))).toBe(5000)
+  expect(rowsOfSettingsId('insert-2-5000')).toBeNull()
+  expect(insertSettings(5000)).toMatchObject({
+    max_insert_block_size: 5000,
+    min_insert_block_size_rows: 5000,
+  })
+})

@@ -1,0 +1,120 @@
+import type { ClickHouse, QueryOptions } from '../../../services/core/clickhouse/clickhouse.ts'
+import { toDependencyError } from '../../../services/core/clickhouse/clickhouse-errors.ts'
+
+/** What one insert meets. */
+export type InsertFate =
+  | 'clean'
+  /** Nothing happened, no answer. */
+  | 'lost'
+  /** It happened, no answer. */
+  | 'answer_lost'
+  /** The server was killed between writing the token down and putting the part in place. */
+  | 'token_without_rows'
+  /** Some of its parts were put in place, then the server was killed; the token is written down. */
+  | 'half'
+  /** It goes on in the server after the client gave up, and ends when it is killed or at the next insert but one. */
+  | 'still_running'
+
+export type StoredRow = Readonly<Record<string, unknown>>
+
+interface Running {
+  readonly queryId: string
+  readonly apply: () => void
+}
+
+/** ClickHouse as the sink uses it: tables that drop an insert whose token they know, and inserts that meet their fate. */
+export function memoryWarehouse() {
+  const tables = new Map<string, StoredRow[]>()
+  const tokens = new Set<string>()
+  const fates: InsertFate[] = []
+  const inserts: string[] = []
+  let running: Running[] = []
+  let unreadable: (line: string) => boolean = () => false
+  const rowsOf = (table: string) => {
+    const found = tables.get(table) ?? []
+    tables.set(table, found)
+    return found
+  }
+  const gone = () => toDependencyError(new Error('socket hang up'), 'insert')
+
+  const clickhouse: ClickHouse = {
+    async insert(table, _format, body, settings, options) {
+      for (const { apply } of running.splice(0, Math.max(0, running.length - 1))) apply()
+      const lines = body.toString().trimEnd().split('\n')
+      const token = settings.insert_deduplication_token as string | undefined
+      inserts.push(`${table} ${lines.length}${token ? ` ${token.slice(token.indexOf('#'))}` : ''}`)
+      if (lines.some(unreadable))
+        throw toDependencyError({ code: '27', type: 'CANNOT_PARSE', message: 'Cannot parse.' }, 'insert')
+      const apply = (count = lines.length) => {
+        if (token !== undefined && tokens.has(`${table}/${token}`)) return
+        if (token !== undefined) tokens.add(`${table}/${token}`)
+        for (const line of lines.slice(0, count)) rowsOf(table).push(JSON.parse(line))
+      }
+      const fate = fates.shift() ?? 'clean'
+      if (fate === 'clean' || fate === 'answer_lost') apply()
+      if (fate === 'token_without_rows') apply(0)
+      if (fate === 'half') apply(Math.floor(lines.length / 2))
+      if (fate === 'still_running') running.push({ queryId: options?.queryId ?? '', apply: () => apply() })
+      if (fate !== 'clean') throw gone()
+    },
+    async command(sql, parameters) {
+      if (!sql.startsWith('KILL')) throw new Error(`Not known here: ${sql}`)
+      // A killed insert ends either way; waiting for it is what matters. Here it still gets through.
+      const prefix = String(parameters?.prefix)
+      for (const { queryId, apply } of running) if (queryId.startsWith(prefix)) apply()
+      running = running.filter(({ queryId }) => !queryId.startsWith(prefix))
+    },
+    async query<T>(
+      sql: string,
+      parameters: Record<string, unknown> = {},
+      _options?: QueryOptions,
+    ): Promise<T[]> {
+      const table = /FROM (\w+)/.exec(sql)?.[1] ?? ''
+      return answerQuery(sql, rowsOf(table), parameters as Record<string, never>) as T[]
+    },
+    async stream() {
+      throw new Error('The sink streams nothing.')
+    },
+    ping: async () => 'memory',
+    close: async () => {},
+  }
+  return {
+    clickhouse,
+    fates,
+    inserts,
+    rows: rowsOf,
+    sources: (table: string) => rowsOf(table).map((row) => Number(row.src_offset)),
+    refuse: (predicate: (line: string) => boolean) => {
+      unreadable = predicate
+    },
+  }
+}
+
+function answerQuery(sql: string, rows: readonly StoredRow[], given: Record<string, never>): unknown[] {
+  const between = (name: string) =>
+    rows.filter((row) => Number(row[name]) >= Number(given.from) && Number(row[name]) <= Number(given.to))
+  const ofPartition = (found: readonly StoredRow[]) =>
+    found.filter((row) => row.topic === given.topic && row.partition === given.partition)
+  const distinct = (found: readonly unknown[]) =>
+    [...new Set(found.map((row) => JSON.stringify(row)))].map((text) => JSON.parse(text))
+  if (sql.includes('AS copies')) {
+    const copies = new Map<number, number>()
+    for (const row of between('src_offset'))
+      if (row.src_partition === given.partition)
+        copies.set(Number(row.src_offset), (copies.get(Number(row.src_offset)) ?? 0) + 1)
+    return [...copies].map(([src_offset, count]) => ({ src_offset, copies: count }))
+  }
+  if (sql.includes('SELECT DISTINCT offset'))
+    return distinct(ofPartition(between('offset')).map(({ offset }) => ({ offset })))
+  if (sql.includes('SELECT DISTINCT start')) {
+    const found = distinct(
+      ofPartition(rows)
+        .filter((row) => row.topic_id === given.topicId)
+        .map(({ start, end, src, landed }) => ({ start, end, src, landed })),
+    ).sort((a, b) => a.start - b.start)
+    if (sql.includes('LIMIT 1')) return found.slice(-1)
+    if (sql.includes('start = ')) return found.filter(({ start }) => start === given.start)
+    return found.filter(({ start }) => start >= Number(given.from))
+  }
+  throw new Error(`Not known here: ${sql}`)
+}
