@@ -120,7 +120,7 @@ export const COLLECTOR_OWN_SETTINGS = {
     doc: 'How long requests are still taken after SIGTERM, while load balancers notice that readiness is off.',
   }),
   drainCutMs: duration('MILLRACE_COLLECTOR_DRAIN_CUT', {
-    default: '10s',
+    default: '5s',
     doc: 'How long after the grace a request that is still arriving may take before its connection is cut.',
   }),
 } as const

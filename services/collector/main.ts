@@ -1,4 +1,4 @@
-import { randomBytes, randomFillSync } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { openControlView } from '../core/control/control-topic.ts'
 import { uuidv7Generator } from '../core/event/event-id.ts'
@@ -12,8 +12,11 @@ import { drainServer } from './drain-server.ts'
 import { createIdempotencyCache } from './idempotency.ts'
 import { createKafkaWatch } from './kafka-watch.ts'
 import { buildServer } from './server.ts'
+import { traceparents } from './traceparent.ts'
 
 const KAFKA_WATCH_MS = 5_000
+
+const randomFill = (bytes: Uint8Array) => void randomFillSync(bytes)
 
 /** Events in over HTTP, out to `events.raw`. */
 export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
@@ -44,8 +47,8 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
       rawPartitions: topic.partitions,
       budget: createByteBudget(settings.inFlightBytesMax, collectorMetrics.inFlightBytes),
       idempotency: createIdempotencyCache(settings.idempotencyCacheBytesMax, clock),
-      nextEventId: uuidv7Generator({ now: clock.now, randomFill: (bytes) => void randomFillSync(bytes) }),
-      randomBytes,
+      nextEventId: uuidv7Generator({ now: clock.now, randomFill }),
+      traceparentOf: traceparents(randomFill),
       clock,
       metrics: collectorMetrics,
       logger,

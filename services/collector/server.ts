@@ -14,7 +14,6 @@ import { PIXEL_GIF, readPixel } from './read-pixel.ts'
 import { readSegment, SEGMENT_TYPES, type SegmentType } from './read-segment.ts'
 import { RequestRefusal } from './request-refusal.ts'
 import type { SentRequest } from './sent-request.ts'
-import { traceparentOf } from './traceparent.ts'
 
 export interface CollectorServer {
   readonly app: FastifyInstance
@@ -237,7 +236,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       ),
       userAgent: headers['user-agent'] ?? null,
       idempotencyKey: Array.isArray(idempotencyKey) ? idempotencyKey.join() : idempotencyKey,
-      traceparent: traceparentOf(headers.traceparent, env.randomBytes),
+      traceparent: env.traceparentOf(headers.traceparent),
     }
   }
 
