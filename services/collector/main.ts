@@ -7,7 +7,7 @@ import { kafkaNames } from '../core/kafka/topics.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createCollectorMetrics } from './collector-metrics.ts'
-import { COLLECTOR_SETTINGS } from './config.ts'
+import { COLLECTOR_SETTINGS, requireRecordRoom } from './config.ts'
 import { drainServer } from './drain-server.ts'
 import { createIdempotencyCache } from './idempotency.ts'
 import { createKafkaWatch } from './kafka-watch.ts'
@@ -23,6 +23,7 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
   name: 'collector',
   settings: COLLECTOR_SETTINGS,
   async run(settings, { logger, metrics, health, stopping, clock }) {
+    requireRecordRoom(settings)
     const names = kafkaNames(settings.kafkaPrefix)
     const log = await openKafkaLog(settings, logger)
     const control = await openControlView({ log, names, clock, logger })

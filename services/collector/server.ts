@@ -177,14 +177,15 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       if (format instanceof RequestRefusal) return format
       const coding = bodyCoding(headers['content-encoding'])
       if (coding instanceof RequestRefusal) return coding
+      const { wireBytes, decodedBytes } = env.metrics
       const contentLength = Number(headers['content-length'])
-      const body = await readBody(request.raw, contentLength, coding, settings, lease)
+      const body = await readBody(request.raw, contentLength, coding, settings, lease, wireBytes)
       if (body instanceof RequestRefusal) return body
+      decodedBytes(body.length)
       const sent = route.read(body, format)
       if (sent instanceof RequestRefusal) return sent
       const admitted = early ?? admit(sent.key)
       if (admitted instanceof RequestRefusal) return admitted
-      env.metrics.bodyBytes(Number.isNaN(contentLength) ? body.length : contentLength, body.length)
       return await collect(
         {
           ...about(request),

@@ -207,6 +207,7 @@ test('sent_at is kept as sent, and one that is no time refuses the request', asy
 test('the last of several batch members counts, however its name is written', async () => {
   const collector = openCollector()
   await collector.post('{"batch":[{"event":"a"}],"b\\u0061tch":[{"event":"b"}]}')
+  await collector.post('{"b\\u0061tch":[{"event":"d"}]}')
   await collector.post('{"event":"c","properties":{"batch":[1]}}')
-  expect(collector.raw().map((raw) => raw.event?.event)).toEqual(['b', 'c'])
+  expect(collector.raw().map((raw) => raw.event?.event)).toEqual(['b', 'd', 'c'])
 })
