@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { openControlView } from '../core/control/control-topic.ts'
 import { uuidv7Generator } from '../core/event/event-id.ts'
 import { openKafkaLog } from '../core/kafka/librdkafka-log.ts'
+import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { createByteBudget } from './byte-budget.ts'
@@ -27,9 +28,15 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
     const names = kafkaNames(settings.kafkaPrefix)
     const log = await openKafkaLog(settings, logger)
     const control = await openControlView({ log, names, clock, logger })
+    const specs = topicSpecs(names, {
+      partitions: settings.kafkaPartitions,
+      replicationFactor: settings.kafkaReplication,
+      dedupeWindowMs: DEFAULT_DEDUPE_WINDOW_MS,
+    })
+    // Only the one that is ours to write: others are made by stages that know their settings.
+    await log.admin.createTopics(specs.filter((spec) => spec.topic === names.raw))
     const topic = await log.admin.describeTopic(names.raw)
-    if (topic === null)
-      throw new Error(`The topic ${names.raw} is not there. Run \`millrace apply\`, which makes it.`)
+    if (topic === null) throw new Error(`The topic ${names.raw} was made and is not there.`)
     const producer = await log.openProducer({
       clientId: 'millrace-collector',
       lingerMs: settings.lingerMs,
