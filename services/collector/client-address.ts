@@ -43,7 +43,7 @@ export function clientAddress(
 ): string | null {
   if (peer === undefined) return null
   let client = plainAddress(peer)
-  if (forwarded === undefined || !trusted.has(client)) return client
+  if (forwarded === undefined) return client
   const hops = forwarded.split(',')
   while (hops.length > 0 && trusted.has(client)) {
     const hop = plainAddress(hops.pop()!.trim())

@@ -17,7 +17,9 @@ export interface CollectorMetrics {
   failed(protocol: Protocol, events: number, outcome: 'not_taken' | 'unknown'): void
   refused(code: RequestRefusalCode): void
   answered(seconds: number): void
-  bodyBytes(wire: number, decoded: number): void
+  /** Of bodies that arrived whole, and of those that could be decompressed. */
+  wireBytes(bytes: number): void
+  decodedBytes(bytes: number): void
   inFlightBytes(bytes: number): void
 }
 
@@ -78,10 +80,8 @@ export function createCollectorMetrics(metrics: Metrics): CollectorMetrics {
     },
     refused: (code) => refused.add(1, { code }),
     answered: (value) => seconds.observe(value),
-    bodyBytes(wire, decoded) {
-      bytes.add(wire, { state: 'wire' })
-      bytes.add(decoded, { state: 'decoded' })
-    },
+    wireBytes: (value) => bytes.add(value, { state: 'wire' }),
+    decodedBytes: (value) => bytes.add(value, { state: 'decoded' }),
     inFlightBytes: (value) => inFlight.set(value),
   }
 }

@@ -120,11 +120,27 @@ export const COLLECTOR_OWN_SETTINGS = {
     doc: 'How long requests are still taken after SIGTERM, while load balancers notice that readiness is off.',
   }),
   drainCutMs: duration('MILLRACE_COLLECTOR_DRAIN_CUT', {
-    default: '10s',
+    default: '5s',
     doc: 'How long after the grace a request that is still arriving may take before its connection is cut.',
   }),
 } as const
 
 export type CollectorSettings = Settings<typeof COLLECTOR_OWN_SETTINGS>
+
+/** What a raw record may have beside its event: envelope, key, headers, and the batch around it. */
+const RECORD_ROOM_BYTES = 16 * 1024
+
+/** @throws Error when an event that is accepted could be refused by Kafka for its size, for ever */
+export function requireRecordRoom(
+  settings: CollectorSettings & { readonly kafkaRecordBytesMax: number },
+): void {
+  const { eventBytesMax, payloadBytesMax, kafkaRecordBytesMax } = settings
+  // A payload is stored as text in JSON, where a control character takes six bytes.
+  const largest = Math.max(eventBytesMax, payloadBytesMax * 6) + RECORD_ROOM_BYTES
+  if (largest > kafkaRecordBytesMax)
+    throw new Error(
+      `Records may have ${largest} bytes, but MILLRACE_KAFKA_RECORD_BYTES is ${kafkaRecordBytesMax}. Raise it, and max.message.bytes of the topics, or lower MILLRACE_COLLECTOR_EVENT_BYTES_MAX or MILLRACE_REJECTED_PAYLOAD_BYTES_MAX.`,
+    )
+}
 
 export const COLLECTOR_SETTINGS = { ...KAFKA_SETTINGS, ...COLLECTOR_OWN_SETTINGS } as const

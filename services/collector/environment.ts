@@ -19,7 +19,8 @@ export interface Environment {
   readonly idempotency: IdempotencyCache
   /** Makes the id of an event that brings none. */
   readonly nextEventId: () => string
-  readonly randomBytes: (size: number) => Buffer
+  /** The trace of a request, given its `traceparent` header or undefined. */
+  readonly traceparentOf: (header: unknown) => string
   readonly clock: Clock
   readonly metrics: CollectorMetrics
   readonly logger: Logger

@@ -44,12 +44,14 @@ export function judgeEvent(sent: SentEvent, limits: EventLimits): Verdict {
 
 type Refusal = Verdict['refusal']
 
-function refusalOf({ sent, value, fault }: SentEvent, limits: EventLimits): Refusal {
+function refusalOf({ sent, stored, value, fault }: SentEvent, limits: EventLimits): Refusal {
   if (fault?.code === 'too_deep') return fault
-  if (sent.length > limits.eventBytesMax)
+  // Serialising may make an event longer: `1e20` is written out. What is stored must fit into a record, too.
+  const bytes = Math.max(sent.length, stored.length)
+  if (bytes > limits.eventBytesMax)
     return {
       code: 'too_large',
-      detail: `The event has ${sent.length} bytes; at most ${limits.eventBytesMax} are taken.`,
+      detail: `The event has ${bytes} bytes; at most ${limits.eventBytesMax} are taken.`,
     }
   if (fault !== null) return fault
   if (!isObject(value)) return { code: 'invalid_type', detail: 'The event is not an object.' }

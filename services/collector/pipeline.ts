@@ -135,8 +135,7 @@ function encodeValue(
   encoder: RawEventEncoder,
   payloadBytesMax: number,
 ) {
-  if (verdict.refusal === null)
-    return encoder.event(eventId, sent.mapped ? Buffer.from(JSON.stringify(sent.value)) : sent.sent)
+  if (verdict.refusal === null) return encoder.event(eventId, sent.stored)
   return encoder.refused(eventId, {
     code: verdict.refusal.code,
     details: [verdict.refusal.detail],

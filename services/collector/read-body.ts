@@ -17,6 +17,7 @@ export interface BodyLimits {
  *
  * @param source        the request; what is left of it is discarded when it is refused
  * @param contentLength the header as a number; NaN when there is none
+ * @param onWire        told how many bytes came, once the body is whole
  * @returns never rejects
  */
 export async function readBody(
@@ -25,9 +26,11 @@ export async function readBody(
   coding: Coding | null,
   limits: BodyLimits,
   lease: ByteLease,
+  onWire: (bytes: number) => void,
 ): Promise<Buffer | RequestRefusal> {
   const wire = await readWire(source, contentLength, limits.wireBytesMax, lease)
   if (wire instanceof RequestRefusal) return wire
+  onWire(wire.length)
   const named = coding ?? (wire.length > 2 && wire[0] === 0x1f && wire[1] === 0x8b ? 'gzip' : null)
   if (named !== null) return decompress(wire, named, limits.bodyBytesMax, lease)
   return wire.length > limits.bodyBytesMax ? tooLarge(limits.bodyBytesMax) : wire

@@ -21,7 +21,7 @@ export interface JsonEvents {
 
 export interface JsonItem {
   readonly bytes: Buffer
-  /** Undefined when the bytes were not parsed: see `fault`. */
+  /** Undefined or null when the bytes were not parsed: see `fault`. */
   readonly value: unknown
   readonly fault: JsonFault | null
 }
@@ -59,11 +59,7 @@ export function readJsonEvents(body: Buffer, limits: EventLimits): JsonEvents | 
   return {
     envelope,
     single: !spans.inBatch && !spans.inArray,
-    items: kept.map(({ bytes, fault }, index) => ({
-      bytes,
-      fault,
-      value: fault?.code === 'too_deep' ? undefined : values[index],
-    })),
+    items: kept.map(({ bytes, fault }, index) => ({ bytes, fault, value: values[index] })),
   }
 }
 

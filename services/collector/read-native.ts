@@ -28,14 +28,15 @@ export function readNative(
 }
 
 function asSent({ bytes, value, fault }: JsonItem): SentEvent {
-  return { sent: bytes, value, fault, mapped: false }
+  return { sent: bytes, value, fault, stored: bytes }
 }
 
 /** A key that stands in the event itself is no part of the event: it must not be stored, nor shown when refused. */
 function withoutKey(item: JsonItem): SentEvent {
   if (!isObject(item.value)) return asSent(item)
   const { write_key: _, writeKey: __, ...value } = item.value
-  return { sent: Buffer.from(JSON.stringify(value)), value, fault: item.fault, mapped: false }
+  const stored = Buffer.from(JSON.stringify(value))
+  return { sent: stored, value, fault: item.fault, stored }
 }
 
 /** Exactly as sent, as text; a number is written as JSON writes it. */

@@ -43,7 +43,7 @@ export function readPixel(query: string, limits: EventLimits): SentRequest {
       {
         sent,
         value,
-        mapped: false,
+        stored: sent,
         fault: malformed
           ? { code: 'invalid_utf8', detail: 'The query has an escape that is not UTF-8.' }
           : (within ?? fault),

@@ -32,7 +32,7 @@ export function readSegment(
 
 function toEvent(item: JsonItem, pathType: SegmentType | null): SentEvent {
   const { bytes, value, fault } = item
-  if (!isObject(value)) return { sent: bytes, value, fault, mapped: false }
+  if (!isObject(value)) return { sent: bytes, value, fault, stored: bytes }
   const { writeKey: _, write_key: __, ...message } = value
   const sent =
     Object.hasOwn(value, 'writeKey') || Object.hasOwn(value, 'write_key')
@@ -43,13 +43,14 @@ function toEvent(item: JsonItem, pathType: SegmentType | null): SentEvent {
     return {
       sent,
       value: { event_id: message.messageId },
-      mapped: true,
+      stored: sent,
       fault: fault ?? {
         code: type === undefined ? 'missing_field' : 'invalid_value',
         detail: `type is none of ${SEGMENT_TYPES.join(', ')}.`,
       },
     }
-  return { sent, value: mapMessage(message, type as SegmentType), fault, mapped: true }
+  const event = mapMessage(message, type as SegmentType)
+  return { sent, value: event, fault, stored: Buffer.from(JSON.stringify(event)) }
 }
 
 /**

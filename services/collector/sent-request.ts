@@ -15,8 +15,8 @@ export interface SentEvent {
   readonly value: unknown
   /** Found while its bytes were read; null when there was none. */
   readonly fault: JsonFault | null
-  /** True when `value` is not what `sent` says, so that it must be serialised to be stored. */
-  readonly mapped: boolean
+  /** JSON of the event in native shape, to be stored: `sent` itself where the client wrote it so. */
+  readonly stored: Buffer
 }
 
 export interface EventLimits extends JsonLimits {

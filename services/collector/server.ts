@@ -14,7 +14,6 @@ import { PIXEL_GIF, readPixel } from './read-pixel.ts'
 import { readSegment, SEGMENT_TYPES, type SegmentType } from './read-segment.ts'
 import { RequestRefusal } from './request-refusal.ts'
 import type { SentRequest } from './sent-request.ts'
-import { traceparentOf } from './traceparent.ts'
 
 export interface CollectorServer {
   readonly app: FastifyInstance
@@ -178,14 +177,15 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       if (format instanceof RequestRefusal) return format
       const coding = bodyCoding(headers['content-encoding'])
       if (coding instanceof RequestRefusal) return coding
+      const { wireBytes, decodedBytes } = env.metrics
       const contentLength = Number(headers['content-length'])
-      const body = await readBody(request.raw, contentLength, coding, settings, lease)
+      const body = await readBody(request.raw, contentLength, coding, settings, lease, wireBytes)
       if (body instanceof RequestRefusal) return body
+      decodedBytes(body.length)
       const sent = route.read(body, format)
       if (sent instanceof RequestRefusal) return sent
       const admitted = early ?? admit(sent.key)
       if (admitted instanceof RequestRefusal) return admitted
-      env.metrics.bodyBytes(Number.isNaN(contentLength) ? body.length : contentLength, body.length)
       return await collect(
         {
           ...about(request),
@@ -237,7 +237,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       ),
       userAgent: headers['user-agent'] ?? null,
       idempotencyKey: Array.isArray(idempotencyKey) ? idempotencyKey.join() : idempotencyKey,
-      traceparent: traceparentOf(headers.traceparent, env.randomBytes),
+      traceparent: env.traceparentOf(headers.traceparent),
     }
   }
 

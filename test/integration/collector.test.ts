@@ -13,7 +13,6 @@ import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import { openKafkaLog } from '../../services/core/kafka/librdkafka-log.ts'
 import type { Log } from '../../services/core/kafka/log.ts'
 import { partitionOf, recordKey } from '../../services/core/kafka/partition.ts'
-import { ensureTopics } from '../../services/core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
@@ -31,13 +30,12 @@ let environment: Record<string, string>
 let log: Log
 
 beforeAll(async () => {
-  environment = { MILLRACE_KAFKA_BROKERS: inject('kafkaBrokers'), MILLRACE_KAFKA_PREFIX: PREFIX }
+  environment = {
+    MILLRACE_KAFKA_BROKERS: inject('kafkaBrokers'),
+    MILLRACE_KAFKA_PREFIX: PREFIX,
+    MILLRACE_KAFKA_PARTITIONS: String(PARTITIONS),
+  }
   log = await openKafkaLog(parseSettings(KAFKA_SETTINGS, environment), logger)
-  await ensureTopics(log.admin, names, {
-    partitions: PARTITIONS,
-    replicationFactor: 1,
-    dedupeWindowMs: 3_600_000,
-  })
   const publisher = await openControlPublisher({ log, names, clock: systemClock, logger })
   await publisher.publish([
     putChange('dataset', { id: 'shop', account: 'acme' }, 'config'),

@@ -82,7 +82,14 @@ test('of a bomb of any coding at most its limit is held', { timeout: 60_000 }, a
     })
     const bomb = pack(zeros)
     expect(bomb.length).toBeLessThan(limits.wireBytesMax)
-    const outcome = await readBody(Readable.from([bomb]), bomb.length, coding, limits, budget.lease())
+    const outcome = await readBody(
+      Readable.from([bomb]),
+      bomb.length,
+      coding,
+      limits,
+      budget.lease(),
+      () => {},
+    )
     expect((outcome as RequestRefusal).code).toBe('request_too_large')
     expect(peak).toBeLessThanOrEqual(bomb.length + limits.bodyBytesMax)
   }

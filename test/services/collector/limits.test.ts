@@ -18,6 +18,14 @@ test('an event may have exactly the limit’s bytes, and its neighbours are kept
   expect(codes(ndjson.body)).toEqual(['accepted', 'too_large', 'accepted'])
 })
 
+test('an event that grows past the limit when it is stored in native shape is refused, not sent again for ever', async () => {
+  const collector = openCollector({ MILLRACE_COLLECTOR_EVENT_BYTES_MAX: '1000' })
+  const message = `{"type":"track","event":"a","properties":{"n":[${'1e20,'.repeat(100)}1]}}`
+  expect(message.length).toBeLessThan(1000)
+  await collector.post(`{"batch":[${message}]}`, { path: '/v1/batch' })
+  expect(collector.raw()[0]?.refused?.code).toBe('too_large')
+})
+
 test('a refused payload is cut to its limit and keeps its size', async () => {
   const collector = openCollector({
     MILLRACE_COLLECTOR_EVENT_BYTES_MAX: '1000',

@@ -137,8 +137,11 @@ test('records carry key, partition and headers that routing needs', async () => 
   )
 })
 
-test('without a valid traceparent a new one is made', async () => {
+test('without a valid traceparent each request gets a new one', async () => {
   const collector = openCollector()
+  for (let request = 0; request < 300; request++) await collector.post([{ event: 'a' }, { event: 'b' }])
+  const traces = collector.records.splice(0).map((record) => record.headers?.traceparent)
+  expect(new Set(traces).size).toBe(300)
   await collector.post(
     { event: 'a' },
     { headers: { traceparent: `00-${'0'.repeat(32)}-b7ad6b7169203331-01` } },
@@ -204,6 +207,7 @@ test('sent_at is kept as sent, and one that is no time refuses the request', asy
 test('the last of several batch members counts, however its name is written', async () => {
   const collector = openCollector()
   await collector.post('{"batch":[{"event":"a"}],"b\\u0061tch":[{"event":"b"}]}')
+  await collector.post('{"b\\u0061tch":[{"event":"d"}]}')
   await collector.post('{"event":"c","properties":{"batch":[1]}}')
-  expect(collector.raw().map((raw) => raw.event?.event)).toEqual(['b', 'c'])
+  expect(collector.raw().map((raw) => raw.event?.event)).toEqual(['b', 'd', 'c'])
 })

@@ -8,6 +8,7 @@ import { COLLECTOR_SETTINGS, type CollectorSettings } from '../../../services/co
 import type { Environment } from '../../../services/collector/environment.ts'
 import { createIdempotencyCache } from '../../../services/collector/idempotency.ts'
 import { buildServer, type CollectorServer } from '../../../services/collector/server.ts'
+import { traceparents } from '../../../services/collector/traceparent.ts'
 import { accessKeyHash, generateAccessKey } from '../../../services/core/control/access-key.ts'
 import { uuidv7Generator } from '../../../services/core/event/event-id.ts'
 import { decodeRawEvent } from '../../../services/core/event/raw-event.ts'
@@ -16,6 +17,8 @@ import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createMetrics, type Metrics } from '../../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../../services/core/runtime/settings.ts'
 import { controlView, type MemoryControlView } from '../../helpers/memory-control.ts'
+
+const randomFill = (bytes: Uint8Array) => void randomFillSync(bytes)
 
 export const NOW_MS = Date.parse('2026-11-22T12:00:00.000Z')
 export const WRITE_KEY = generateAccessKey('write', randomBytes)
@@ -105,8 +108,8 @@ export function openCollector(environment: Readonly<Record<string, string>> = {}
     rawPartitions: 12,
     budget,
     idempotency: createIdempotencyCache(settings.idempotencyCacheBytesMax, clock),
-    nextEventId: uuidv7Generator({ now: clock.now, randomFill: (bytes) => void randomFillSync(bytes) }),
-    randomBytes,
+    nextEventId: uuidv7Generator({ now: clock.now, randomFill }),
+    traceparentOf: traceparents(randomFill),
     clock,
     metrics: collectorMetrics,
     logger: createLogger('collector', 'debug', { write: (line) => void logged.push(line) }),

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { DependencyError, type DependencyErrorCode } from '../../../services/core/runtime/errors.ts'
-import { openCollector } from './open-collector.ts'
+import { GZIP, gzip, openCollector } from './open-collector.ts'
 
 const EVENT = { event: 'a' }
 const failing = (code: DependencyErrorCode) => async () => {
@@ -123,5 +123,11 @@ test('received is accepted and rejected and failed, whatever happened', async ()
     '{code="invalid_json"}': 1,
   })
   expect(await metric(collector, 'millrace_collector_in_flight_bytes')).toEqual({ '': 0 })
-  expect(await metric(collector, 'millrace_collector_request_seconds_count')).toEqual({ '': 7 })
+  const bytes = await metric(collector, 'millrace_collector_body_bytes_total')
+  expect(bytes['{state="wire"}']).toBe(bytes['{state="decoded"}'])
+  await collector.post(gzip('{"event":"a"}'), { headers: GZIP })
+  const packed = await metric(collector, 'millrace_collector_body_bytes_total')
+  expect(packed['{state="decoded"}']! - bytes['{state="decoded"}']!).toBe(13)
+  expect(packed['{state="wire"}']! - bytes['{state="wire"}']!).toBe(gzip('{"event":"a"}').length)
+  expect(await metric(collector, 'millrace_collector_request_seconds_count')).toEqual({ '': 8 })
 })
