@@ -82,7 +82,9 @@ interface Output {
 /** Everything that a read_committed reader finds in a topic up to its end. */
 async function readAll(topic: string): Promise<Output[]> {
   const ranges = await log.admin.offsetRanges(topic, 'read_committed')
-  const reader = await log.openReader(ranges.map(({ partition, start }) => ({ topic, partition, offset: start })))
+  const reader = await log.openReader(
+    ranges.map(({ partition, start }) => ({ topic, partition, offset: start })),
+  )
   const found: Output[] = []
   for (let silent = 0; silent < 2; ) {
     const batches = await reader.read(1_000)
