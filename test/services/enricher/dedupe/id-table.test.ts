@@ -1,0 +1,61 @@
+import { hash } from 'node:crypto'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createIdTable, ID_BYTES_MAX } from '../../../../services/enricher/dedupe/id-table.ts'
+
+const keyOf = (id: number) => hash('sha256', `key ${id}`, 'buffer').subarray(0, 16)
+const payloadOf = (n: number) => hash('sha256', `payload ${n}`, 'buffer').subarray(0, 8)
+
+test('it answers like a map from which whole generations are dropped', () => {
+  const step = fc.oneof(
+    { weight: 10, arbitrary: fc.record({ id: fc.nat(400), payload: fc.nat(2) }) },
+    { weight: 1, arbitrary: fc.constant('forget' as const) },
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 2_000, size: 'max' }), (steps) => {
+      const table = createIdTable()
+      const model = new Map<number, { payload: number; generation: number }>()
+      let [generation, floor] = [1, 1]
+      for (const each of steps) {
+        if (each === 'forget') {
+          generation++
+          floor = Math.max(floor, generation - 2)
+          table.forgetBelow(floor)
+          for (const [id, held] of model) if (held.generation < floor) model.delete(id)
+          continue
+        }
+        const held = model.get(each.id)
+        expect(table.find(keyOf(each.id), payloadOf(each.payload))).toBe(
+          held === undefined ? 'absent' : held.payload === each.payload ? 'equal' : 'other',
+        )
+        expect(table.put(keyOf(each.id), payloadOf(each.payload), generation)).toBe(held?.generation ?? null)
+        model.set(each.id, { payload: each.payload, generation })
+      }
+      for (let id = 0; id <= 400; id++) {
+        const held = model.get(id)
+        expect(table.find(keyOf(id), payloadOf(held?.payload ?? 0))).toBe(held ? 'equal' : 'absent')
+      }
+    }),
+    { numRuns: 30 },
+  )
+})
+
+test('a million ids take at most 44 bytes each, and the place of forgotten ones is used again', () => {
+  const table = createIdTable()
+  const keys = Buffer.alloc(16)
+  const payload = Buffer.alloc(8)
+  const put = (n: number, generation: number) => {
+    // Any bijection that spreads well stands for a hash here.
+    keys.writeUInt32LE(Math.imul(n, 0x9e3779b1) >>> 0, 0)
+    keys.writeUInt32LE(n, 4)
+    keys.writeUInt32LE(n & 0xff, 12)
+    table.put(keys, payload, generation)
+  }
+  for (let n = 0; n < 1_000_000; n++) put(n, 1)
+  const full = table.bytes
+  expect(full / 1_000_000).toBeLessThanOrEqual(ID_BYTES_MAX)
+  expect(ID_BYTES_MAX).toBeLessThan(44)
+  table.forgetBelow(2)
+  for (let n = 1_000_000; n < 2_000_000; n++) put(n, 2)
+  expect(table.bytes / 1_000_000).toBeLessThanOrEqual(ID_BYTES_MAX)
+})
