@@ -1,0 +1,61 @@
+import { integer, optional, text } from '../core/runtime/settings.ts'
+
+/** Settings of the query API. Every limit is part of its interface: reaching one is a stated answer. */
+export const QUERY_API_SETTINGS = {
+  host: text('MILLRACE_QUERY_HOST', { default: '127.0.0.1', doc: 'Address that the query API listens on.' }),
+  port: integer('MILLRACE_QUERY_PORT', {
+    default: '8090',
+    max: 65535,
+    doc: 'Port of the query API; 0 picks a free one and logs it.',
+  }),
+  publicUrl: optional(
+    text('MILLRACE_QUERY_PUBLIC_URL', {
+      default: '',
+      doc: 'Address under which clients reach the query API, for the links in its answers. Taken from the request when not set.',
+    }),
+  ),
+  executionSecondsMax: integer('MILLRACE_QUERY_SECONDS_MAX', {
+    default: '20',
+    min: 1,
+    max: 600,
+    doc: 'Longest time that one question may take in ClickHouse, seconds; 400 query_too_expensive past it.',
+  }),
+  rowsReadMax: integer('MILLRACE_QUERY_ROWS_READ_MAX', {
+    default: '500000000',
+    min: 1,
+    doc: 'Rows that one question may read in ClickHouse; 400 query_too_expensive past it.',
+  }),
+  memoryBytesMax: integer('MILLRACE_QUERY_MEMORY_BYTES_MAX', {
+    default: '2000000000',
+    min: 1,
+    doc: 'Memory that one question may use in ClickHouse, bytes; 400 query_too_expensive past it.',
+  }),
+  resultBytesMax: integer('MILLRACE_QUERY_RESULT_BYTES_MAX', {
+    default: '67108864',
+    min: 1,
+    doc: 'Size of one result before it is turned into the answer, bytes; 400 query_too_expensive past it.',
+  }),
+  concurrentMax: integer('MILLRACE_QUERY_CONCURRENT_MAX', {
+    default: '16',
+    min: 1,
+    doc: 'Questions that this process answers at once; 429 past it.',
+  }),
+  concurrentPerDatasetMax: integer('MILLRACE_QUERY_CONCURRENT_PER_DATASET_MAX', {
+    default: '6',
+    min: 1,
+    doc: 'Questions about one dataset that this process answers at once; 429 past it.',
+  }),
+  traceRecordsMax: integer('MILLRACE_QUERY_TRACE_RECORDS_MAX', {
+    default: '20000',
+    min: 0,
+    doc: 'Latest records per partition and topic that a trace looks through in Kafka.',
+  }),
+} as const
+
+/** What one question may cost. */
+export interface CostLimits {
+  readonly executionSecondsMax: number
+  readonly rowsReadMax: number
+  readonly memoryBytesMax: number
+  readonly resultBytesMax: number
+}

@@ -1,0 +1,56 @@
+import type { AddressInfo } from 'node:net'
+import { CLICKHOUSE_SETTINGS } from '../core/clickhouse/clickhouse-settings.ts'
+import { openClickHouse } from '../core/clickhouse/http-clickhouse.ts'
+import { openControlView } from '../core/control/control-topic.ts'
+import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
+import { openKafkaLog } from '../core/kafka/librdkafka-log.ts'
+import { kafkaNames } from '../core/kafka/topics.ts'
+import { S3_SETTINGS } from '../core/object-store/s3-settings.ts'
+import { openS3Store } from '../core/object-store/s3-store.ts'
+import type { Stage } from '../core/runtime/stage.ts'
+import { createClickHouseWatch } from './clickhouse-watch.ts'
+import { QUERY_API_SETTINGS } from './config.ts'
+import { createFindInDelivery } from './delivery-search.ts'
+import { createFindInLog } from './log-search.ts'
+import { createQueryGate } from './query-gate.ts'
+import { createServer } from './server.ts'
+
+const SETTINGS = { ...KAFKA_SETTINGS, ...S3_SETTINGS, ...CLICKHOUSE_SETTINGS, ...QUERY_API_SETTINGS } as const
+
+/** Questions in over HTTP, answers out of ClickHouse. */
+export const stage: Stage<typeof SETTINGS> = {
+  name: 'query-api',
+  settings: SETTINGS,
+  async run(settings, { logger, metrics, health, stopping, clock }) {
+    const names = kafkaNames(settings.kafkaPrefix)
+    const log = await openKafkaLog(settings, logger)
+    const control = await openControlView({ log, names, clock, logger })
+    const clickhouse = openClickHouse(settings)
+    const store = openS3Store(settings)
+    const watch = createClickHouseWatch(clickhouse, clock)
+    health.add({ name: 'control', kind: 'ready', problem: () => control.problem() })
+    health.add({ name: 'clickhouse', kind: 'ready', problem: watch.problem })
+
+    const app = createServer(
+      {
+        clickhouse,
+        control,
+        clock,
+        cost: settings,
+        gate: createQueryGate(settings.concurrentMax, settings.concurrentPerDatasetMax),
+        names,
+        findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
+        findInDelivery: createFindInDelivery(store, settings.s3Bucket),
+      },
+      { logger, metrics, publicUrl: settings.publicUrl },
+    )
+    await app.listen({ host: settings.host, port: settings.port })
+    logger.info({ port: (app.server.address() as AddressInfo).port }, 'Questions are answered.')
+    await watch.run(stopping)
+    await app.close()
+    await clickhouse.close()
+    store.close()
+    await control.close()
+    await log.close()
+  },
+}

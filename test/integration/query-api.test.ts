@@ -1,0 +1,340 @@
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { ENRICHED_EVENT_FIELDS } from '../../schemas/enriched-event/v1.ts'
+import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
+import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
+import { migrate } from '../../services/core/clickhouse/migrate.ts'
+import { generateAccessKey, parseAccessKey } from '../../services/core/control/access-key.ts'
+import { kafkaNames } from '../../services/core/kafka/topics.ts'
+import { systemClock } from '../../services/core/runtime/clock.ts'
+import { createLogger } from '../../services/core/runtime/logger.ts'
+import { createMetrics } from '../../services/core/runtime/metrics.ts'
+import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { createQueryGate } from '../../services/query-api/query-gate.ts'
+import { createServer } from '../../services/query-api/server.ts'
+import { controlView } from '../helpers/memory-control.ts'
+
+const database = `query_${randomBytes(6).toString('hex')}`
+const settings = parseSettings(CLICKHOUSE_SETTINGS, {
+  MILLRACE_CLICKHOUSE_URL: inject('clickhouseUrl'),
+  MILLRACE_CLICKHOUSE_DATABASE: database,
+})
+const admin = openClickHouse(settings, null)
+const clickhouse = openClickHouse(settings)
+const zone = 'America/Sao_Paulo'
+const keys = { a: generateAccessKey('read', randomBytes), b: generateAccessKey('read', randomBytes) }
+const nowMs = Date.parse('2026-11-22T12:00:00Z')
+const cost = {
+  executionSecondsMax: 20,
+  rowsReadMax: 1_000_000,
+  memoryBytesMax: 1_000_000_000,
+  resultBytesMax: 50_000_000,
+}
+
+function server(limits: Partial<typeof cost> = {}) {
+  return createServer(
+    {
+      clickhouse,
+      control: controlView({
+        datasets: [
+          { id: 'a', account: 'one', timezone: zone },
+          { id: 'b', account: 'two' },
+        ],
+        keys: [
+          { id: 'ka', dataset: 'a', scope: 'read', sha256: parseAccessKey(keys.a)!.hash },
+          { id: 'kb', dataset: 'b', scope: 'read', sha256: parseAccessKey(keys.b)!.hash },
+        ],
+      }),
+      clock: { ...systemClock, now: () => nowMs },
+      cost: { ...cost, ...limits },
+      gate: createQueryGate(50, 50),
+      names: kafkaNames(''),
+      findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
+      findInDelivery: async () => null,
+    },
+    {
+      logger: createLogger('query-api', 'error'),
+      metrics: createMetrics(),
+      publicUrl: null,
+    },
+  )
+}
+const app = server()
+
+interface Stored {
+  readonly event_id: string
+  readonly dataset_id: string
+  readonly event: string
+  readonly distinct_id: string | null
+  readonly event_time: string
+  readonly src_partition: number
+  readonly src_offset: number
+  readonly browser: string | null
+  readonly properties: Record<string, unknown>
+}
+
+/** Few times, so that many events share a millisecond; two datasets in one table. */
+const stored: Stored[] = Array.from({ length: 1_500 }, (_, i) => ({
+  event_id: i === 7 ? `it's/"odd" é` : `e${i}`,
+  dataset_id: i % 4 === 3 ? 'b' : 'a',
+  event: ['page_view', 'purchase', "it's"][i % 3]!,
+  distinct_id: i % 11 === 0 ? null : `d${i % 37}`,
+  event_time: new Date(nowMs - 1 - Math.floor((i * 7919) % 60) * 9_000_000).toISOString(),
+  src_partition: i % 6,
+  src_offset: Math.floor(i / 6),
+  browser: i % 5 === 0 ? null : ['Firefox', 'Chrome', 'Safari'][i % 3]!,
+  properties: {
+    plan: ['free', 'pro', 'team', null][i % 4],
+    amount: i % 9 === 0 ? 'many' : i / 10,
+    ...(i % 2 === 0 ? { "it's": `v'${i % 3}`, nested: { a: i % 2 } } : {}),
+    at: new Date(nowMs - i * 3_600_000).toISOString(),
+  },
+}))
+
+function row(event: Stored): string {
+  const empty = Object.fromEntries(
+    ENRICHED_EVENT_FIELDS.map(({ name, type }) => [name, type === 'text_list' ? [] : null]),
+  )
+  return JSON.stringify({
+    ...empty,
+    schema_version: 1,
+    collector_time: event.event_time,
+    time_corrected_ms: 0,
+    protocol: 'native',
+    recipe: 'r',
+    ...event,
+    properties: JSON.stringify(event.properties),
+  })
+}
+
+beforeAll(async () => {
+  await migrate(admin, database)
+  await clickhouse.insert('events', 'JSONEachRow', Buffer.from(stored.map(row).join('\n')), {
+    date_time_input_format: 'best_effort',
+    async_insert: 0,
+  })
+})
+afterAll(async () => {
+  await admin.command(`DROP DATABASE IF EXISTS \`${database}\``)
+  await app.close()
+  await clickhouse.close()
+  await admin.close()
+})
+
+const ofA = stored.filter(({ dataset_id }) => dataset_id === 'a')
+async function get(url: string, key = keys.a, from = app) {
+  const response = await from.inject({ url, headers: { authorization: `Bearer ${key}` } })
+  return { status: response.statusCode, body: response.json(), text: response.body }
+}
+const query = (parameters: Record<string, string>) => new URLSearchParams(parameters).toString()
+
+async function allIds(parameters: Record<string, string>): Promise<string[]> {
+  const ids: string[] = []
+  let url: string | null = `/api/datasets/a/events?${query(parameters)}`
+  while (url !== null) {
+    const { status, body }: { status: number; body: { next: string | null; results: { id: string }[] } } =
+      await get(url)
+    expect(status).toBe(200)
+    ids.push(...body.results.map(({ id }) => id))
+    const next: URL | null = body.next === null ? null : new URL(body.next)
+    url = next === null ? null : `${next.pathname}${next.search}`
+  }
+  return ids
+}
+
+test('following next gives every event once and in order, whatever the page size, among many ties', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 40, max: 400 }),
+      fc.constantFrom('timestamp', '-timestamp'),
+      async (limit, orderBy) => {
+        const sign = orderBy === 'timestamp' ? 1 : -1
+        const expected = [...ofA].sort(
+          (x, y) =>
+            sign *
+            (Date.parse(x.event_time) - Date.parse(y.event_time) ||
+              x.src_partition - y.src_partition ||
+              x.src_offset - y.src_offset),
+        )
+        expect(await allIds({ limit: String(limit), orderBy })).toEqual(
+          expected.map(({ event_id }) => event_id),
+        )
+      },
+    ),
+    { numRuns: 5 },
+  )
+})
+
+test('an event is found by an id of any text, and only in its own dataset', async () => {
+  const odd = stored[7]!
+  const path = `events/${encodeURIComponent(odd.event_id)}`
+  const [owner, other] = odd.dataset_id === 'a' ? ['a', 'b'] : ['b', 'a']
+  expect((await get(`/api/datasets/${owner}/${path}`, keys[owner as 'a' | 'b'])).body.id).toBe(odd.event_id)
+  expect((await get(`/api/datasets/${other}/${path}`, keys[other as 'a' | 'b'])).status).toBe(404)
+})
+
+const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
+const isSet = (value: unknown) => value !== undefined && value !== null
+const property = (event: Stored, key: string): unknown =>
+  isSet(event.properties[key]) ? event.properties[key] : key === '$browser' ? event.browser : undefined
+
+/** What each operator means, written down a second time. */
+const MEANING: Record<string, (value: unknown, wanted: string[]) => boolean> = {
+  exact: (value, wanted) => isSet(value) && wanted.includes(text(value)),
+  is_not: (value, wanted) => !(isSet(value) && wanted.includes(text(value))),
+  icontains: (value, [wanted]) => isSet(value) && text(value).toLowerCase().includes(wanted!.toLowerCase()),
+  not_icontains: (value, [wanted]) =>
+    !(isSet(value) && text(value).toLowerCase().includes(wanted!.toLowerCase())),
+  regex: (value, [wanted]) => isSet(value) && new RegExp(wanted!).test(text(value)),
+  not_regex: (value, [wanted]) => !(isSet(value) && new RegExp(wanted!).test(text(value))),
+  gt: (value, [wanted]) => isSet(value) && Number(text(value)) > Number(wanted),
+  gte: (value, [wanted]) => isSet(value) && Number(text(value)) >= Number(wanted),
+  lt: (value, [wanted]) => isSet(value) && Number(text(value)) < Number(wanted),
+  lte: (value, [wanted]) => isSet(value) && Number(text(value)) <= Number(wanted),
+  is_set: (value) => isSet(value),
+  is_not_set: (value) => !isSet(value),
+  is_date_before: (value, [wanted]) => isSet(value) && Date.parse(text(value)) < Date.parse(wanted!),
+  is_date_after: (value, [wanted]) => isSet(value) && Date.parse(text(value)) > Date.parse(wanted!),
+}
+
+test.each([
+  ['plan', 'exact', ['pro', 'team']],
+  ['plan', 'is_not', ['pro']],
+  ['plan', 'icontains', 'RE'],
+  ['plan', 'not_icontains', 'RE'],
+  ['plan', 'regex', '^(pro|team)$'],
+  ['plan', 'not_regex', 'e'],
+  ['amount', 'gt', '99.5'],
+  ['amount', 'gte', 100],
+  ['amount', 'lt', '50'],
+  ['amount', 'lte', '50'],
+  ["it's", 'is_set', null],
+  ["it's", 'is_not_set', null],
+  ["it's", 'exact', "v'0"],
+  ['nested', 'icontains', '"a":0'],
+  ['$browser', 'exact', 'Chrome'],
+  ['$browser', 'is_set', null],
+  ['at', 'is_date_before', '2026-11-01T00:00:00Z'],
+  ['at', 'is_date_after', '2026-11-01T00:00:00Z'],
+] as const)('the filter %s %s %j means on the engine what it means', async (key, operator, value) => {
+  const wanted = [value].flat().map(String)
+  const filter = JSON.stringify([{ key, operator, value }])
+  const expected = ofA.filter((event) => MEANING[operator]!(property(event, key), wanted))
+  expect(expected.length).toBeGreaterThan(0)
+  expect((await allIds({ limit: '2000', properties: filter })).sort()).toEqual(
+    expected.map(({ event_id }) => event_id).sort(),
+  )
+})
+
+test('a regular expression that the engine cannot compile matches nothing, its negation everything', async () => {
+  const of = (operator: string) =>
+    allIds({ limit: '2000', properties: JSON.stringify([{ key: 'plan', operator, value: '(' }]) })
+  expect(await of('regex')).toEqual([])
+  expect((await of('not_regex')).length).toBe(ofA.length)
+})
+
+test('hostile names and values are data: no question reads another dataset or fails', async () => {
+  const hostile = [
+    "' OR 1=1 --",
+    "x') OR 1=1 UNION ALL SELECT name FROM system.tables --",
+    "a\\'; DROP TABLE events",
+    '`"{p0:String}',
+    '{p0:Identifier}',
+    '%_\\%',
+    '\u0000\u0001\t\r\n',
+    '\\',
+    "\\' OR dataset_id = 'b' --",
+    '🦊 é NFD é',
+  ]
+  for (const value of hostile) {
+    for (const operator of ['exact', 'icontains', 'regex', 'gt', 'is_set', 'is_date_after']) {
+      const properties = JSON.stringify([{ key: value, operator, value }])
+      const { status, body } = await get(`/api/datasets/a/events?${query({ event: 'none', properties })}`)
+      expect([status, body.results]).toEqual([200, []])
+    }
+    for (const parameters of [{ event: value }, { distinct_id: value }, { breakdown: value }]) {
+      const { status, text } = await get(`/api/datasets/a/insights/trend?${query(parameters as never)}`)
+      expect(status).toBe(200)
+      expect(text).not.toContain('schema_migrations')
+    }
+    expect((await get(`/api/datasets/a/events/${encodeURIComponent(value)}`)).status).toBe(404)
+  }
+  expect((await allIds({ limit: '2000' })).length).toBe(ofA.length)
+})
+
+/** The calendar, done again with nothing but Intl: the local date of an instant, as clocks on the wall show it. */
+function wall(ms: number, part: 'hour' | 'day' | 'month'): string {
+  const shown = new Intl.DateTimeFormat('sv-SE', {
+    timeZone: zone,
+    dateStyle: 'short',
+    timeStyle: 'medium',
+  }).format(ms)
+  return part === 'hour'
+    ? `${shown.slice(0, 13)}:00:00`
+    : part === 'day'
+      ? shown.slice(0, 10)
+      : `${shown.slice(0, 7)}-01`
+}
+
+test.each([
+  ['hour', '-48h'],
+  ['day', '-7d'],
+  ['month', 'all'],
+] as const)(
+  'a trend by %s from %s equals a slow count, for events and for people',
+  async (interval, dateFrom) => {
+    for (const math of ['total', 'dau']) {
+      const parameters = { interval, date_from: dateFrom, math, event: 'purchase' }
+      const { body } = await get(`/api/datasets/a/insights/trend?${query(parameters)}`)
+      const [line] = body.result
+      const seen = new Map<string, Set<string>>()
+      const fromDay = line.days[0] as string
+      for (const event of ofA) {
+        const day = wall(Date.parse(event.event_time), interval)
+        if (event.event !== 'purchase' || day < fromDay || Date.parse(event.event_time) >= nowMs) continue
+        const who = math === 'dau' ? event.distinct_id : event.event_id
+        if (who === null) continue
+        seen.set(day, (seen.get(day) ?? new Set()).add(who))
+      }
+      expect(line.data).toEqual(line.days.map((day: string) => seen.get(day)?.size ?? 0))
+      expect(line.count).toBe([...seen.values()].reduce((sum, { size }) => sum + size, 0))
+      expect(line.count).toBeGreaterThan(0)
+    }
+  },
+)
+
+test('a breakdown gives the largest values a line of their own and all others one together', async () => {
+  const parameters = { breakdown: 'plan', breakdown_limit: '2', date_from: '-30d' }
+  const { body } = await get(`/api/datasets/a/insights/trend?${query(parameters)}`)
+  const counts = new Map<string, number>()
+  for (const event of ofA) {
+    const plan = (event.properties.plan as string | null) ?? ''
+    counts.set(plan, (counts.get(plan) ?? 0) + 1)
+  }
+  const sorted = [...counts].sort((x, y) => y[1] - x[1] || (x[0] < y[0] ? -1 : 1))
+  const rest = sorted.slice(2).reduce((sum, [, count]) => sum + count, 0)
+  const lines = body.result.map(({ breakdown_value, count }: Record<string, unknown>) => [
+    breakdown_value,
+    count,
+  ])
+  expect(lines).toEqual([...sorted.slice(0, 2), ['Other', rest]])
+})
+
+test('a question that costs too much is a 400 that says what to do', async () => {
+  const cheap = server({ rowsReadMax: 10 })
+  const { status, body } = await get('/api/datasets/a/events?after=2020-01-01', keys.a, cheap)
+  await cheap.close()
+  expect([status, body.code]).toEqual([400, 'query_too_expensive'])
+})
+
+test('a trace shows the stored row as it went through the topics', async () => {
+  const event = ofA[0]!
+  const { body } = await get(`/api/datasets/a/trace/${event.event_id}`)
+  expect(body.arrivals).toHaveLength(1)
+  expect(body.arrivals[0]).toMatchObject({
+    verdict: 'enriched',
+    raw: { topic: 'events.raw', partition: event.src_partition, offset: event.src_offset },
+    clickhouse: { table: 'events', row: event },
+  })
+})

@@ -1,0 +1,106 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createBindings } from '../../../services/query-api/bindings.ts'
+import { eventByIdSql, eventPageSql } from '../../../services/query-api/event-query.ts'
+import { OPERATORS, parsePropertyFilters } from '../../../services/query-api/property-filters.ts'
+import { traceSql } from '../../../services/query-api/trace-query.ts'
+import { breakdownValuesSql, trendSql } from '../../../services/query-api/trend-query.ts'
+import { type TimeZone, timeZone } from '../../../services/query-api/zoned-time.ts'
+
+const utc = timeZone('UTC') as TimeZone
+const hostile = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 60 }),
+  fc.constantFrom(
+    "' OR 1=1 --",
+    "') UNION ALL SELECT 1 --",
+    '`',
+    '"',
+    '\\',
+    '{p0:String}',
+    '\0',
+    '%',
+    '/*',
+    "''",
+  ),
+)
+/** Property names that have a column make other SQL; what that is must not depend on anything else. */
+const plainKey = hostile.filter((key) => !/^(\$|utm_)/.test(key))
+
+interface Values {
+  dataset: string
+  event: string
+  distinctId: string
+  filters: { key: string; value: string }[]
+  breakdown: string
+}
+
+function statements(values: Values, operator: string): { texts: string[]; bound: unknown[] } {
+  const filters = parsePropertyFilters(
+    JSON.stringify(values.filters.map(({ key, value }) => ({ key, value, operator }))),
+  )
+  const made = [createBindings(), createBindings(), createBindings(), createBindings(), createBindings()]
+  const none = new Set<string>()
+  const scope = { dataset: values.dataset, fromMs: 1, toMs: 2, startsMs: [1], filters }
+  const series = { event: values.event, name: 'n', math: 'dau' as const, filters }
+  const selection = { ...values, afterMs: 1, beforeMs: 2, filters }
+  const cursor = { eventTimeMs: 5, srcPartition: 1, srcOffset: 2 }
+  const breakdown = { property: values.breakdown, values: [values.event] }
+  const texts = [
+    eventPageSql(selection, { order: 'descending', limit: 5, cursor }, made[0]!, utc, none),
+    eventByIdSql(values.dataset, values.event, made[1]!),
+    trendSql(scope, series, breakdown, made[2]!, utc, none),
+    breakdownValuesSql(scope, series, values.breakdown, 5, made[3]!, utc, none),
+    traceSql('rejected_events', values.dataset, values.event, made[4]!),
+  ]
+  return { texts, bound: made.flatMap(({ parameters }) => Object.values(parameters).flat()) }
+}
+
+test.each(OPERATORS)('with %s the text of every statement is the same whatever is asked for', (operator) => {
+  const isNumeric = /^(gt|lt)/.test(operator)
+  const isDate = operator.startsWith('is_date')
+  const value = isNumeric
+    ? fc.integer().map(String)
+    : isDate
+      ? fc.constantFrom('2026-01-01', '2026-05-05')
+      : hostile
+  const plain = { key: 'k', value: isDate ? '2026-02-02' : '1' }
+  fc.assert(
+    fc.property(
+      fc.record({
+        dataset: hostile,
+        event: hostile,
+        distinctId: hostile,
+        filters: fc.array(fc.record({ key: plainKey, value }), { minLength: 2, maxLength: 2 }),
+        breakdown: plainKey,
+      }),
+      (values) => {
+        const { texts, bound } = statements(values, operator)
+        const reference = statements(
+          { dataset: 'd', event: 'e', distinctId: 'i', filters: [plain, plain], breakdown: 'b' },
+          operator,
+        )
+        expect(texts).toEqual(reference.texts)
+        for (const asked of [values.dataset, values.event, values.distinctId, values.breakdown])
+          expect(bound).toContain(asked)
+        for (const { key } of values.filters) expect(bound).toContain(key)
+      },
+    ),
+    { numRuns: 100 },
+  )
+})
+
+test('a filter with more parts, depth, length or expressions than allowed is refused', () => {
+  const nested = (depth: number): unknown =>
+    depth === 0 ? { key: 'a', value: 'b' } : { type: 'OR', values: [nested(depth - 1)] }
+  const many = (n: number, over: object = {}) =>
+    Array.from({ length: n }, () => ({ key: 'a', value: 'b', ...over }))
+  const parse = (value: unknown) => parsePropertyFilters(JSON.stringify(value))
+  expect(() => parse(nested(4))).not.toThrow()
+  expect(() => parse(nested(5))).toThrow(/deep/)
+  expect(() => parse(many(50))).not.toThrow()
+  expect(() => parse(many(51))).toThrow(/50/)
+  expect(() => parse(many(11, { operator: 'regex' }))).toThrow(/10/)
+  expect(() => parse([{ key: 'a', value: Array(501).fill('x') }])).toThrow(/500/)
+  expect(() => parse([{ key: 'x'.repeat(1001), value: 'b' }])).toThrow(/1000/)
+  expect(() => parsePropertyFilters(' '.repeat(32_769))).toThrow(/32768/)
+})
