@@ -6,7 +6,7 @@ import type { Consumption } from './lag.ts'
 export function demoConsumers(names: KafkaNames): readonly Consumption[] {
   return [
     { name: 'enricher', group: names.group('enricher'), topic: names.raw },
-    { name: 'router', group: names.group('router'), topic: names.enriched },
+    { name: 'router', group: names.group('subscriber-router'), topic: names.enriched },
     ...Object.keys(SAMPLE_DELIVERIES).map((id) => ({
       name: `s3 ${id}`,
       group: names.group('s3-sink', id),

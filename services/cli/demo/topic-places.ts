@@ -13,6 +13,8 @@ export interface TopicReading {
   readonly brokers: string
   readonly configFile: string | null
   readonly idleMs: number
+  /** Last offset that may hold a record, per partition that holds any; see {@link readTopic}. */
+  readonly lastOffsets: (topic: string) => Promise<ReadonlyMap<number, number>>
   /** Only events that pass: those acknowledged in this run. */
   readonly concerns: (event: string) => boolean
 }
@@ -25,7 +27,8 @@ export async function readTopicContent(
 ): Promise<TopicContent> {
   const events = new Map<string, number>()
   const values: string[] = []
-  await readTopic({ ...reading, topic, withValues }, ({ headers, value }: ConsoleRecord) => {
+  const lastOffsets = await reading.lastOffsets(topic)
+  await readTopic({ ...reading, lastOffsets, topic, withValues }, ({ headers, value }: ConsoleRecord) => {
     const [dataset, eventId] = [headers.get('dataset_id'), headers.get('event_id')]
     if (dataset === undefined || eventId === undefined) return
     if (!reading.concerns(`${dataset}/${eventId}`)) return
