@@ -39,11 +39,18 @@ async function newTopic(topic: string): Promise<string> {
 }
 
 async function allValues(topic: string): Promise<string[]> {
-  const [range] = await log.admin.offsetRanges(topic, 'read_committed')
+  let end = -1
+  // A transaction that ended may have its marker still to come.
+  for (;;) {
+    const [range] = await log.admin.offsetRanges(topic, 'read_committed')
+    const [all] = await log.admin.offsetRanges(topic, 'read_uncommitted')
+    end = range!.end
+    if (end === all!.end) break
+  }
   const where = { topic, partition: 0, offset: 0 }
   const reader: Reader = await log.openReader([where])
   const values: string[] = []
-  while (reader.position(where) < range!.end)
+  while (reader.position(where) < end)
     for (const batch of await reader.read(200))
       for (let n = 0; n < batch.length; n++) values.push(`${batch.value(n)}`)
   await reader.close()

@@ -103,7 +103,11 @@ export interface TransactionalProducer {
   sendOffset(consumer: GroupConsumer, position: Position, metadata: string): Promise<void>
   /**
    * Rejects with `fenced` when a newer producer took over, or `outcome_unknown`: the caller then closes this
-   * producer, opens a new one (which settles the question) and reads the committed position again.
+   * producer, opens a new one (which settles the question) and reads the committed position again. Rejects with
+   * `rejected`, `not_found` or `denied` when a record was not taken: nothing was committed, abort.
+   *
+   * The coordinator has decided once this resolves; its markers reach the partitions later. Until then readers, and
+   * the read_committed end in `offsetRanges`, stand before the transaction; `committed` of a consumer waits for it.
    */
   commit(): Promise<void>
   abort(): Promise<void>
