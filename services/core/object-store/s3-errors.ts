@@ -3,7 +3,6 @@ import { DependencyError, type DependencyErrorCode, isDependencyError } from '..
 interface ServiceFailure {
   readonly name?: string
   readonly code?: string
-  readonly syscall?: string
   readonly message?: string
   readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string }
 }
@@ -59,11 +58,11 @@ function byStatus(status: number | undefined): DependencyErrorCode | null {
   return status >= 400 ? 'rejected' : 'unavailable'
 }
 
-function byNetwork({ code, syscall, message }: ServiceFailure): DependencyErrorCode | null {
-  // A file of ours that cannot be read is no fault of the store.
-  if (syscall === 'open' || syscall === 'read' || syscall === 'stat') return null
+/** By the codes of sockets, name look-ups and TLS: a file of ours that cannot be read is no fault of the store. */
+function byNetwork({ code = '', message = '' }: ServiceFailure): DependencyErrorCode | null {
   if (code === 'ETIMEDOUT') return 'timeout'
-  if (code !== undefined && /^(E[A-Z]+|UND_ERR_\w+)$/.test(code)) return 'unavailable'
-  if (/socket hang up|aborted|premature close|checksum mismatch/i.test(message ?? '')) return 'unavailable'
-  return null
+  if (/^(ECONN\w+|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST\w+|ENET\w+|EADDR\w+|EPROTO)$/.test(code))
+    return 'unavailable'
+  if (/CERT|_TLS_|_SSL_/.test(code)) return 'rejected'
+  return /socket hang up|aborted|premature close|checksum mismatch/i.test(message) ? 'unavailable' : null
 }
