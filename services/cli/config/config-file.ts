@@ -82,5 +82,6 @@ export function showConfigFault(file: string, fault: ConfigFault): string {
   const place = `${file}:${fault.line}:${fault.column}`
   const path = fault.path === '' ? '' : `${fault.path}: `
   const detail = fault.detail === undefined ? '' : `\n${fault.detail.replaceAll(/^/gm, '    ')}`
-  return `${place}  ${path}${fault.message}.${detail}`
+  const stop = /[?.]$/.test(fault.message) ? '' : '.'
+  return `${place}  ${path}${fault.message}${stop}${detail}`
 }

@@ -196,10 +196,10 @@ deliveries:
   - { id: e, account: acme, datasets: [shop], format: csv, source: rejected, where: "code = 'too_large' and url is null" }
 `)
   expect(faults.map((fault) => showConfigFault('m.yaml', fault))).toEqual([
-    `m.yaml:10:12  subscriptions[0].where: there is no column "brwoser"; did you mean "browser"?.\n    brwoser = 'x'\n    ^`,
+    `m.yaml:10:12  subscriptions[0].where: there is no column "brwoser"; did you mean "browser"?\n    brwoser = 'x'\n    ^`,
     'm.yaml:11:10  subscriptions[0].key: properties holds more than one value and cannot be a key.',
     'm.yaml:12:13  subscriptions[0].fields: takes either include or exclude, not both.',
-    'm.yaml:12:32  subscriptions[0].fields.include[1]: there is no column "evnet"; did you mean "event"?.\n    evnet\n    ^',
+    'm.yaml:12:32  subscriptions[0].fields.include[1]: there is no column "evnet"; did you mean "event"?\n    evnet\n    ^',
     'm.yaml:12:50  subscriptions[0].fields.exclude[0]: the name of one value ends here.\n    properties.a b\n                 ^',
     'm.yaml:14:77  deliveries[0].compression: Parquet files are compressed with zstd only.',
     'm.yaml:14:97  deliveries[0].partition_by: the format of {landed} is made of yyyy, MM, dd, HH and the separators _ . -.\n    dt={landed:yyyy-mm}\n       ^',
