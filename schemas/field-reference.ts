@@ -7,7 +7,9 @@ export function fieldReference(fields: readonly Field[]): string {
     .map((group) => {
       const rows = fields
         .filter((field) => field.group === group)
-        .map(({ name, type, nullable, doc }) => `| \`${name}\` | ${type}${nullable ? ', null' : ''} | ${doc} |`)
+        .map(
+          ({ name, type, nullable, doc }) => `| \`${name}\` | ${type}${nullable ? ', null' : ''} | ${doc} |`,
+        )
       return [`### ${group}`, '', '| Field | Type | What it is |', '| --- | --- | --- |', ...rows].join('\n')
     })
     .join('\n\n')

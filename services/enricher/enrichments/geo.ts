@@ -80,7 +80,12 @@ function pick(record: Readonly<Record<string, unknown>>, ...paths: readonly stri
 function nested(record: Readonly<Record<string, unknown>>, path: string, dot: number): unknown {
   const inner = record[path.slice(0, dot)]
   // Most databases are flat: the path is taken apart only where it leads somewhere.
-  return isObject(inner) ? path.slice(dot + 1).split('.').reduce<unknown>(member, inner) : undefined
+  return isObject(inner)
+    ? path
+        .slice(dot + 1)
+        .split('.')
+        .reduce<unknown>(member, inner)
+    : undefined
 }
 
 function member(value: unknown, name: string): unknown {
