@@ -117,6 +117,7 @@ export function createEnricherWorker(
     if (queue.rows === 0) waitingSince = null
     const last = batches.at(-1) as RecordBatch
     const range = { from: own.next, to: last.offset(last.length - 1) }
+    if (range.to < range.from) return
     if (careful || !own.begun) {
       await transaction([{ ...dedupeKey, value: encodeDedupeRecord({ kind: 'attempt', ...range }) }])
       own.begun = true

@@ -45,7 +45,7 @@ export interface ContentContext {
  * Judges every record of the batches and lays out what is written. Moves the window's time on, but remembers no id in
  * it: an id counts as seen only after its transaction is known to be committed.
  *
- * @param batches consecutive records of the raw partition, the first at or after `from`, at least one record in all
+ * @param batches records of the raw partition in order; those before `from` are done with and left out, one is not
  */
 export function transactionContent(
   batches: readonly RecordBatch[],
@@ -61,6 +61,8 @@ export function transactionContent(
   for (const batch of batches) {
     for (let index = 0; index < batch.length; index++) {
       const offset = batch.offset(index)
+      // Handed out a second time, as after a seek: it has its receipt.
+      if (offset < next) continue
       // Offsets that carry no record: markers of a transaction that somebody made in the topic.
       control += offset - next
       next = offset + 1

@@ -119,7 +119,7 @@ async function until(condition: () => Promise<boolean>, ms: number, what: string
 }
 
 test('killed in the middle of transactions again and again, every raw offset has one receipt and every event one result', async () => {
-  const KILLS = 5
+  const KILLS = 3
   const WAVE = 4_000
   const producer = await log.openProducer({ clientId: 'test', lingerMs: 5, deliveryTimeoutMs: 30_000 })
   const sent = { good: new Set<string>(), bad: new Set<string>(), records: 0, again: 0 }

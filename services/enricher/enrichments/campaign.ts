@@ -72,9 +72,12 @@ const NONE: ReadonlyMap<string, string> = new Map()
 /** Spares most queries the split; percent signs are let through because names may be written with them. */
 const MAY_MATTER = /utm_|cl(?:ic)?k?id|braid|li_fat_id|epik|ScCid|rdt_cid|tblci|mc_eid|igshid|%/
 
+/** Characters of a query that are looked at: decoding is slow, and no campaign needs more. */
+const QUERY_CHARACTERS_MAX = 8_192
+
 function wanted(query: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
-  for (const [name, value] of new URLSearchParams(query)) {
+  for (const [name, value] of new URLSearchParams(query.slice(0, QUERY_CHARACTERS_MAX))) {
     if (value !== '' && WANTED.has(name) && !found.has(name)) found.set(name, value)
   }
   return found

@@ -70,11 +70,26 @@ function region(record: Readonly<Record<string, unknown>>): unknown {
 /** The first of these paths that leads to a value that is no object. */
 function pick(record: Readonly<Record<string, unknown>>, ...paths: readonly string[]): unknown {
   for (const path of paths) {
-    let value: unknown = record
-    for (const name of path.split('.')) value = isObject(value) ? value[name] : undefined
+    const dot = path.indexOf('.')
+    const value = dot < 0 ? record[path] : nested(record, path, dot)
     if (value !== undefined && value !== null && value !== '' && !isObject(value)) return value
   }
   return null
+}
+
+function nested(record: Readonly<Record<string, unknown>>, path: string, dot: number): unknown {
+  const inner = record[path.slice(0, dot)]
+  // Most databases are flat: the path is taken apart only where it leads somewhere.
+  return isObject(inner)
+    ? path
+        .slice(dot + 1)
+        .split('.')
+        .reduce<unknown>(member, inner)
+    : undefined
+}
+
+function member(value: unknown, name: string): unknown {
+  return isObject(value) ? value[name] : undefined
 }
 
 function text(value: unknown): string | null {

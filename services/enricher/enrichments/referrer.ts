@@ -73,10 +73,14 @@ export function referrer(
   return { parts, category: known?.category ?? 'other', name: known?.name ?? null }
 }
 
+/** Longest name that DNS has. A longer host is no one's, and 60,000 dots would be 60,000 look-ups. */
+const HOST_CHARACTERS_MAX = 253
+
 const DIRECT: Referrer = { parts: NO_URL, category: 'direct', name: null }
 
 /** The longest known end of the host, label by label; then its name under any suffix. */
 function lookUp(host: string, table: ReferrerTable): Known | null {
+  if (host.length > HOST_CHARACTERS_MAX) return null
   const lower = host.toLowerCase()
   for (let rest = lower; ; ) {
     const known = table.hosts.get(rest)

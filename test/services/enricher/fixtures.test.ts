@@ -3,8 +3,8 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { RawEvent } from '../../../schemas/raw-event/v1.ts'
-import type { GeoDatabase } from '../../../services/enricher/geo-database.ts'
 import { NO_GEO } from '../../../services/enricher/enrichments/geo.ts'
+import type { GeoDatabase } from '../../../services/enricher/geo-database.ts'
 import { ENRICHER_VERSION } from '../../../services/enricher/recipe.ts'
 import { createWorld, rawBytes } from './enricher-world.ts'
 
@@ -19,11 +19,13 @@ const update = process.env.UPDATE_FIXTURES === '1'
 const geo: GeoDatabase = {
   hash: 'fixture',
   builtAt: 0,
-  lookUp: (ip) => (ip.startsWith('203.0.113.') ? { ...NO_GEO, country: 'DE', continent: 'EU', city: 'Berlin' } : NO_GEO),
+  lookUp: (ip) =>
+    ip.startsWith('203.0.113.') ? { ...NO_GEO, country: 'DE', continent: 'EU', city: 'Berlin' } : NO_GEO,
 }
 
 /** The recipe depends on what is installed; everything else must not. */
-const withoutRecipe = (value: unknown) => JSON.parse(JSON.stringify(value, (key, each) => (key === 'recipe' ? '…' : each)))
+const withoutRecipe = (value: unknown) =>
+  JSON.parse(JSON.stringify(value, (key, each) => (key === 'recipe' ? '…' : each)))
 
 async function outputOf(file: string): Promise<unknown> {
   const { dataset, schemas, raw } = JSON.parse(readFileSync(join(directory, file), 'utf8'))
@@ -46,8 +48,13 @@ test.each(inputs)('%s', async (file) => {
 
 test('whoever changes what comes out changes ENRICHER_VERSION too', () => {
   const pinned = join(directory, 'version.json')
-  const outputs = inputs.map((file) => readFileSync(join(directory, file.replace('.raw.json', '.out.json')), 'utf8'))
-  const now = { version: ENRICHER_VERSION, outputs: hash('sha256', [...inputs.map((file) => basename(file)), ...outputs].join('\n'), 'hex') }
+  const outputs = inputs.map((file) =>
+    readFileSync(join(directory, file.replace('.raw.json', '.out.json')), 'utf8'),
+  )
+  const now = {
+    version: ENRICHER_VERSION,
+    outputs: hash('sha256', [...inputs.map((file) => basename(file)), ...outputs].join('\n'), 'hex'),
+  }
   if (update) writeFileSync(pinned, `${JSON.stringify(now, null, 2)}\n`)
   expect(now).toEqual(JSON.parse(readFileSync(pinned, 'utf8')))
 })

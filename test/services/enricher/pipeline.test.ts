@@ -292,3 +292,58 @@ test('every key of both records is there, in the order of the schema, with heade
     value: { code: 'invalid_type', stage: 'enricher', ip: '203.0.113.0', payload: '{"event":7}' },
   })
 })
+
+test('received = enriched + rejected + duplicate + control, in the metrics as in the receipts', async () => {
+  const world = await createWorld()
+  await world.send(view('a'), view('a'), rawRecord('b', { event: 7 }))
+  await world.sendControl()
+  await world.send(view('c'), rawBytes(null))
+  const owner = await world.join()
+  await owner.drain()
+  const text = await world.metrics.expose()
+  const value = (name: string) =>
+    Number(new RegExp(`^millrace_enricher_${name} (\\d+)$`, 'm').exec(text)?.[1])
+  expect([
+    value('received_records_total'),
+    value('enriched_records_total'),
+    value('rejected_records_total{code="invalid_type"}'),
+    value('rejected_records_total{code="undecodable"}'),
+    value('duplicate_records_total'),
+    value('control_records_total'),
+    value('dedupe_ids_count{partition="0"}'),
+  ]).toEqual([7, 2, 1, 1, 1, 2, 3])
+  expect(balance(world)).toEqual({ enriched: 2, rejected: 2, duplicate: 1, control: 2, next: 7 })
+})
+
+test('records that come one by one share a transaction, and a full one does not wait', async () => {
+  const world = await createWorld({ limits: { batchRowsMax: 3, lingerMs: 10_000 } })
+  const owner = await world.join()
+  await owner.drain()
+  const receipts = () => world.receipts().map(({ from, to }) => to - from + 1)
+  await world.send(view('a'))
+  await owner.worker!.process(world.log.controls.records(names.raw, 0)!)
+  await owner.worker!.tick()
+  expect(receipts()).toEqual([])
+  world.clock.skip(10_000)
+  await owner.worker!.tick()
+  expect(receipts()).toEqual([1])
+  // The consumer hands the first record out once more: it has its receipt, and no other.
+  await owner.drain()
+  await world.send(...['b', 'c', 'd', 'e', 'f', 'g', 'h'].map((id) => view(id)))
+  await owner.drain()
+  expect(receipts()).toEqual([1, 3, 3, 1])
+  expect(balance(world)).toEqual({ enriched: 8, rejected: 0, duplicate: 0, control: 0, next: 8 })
+})
+
+test('what waits when the partition goes away is dropped: the next owner reads it again', async () => {
+  const world = await createWorld({ limits: { lingerMs: 10_000 } })
+  const owner = await world.join()
+  await owner.drain()
+  await world.send(view('a'))
+  await owner.worker!.process(world.log.controls.records(names.raw, 0)!)
+  await owner.worker!.stop('revoked')
+  owner.vanish()
+  expect(world.receipts()).toEqual([])
+  await world.drainWithRestarts()
+  expect(ids(world.enriched())).toEqual(['a'])
+})

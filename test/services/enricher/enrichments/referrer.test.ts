@@ -42,6 +42,7 @@ test.each([
   ['https://google.example.com/', 'other', null],
   ['https://fooreddit.com/', 'other', null],
   ['http://192.0.2.1/', 'other', null],
+  [`https://${'a.'.repeat(200)}google.com/`, 'other', null],
   ['nonsense', 'other', null],
   ['about:blank', 'other', null],
   ['https://blog.example.co.uk/', 'internal', null],

@@ -53,3 +53,9 @@ test.each(CLICK_ID_PARAMETERS)('the click id %s is found', (name) => {
 test('of two click ids the one that comes first in the list counts', () => {
   expect(campaign(NOTHING, 'fbclid=f&gclid=g')).toMatchObject({ clickId: 'g', clickIdType: 'gclid' })
 })
+
+test('what stands past the first 8,192 characters of a query is not looked at', () => {
+  const query = (padding: number) => `utm_source=a&x=${'%'.repeat(padding)}&gclid=g`
+  expect(campaign(NOTHING, query(8_000)).clickId).toBe('g')
+  expect(campaign(NOTHING, query(65_536))).toMatchObject({ source: 'a', clickId: null })
+})

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import {
+  dedupeFromOf,
+  readPositionMetadata,
+  writePositionMetadata,
+} from '../../../services/enricher/position-metadata.ts'
+import { createWorld, names, rawRecord } from './enricher-world.ts'
+
+test('what is written is read, anything else means from the beginning', () => {
+  expect(readPositionMetadata(writePositionMetadata(42))).toBe(42)
+  for (const other of ['', '{}', '{"v":2,"dedupe_from":1}', '{"v":1,"dedupe_from":-1}', 'x'.repeat(2_000)])
+    expect(readPositionMetadata(other)).toBeNull()
+})
+
+test('the newest checkpoint before the window is where reading begins', () => {
+  const checkpoints = [
+    { time: 0, offset: 0 },
+    { time: 100, offset: 10 },
+    { time: 200, offset: 20 },
+  ]
+  expect(dedupeFromOf([...checkpoints], 50)).toBe(0)
+  expect(dedupeFromOf([...checkpoints], 100)).toBe(0)
+  expect(dedupeFromOf([...checkpoints], 101)).toBe(10)
+  expect(dedupeFromOf([...checkpoints], 1_000)).toBe(20)
+  expect(dedupeFromOf([], 5)).toBe(0)
+})
+
+test('a takeover after days reads one window of the changelog, and knows every id of it', async () => {
+  const HOUR = 3_600_000
+  const world = await createWorld({ limits: { tickMs: 1e12 } })
+  const owner = await world.join()
+  for (let hour = 0; hour < 72; hour++) {
+    await world.send(rawRecord(`e${hour}`, { event: 'x' }))
+    await owner.drain()
+    world.clock.skip(HOUR)
+  }
+  owner.vanish()
+  const [position] = await world.log.admin.groupPositions(names.group('enricher'), names.raw)
+  const from = readPositionMetadata(position!.metadata)!
+  const { end } = (await world.log.admin.offsetRanges(names.dedupe, 'read_committed'))[0]!
+  // A third of what is kept, and a slice or two.
+  expect(from / end).toBeGreaterThan(0.55)
+  // Everything within the last 24 hours comes again.
+  for (let hour = 49; hour < 72; hour++) await world.send(rawRecord(`e${hour}`, { event: 'x' }))
+  await world.drainWithRestarts()
+  expect(world.enriched()).toHaveLength(72)
+  // Past the window it is a new event.
+  await world.send(rawRecord('e0', { event: 'x' }))
+  await world.drainWithRestarts()
+  expect(world.enriched()).toHaveLength(73)
+})
