@@ -4,11 +4,15 @@ import { Command } from 'commander'
 import { registerApply } from './commands/apply.ts'
 import { registerConfig } from './commands/config.ts'
 import { registerDemo } from './commands/demo.ts'
+import { registerDoctor } from './commands/doctor.ts'
 import { registerDown } from './commands/down.ts'
 import { registerGenerate } from './commands/generate.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKey } from './commands/key.ts'
+import { registerRejected } from './commands/rejected.ts'
 import { registerRun } from './commands/run.ts'
+import { registerSchema } from './commands/schema.ts'
+import { registerTail } from './commands/tail.ts'
 import { registerUp } from './commands/up.ts'
 import { registerVerify } from './commands/verify.ts'
 import { endOf } from './exit-status.ts'
@@ -31,6 +35,10 @@ export function buildProgram(): Command {
   registerGenerate(program)
   registerImport(program)
   registerVerify(program)
+  registerTail(program)
+  registerRejected(program)
+  registerDoctor(program)
+  registerSchema(program)
   return program
 }
 

@@ -52,6 +52,11 @@ const SEGMENT_SHORT_NAMES: Readonly<Record<SegmentType, string>> = {
   alias: 'a',
 }
 
+/** An importer sends as any native client does, and says where the events come from. */
+function nativeOrigin(request: FastifyRequest): Protocol {
+  return request.headers['x-millrace-protocol'] === 'access_log' ? 'access_log' : 'native'
+}
+
 function eventRoutes(settings: CollectorSettings): ReadonlyMap<string, EventRoute> {
   const native = {
     protocol: 'native',
@@ -190,7 +195,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
         {
           ...about(request),
           datasetId: admitted.datasetId,
-          protocol: route.protocol,
+          protocol: route.protocol === 'native' ? nativeOrigin(request) : route.protocol,
           dryRun: route.dryRun ?? false,
           sent,
           lease,

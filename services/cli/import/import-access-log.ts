@@ -177,7 +177,7 @@ function createLane(
     let outcome: BatchOutcome = EMPTY
     if (batch.json.length > 0) {
       // No Idempotency-Key: every event brings its id, and another batch size makes other requests of the same lines.
-      const headers = { authorization: `Bearer ${options.key}` }
+      const headers = { authorization: `Bearer ${options.key}`, 'x-millrace-protocol': 'access_log' }
       const body = `{"batch":[${batch.json.join(',')}]}`
       outcome = await sendBatch(env, options.policy, body, headers, batch.json.length)
     }

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto'
+import { createRequire } from 'node:module'
+import type { Command } from 'commander'
+import { CLICKHOUSE_SETTINGS } from '../../core/clickhouse/clickhouse-settings.ts'
+import { openClickHouse } from '../../core/clickhouse/http-clickhouse.ts'
+import { readMigrations } from '../../core/clickhouse/migrate.ts'
+import { openControlView } from '../../core/control/control-topic.ts'
+import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
+import { openKafkaLog } from '../../core/kafka/librdkafka-log.ts'
+import type { Log } from '../../core/kafka/log.ts'
+import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../../core/kafka/topic-specs.ts'
+import { kafkaNames } from '../../core/kafka/topics.ts'
+import { S3_SETTINGS } from '../../core/object-store/s3-settings.ts'
+import { openS3Store } from '../../core/object-store/s3-store.ts'
+import { systemClock } from '../../core/runtime/clock.ts'
+import { createLogger } from '../../core/runtime/logger.ts'
+import { optional, parseSettings, type Settings, text } from '../../core/runtime/settings.ts'
+import { clockFinding, type Finding, fault, findingText, ok } from '../doctor/check.ts'
+import { checkBucket } from '../doctor/check-bucket.ts'
+import { checkClickHouse } from '../doctor/check-clickhouse.ts'
+import { checkGeoFile } from '../doctor/check-geo-file.ts'
+import { checkKafka } from '../doctor/check-kafka.ts'
+import { geoBuildTime } from '../doctor/geo-build-time.ts'
+
+const SETTINGS = {
+  ...KAFKA_SETTINGS,
+  ...S3_SETTINGS,
+  ...CLICKHOUSE_SETTINGS,
+  geoPath: optional(text('MILLRACE_GEO_MMDB', { doc: 'Path of an MMDB file with places of addresses.' })),
+} as const
+type DoctorSettings = Settings<typeof SETTINGS>
+
+/** Patience is for stages; a doctor says what is wrong now. */
+const CHECK_TIMEOUT_MS = 10_000
+
+/** `millrace doctor`: looks at everything that stages depend on, and says how to mend what is wrong. */
+export function registerDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description(
+      'Check Kafka, the bucket, ClickHouse, the geo file and the clocks; exit status 1 on a fault.',
+    )
+    .option('--json', 'print the findings as JSON', false)
+    .action(async ({ json }: { readonly json: boolean }) => {
+      const settings = { ...parseSettings(SETTINGS, process.env), s3Attempts: 1 }
+      const findings = (await Promise.all([kafka(settings), bucket(settings), clickHouse(settings)])).flat()
+      findings.push(geoFile(settings))
+      const isWell = findings.every(({ status }) => status !== 'fault')
+      if (json) process.stdout.write(`${JSON.stringify({ ok: isWell, findings }, null, 2)}\n`)
+      else process.stdout.write(`${findings.map(findingText).join('\n')}\n`)
+      if (!isWell) process.exitCode = 1
+    })
+}
+
+async function kafka(settings: DoctorSettings): Promise<Finding[]> {
+  const { kafkaBrokers, kafkaPartitions, kafkaReplication } = settings
+  const names = kafkaNames(settings.kafkaPrefix)
+  const logger = createLogger('doctor', 'error', { write: () => {} })
+  const wanted = topicSpecs(names, {
+    partitions: kafkaPartitions,
+    replicationFactor: kafkaReplication,
+    dedupeWindowMs: DEFAULT_DEDUPE_WINDOW_MS,
+  })
+  let log: Log | null = null
+  try {
+    log = await within(openKafkaLog(settings, logger))
+    const findings = await within(checkKafka(log.admin, kafkaBrokers, wanted, []))
+    if (findings.some(({ status }) => status === 'fault')) return findings
+    const control = await within(openControlView({ log, names, clock: systemClock, logger }))
+    const { datasets, subscriptions } = control.snapshot
+    const topics = [...subscriptions.keys()].map(names.subscriber)
+    await control.close()
+    const missing = (await within(checkKafka(log.admin, kafkaBrokers, [], topics))).slice(1)
+    const detail = `${datasets.size} datasets, ${subscriptions.size} subscriptions`
+    const configured =
+      datasets.size > 0
+        ? ok('configuration', detail)
+        : fault('configuration', 'no dataset is configured', 'Write a millrace.yaml and run millrace apply.')
+    return [...findings, configured, ...missing]
+  } catch (error) {
+    const fix = `Is a broker at ${kafkaBrokers}? MILLRACE_KAFKA_BROKERS says where.`
+    return [fault('kafka', (error as Error).message, fix)]
+  } finally {
+    await log?.close()
+  }
+}
+
+async function bucket(settings: DoctorSettings): Promise<Finding[]> {
+  const store = openS3Store(settings)
+  try {
+    const findings = await checkBucket(store, settings.s3Bucket, `_doctor/${randomUUID()}`)
+    const endpoint = settings.s3Endpoint ?? `https://s3.${settings.s3Region}.amazonaws.com`
+    if (findings.every(({ status }) => status === 'ok')) findings.push(await storeClock(endpoint))
+    return findings
+  } finally {
+    store.close()
+  }
+}
+
+/** Every HTTP answer carries its server's time, whatever else it says. */
+async function storeClock(endpoint: string): Promise<Finding> {
+  const name = 'bucket clock'
+  const beforeMs = Date.now()
+  try {
+    const answer = await fetch(endpoint, { method: 'HEAD', signal: AbortSignal.timeout(CHECK_TIMEOUT_MS) })
+    const theirMs = Date.parse(answer.headers.get('date') ?? '')
+    if (Number.isNaN(theirMs)) return ok(name, 'the server does not tell its time')
+    return clockFinding(name, theirMs, beforeMs, Date.now(), 1000)
+  } catch (error) {
+    return fault(name, (error as Error).message, `Is a server at ${endpoint}?`)
+  }
+}
+
+async function clickHouse(settings: DoctorSettings): Promise<Finding[]> {
+  const { clickhouseUrl, clickhouseDatabase } = settings
+  const clickhouse = openClickHouse({ ...settings, clickhouseRequestTimeoutMs: CHECK_TIMEOUT_MS }, null)
+  try {
+    return await checkClickHouse(clickhouse, clickhouseUrl, clickhouseDatabase, readMigrations(), systemClock)
+  } finally {
+    await clickhouse.close()
+  }
+}
+
+function geoFile(settings: DoctorSettings): Finding {
+  const path = settings.geoPath ?? bundledGeoFile()
+  try {
+    return checkGeoFile(path, geoBuildTime(path), Date.now())
+  } catch (error) {
+    return fault(
+      'geo file',
+      (error as Error).message,
+      'Set MILLRACE_GEO_MMDB to an MMDB file, or leave it out.',
+    )
+  }
+}
+
+function bundledGeoFile(): string {
+  return createRequire(import.meta.url).resolve(
+    '@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb',
+  )
+}
+
+async function within<T>(work: Promise<T>): Promise<T> {
+  const timer = Promise.withResolvers<never>()
+  const timeout = setTimeout(
+    () => timer.reject(new Error(`no answer within ${CHECK_TIMEOUT_MS / 1000} s`)),
+    CHECK_TIMEOUT_MS,
+  )
+  try {
+    return await Promise.race([work, timer.promise])
+  } finally {
+    clearTimeout(timeout)
+  }
+}

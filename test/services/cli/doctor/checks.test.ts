@@ -1,0 +1,139 @@
+import { createRequire } from 'node:module'
+import { expect, test } from 'vitest'
+import { clockFinding, findingText } from '../../../../services/cli/doctor/check.ts'
+import { checkBucket } from '../../../../services/cli/doctor/check-bucket.ts'
+import { checkClickHouse } from '../../../../services/cli/doctor/check-clickhouse.ts'
+import { checkGeoFile } from '../../../../services/cli/doctor/check-geo-file.ts'
+import { checkKafka } from '../../../../services/cli/doctor/check-kafka.ts'
+import { geoBuildTime } from '../../../../services/cli/doctor/geo-build-time.ts'
+import type { ClickHouse } from '../../../../services/core/clickhouse/clickhouse.ts'
+import { topicSpecs } from '../../../../services/core/kafka/topic-specs.ts'
+import { kafkaNames } from '../../../../services/core/kafka/topics.ts'
+import type { ObjectStore } from '../../../../services/core/object-store/object-store.ts'
+import { DependencyError } from '../../../../services/core/runtime/errors.ts'
+import { createManualClock } from '../../../helpers/manual-clock.ts'
+import { createMemoryLog } from '../../../helpers/memory-log.ts'
+import { createMemoryObjectStore } from '../../../helpers/memory-object-store.ts'
+
+const wanted = topicSpecs(kafkaNames(''), { partitions: 3, replicationFactor: 1, dedupeWindowMs: 1 })
+
+test('brokers that do not answer are one fault that names them', async () => {
+  const { admin } = createMemoryLog({ clock: createManualClock() })
+  const away = {
+    ...admin,
+    listTopics: async () => {
+      throw new DependencyError('kafka', 'unavailable', 'no broker')
+    },
+  }
+  const findings = await checkKafka(away, 'b:9092', wanted, [])
+  expect(findings).toMatchObject([
+    { status: 'fault', detail: 'no broker', fix: expect.stringContaining('b:9092') },
+  ])
+})
+
+test('a missing topic, a wrong partition count and a missing subscriber topic are each named', async () => {
+  const { admin } = createMemoryLog({ clock: createManualClock() })
+  await admin.createTopics(wanted.filter(({ topic }) => topic !== 'events.raw'))
+  const more = wanted.map((spec) => (spec.topic === 'events.enriched' ? { ...spec, partitions: 5 } : spec))
+  const faults = (await checkKafka(admin, 'b', more, ['sub.x'])).filter(({ status }) => status !== 'ok')
+  expect(faults.map(({ name, fix }) => [name, fix])).toEqual([
+    ['topic events.raw', expect.stringContaining('millrace apply')],
+    ['topic events.enriched', expect.stringContaining('MILLRACE_KAFKA_PARTITIONS=3')],
+    ['topic sub.x', expect.stringContaining('millrace apply')],
+  ])
+})
+
+test('a bucket is well when it stores, gives back, refuses to overwrite and deletes, and nothing is left in it', async () => {
+  const store = createMemoryObjectStore()
+  await store.createBucket('b')
+  const findings = await checkBucket(store, 'b', '_doctor/1')
+  expect(findings.map(({ status }) => status)).toEqual(['ok', 'ok', 'ok'])
+  expect(await store.head('b', '_doctor/1')).toBe(null)
+})
+
+test('a server that ignores conditions is a fault', async () => {
+  const store = createMemoryObjectStore()
+  await store.createBucket('b')
+  const careless: ObjectStore = {
+    ...store,
+    putIfAbsent: async (...args) => {
+      await store.delete(args[0], args[1])
+      await store.putIfAbsent(...args)
+    },
+  }
+  const findings = await checkBucket(careless, 'b', 'k')
+  expect(findings[1]).toMatchObject({ status: 'fault', fix: expect.stringContaining('If-None-Match') })
+})
+
+test.each([
+  ['denied', /AWS_ACCESS_KEY_ID/],
+  ['not_found', /MILLRACE_S3_BUCKET/],
+  ['unavailable', /MILLRACE_S3_ENDPOINT/],
+] as const)('a bucket that answers %s says what to do', async (code, fix) => {
+  const store: ObjectStore = {
+    ...createMemoryObjectStore(),
+    putIfAbsent: async () => {
+      throw new DependencyError('s3', code, 'said so')
+    },
+  }
+  expect((await checkBucket(store, 'b', 'k'))[0]).toMatchObject({
+    status: 'fault',
+    fix: expect.stringMatching(fix),
+  })
+})
+
+function clickhouse(applied: readonly object[] | Error): ClickHouse {
+  return {
+    ping: async () => '26.7',
+    query: async (sql: string) => {
+      if (sql.includes('now64')) return [{ now_ms: '0' }]
+      if (applied instanceof Error) throw applied
+      return applied
+    },
+  } as unknown as ClickHouse
+}
+const migrations = [1, 2].map((version) => ({ version, name: 'n', sql: '', checksum: `c${version}` }))
+const row = (version: number, checksum = `c${version}`) => ({ version, name: 'n', checksum })
+
+test.each([
+  ['none applied', new DependencyError('clickhouse', 'not_found', 'Code: 60'), 'fault', /2 of 2/],
+  ['one missing', [row(1)], 'fault', /1 of 2/],
+  ['one edited', [row(1), row(2, 'other')], 'fault', /migration 2 .* another file/],
+  ['one newer', [row(1), row(2), row(3)], 'warning', /newer/],
+  ['all', [row(1), row(2)], 'ok', /all 2/],
+] as const)('tables with %s', async (_, applied, status, detail) => {
+  const found = await checkClickHouse(
+    clickhouse(applied as never),
+    'u',
+    'd',
+    migrations,
+    createManualClock(0),
+  )
+  expect(found.at(-1)).toMatchObject({ status, detail: expect.stringMatching(detail) })
+})
+
+test.each([
+  [1_000, 1_000, 1_100, 1, 'ok'],
+  [900, 1_000, 1_100, 1, 'ok'],
+  [0, 900, 1_000, 1_000, 'ok'],
+  [4_100, 1_000, 1_100, 1, 'warning'],
+  [1_000, 200_000, 200_100, 1, 'fault'],
+] as const)('a clock at %d, asked between %d and %d', (theirs, before, after, granularity, status) => {
+  expect(clockFinding('c', theirs, before, after, granularity).status).toBe(status)
+})
+
+test('the age of a geo file is when it was built, not when it was copied', () => {
+  const path = createRequire(import.meta.url).resolve(
+    '@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb',
+  )
+  const builtMs = geoBuildTime(path) as number
+  expect(new Date(builtMs).getUTCFullYear()).toBeGreaterThanOrEqual(2024)
+  expect(checkGeoFile(path, builtMs, builtMs + 10 * 86_400_000).status).toBe('ok')
+  expect(checkGeoFile(path, builtMs, builtMs + 181 * 86_400_000).status).toBe('warning')
+  expect(checkGeoFile('/none', geoBuildTime('/none'), 0).status).toBe('fault')
+  expect(() => geoBuildTime(import.meta.filename)).toThrow(/not an MMDB file/)
+})
+
+test('a finding is printed with its fix under it', () => {
+  expect(findingText({ name: 'n', status: 'fault', detail: 'd', fix: 'f' })).toMatch(/^FAULT .*d\n +→ f$/)
+})
