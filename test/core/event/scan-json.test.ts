@@ -55,7 +55,9 @@ test('escapes of half a surrogate pair are refused, whole pairs pass', () => {
     expect([bad, code(`["${bad}"]`)]).toEqual([bad, 'invalid_utf8'])
 })
 
-test('on any JSON the end is the end of the value, and elements and members are those of JSON.parse', () => {
+test('on any JSON the end is the end of the value, and elements and members are those of JSON.parse', {
+  timeout: 60_000,
+}, () => {
   fc.assert(
     fc.property(fc.array(fc.jsonValue()), fc.constantFrom(undefined, 1, '\t'), (values, indent) => {
       const text = JSON.stringify(values, null, indent)
@@ -97,7 +99,7 @@ test('a key written with escapes is read as JSON.parse reads it', () => {
   expect(keys).toEqual(['batch'])
 })
 
-test('whatever the bytes, a scan ends inside them', () => {
+test('whatever the bytes, a scan ends inside them', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(
       fc.oneof(
