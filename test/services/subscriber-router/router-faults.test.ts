@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Subscription } from '../../../schemas/control/v1.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { createRouterWorld, ids, names, type RouterWorld } from './router-world.ts'
+
+// Many turns of the event loop each; a busy machine is no failure.
+vi.setConfig({ testTimeout: 60_000 })
 
 const all: Subscription = { id: 'all', account: 'acme', datasets: ['shop'] }
 const purchases: Subscription = { id: 'purchases', account: 'acme', datasets: ['shop'], events: ['purchase'] }
