@@ -15,6 +15,9 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ENGINE_TESTS,
+          // A bound against hanging, not a claim about speed: properties take their time on a busy machine.
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -22,8 +25,8 @@ export default defineConfig({
           name: 'engines',
           include: lacking(...ENGINE_NEEDS) === null ? ENGINE_TESTS : [],
           globalSetup: ['test/helpers/start-engines.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           maxWorkers: 2,
         },
       },

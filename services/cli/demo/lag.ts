@@ -1,4 +1,5 @@
-import type { Log } from '../../core/kafka/log.ts'
+import type { CommittedPosition, Log } from '../../core/kafka/log.ts'
+import { isDependencyError } from '../../core/runtime/errors.ts'
 
 /** A consuming stage, as the broker knows it. */
 export interface Consumption {
@@ -18,9 +19,9 @@ export interface Lag {
 export async function lagOf(log: Log, { name, group, topic }: Consumption): Promise<Lag> {
   const [ranges, positions] = await Promise.all([
     log.admin.offsetRanges(topic, 'read_committed'),
-    log.admin.groupPositions(group, topic),
+    stablePositions(log, group, topic),
   ])
-  const committed = new Map(positions.map(({ partition, offset }) => [partition, offset]))
+  const committed = new Map(positions?.map(({ partition, offset }) => [partition, offset]))
   const offsets = ranges.reduce(
     (sum, { partition, start, end }) => sum + end - Math.max(start, committed.get(partition) ?? 0),
     0,
@@ -37,8 +38,9 @@ export async function lagOf(log: Log, { name, group, topic }: Consumption): Prom
 export async function isDrained(log: Log, { group, topic }: Consumption, idleMs: number): Promise<boolean> {
   const [ranges, positions] = await Promise.all([
     log.admin.offsetRanges(topic, 'read_committed'),
-    log.admin.groupPositions(group, topic),
+    stablePositions(log, group, topic),
   ])
+  if (positions === null) return false
   const committed = new Map(positions.map(({ partition, offset }) => [partition, offset]))
   const behind = ranges
     .map(({ partition, start, end }) => ({
@@ -59,5 +61,19 @@ export async function isDrained(log: Log, { group, topic }: Consumption, idleMs:
     return true
   } finally {
     await reader.close()
+  }
+}
+
+/** Null while the broker does not tell: a transaction that moves them is open, or the group is not there yet. */
+async function stablePositions(
+  log: Log,
+  group: string,
+  topic: string,
+): Promise<readonly CommittedPosition[] | null> {
+  try {
+    return await log.admin.groupPositions(group, topic)
+  } catch (error) {
+    if (isDependencyError(error) && error.retriable) return null
+    throw error
   }
 }
