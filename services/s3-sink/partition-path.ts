@@ -92,13 +92,20 @@ export function pathValue(value: string): string {
   if (value.length <= VALUE_BYTES_MAX && /^[A-Za-z0-9_-][A-Za-z0-9_.-]*$/.test(value)) return value
   let escaped = ''
   for (const byte of Buffer.from(value)) {
-    const char = String.fromCharCode(byte)
     // A leading dot would hide the folder, or leave it.
-    const plain = /[A-Za-z0-9_-]/.test(char) || (char === '.' && escaped !== '')
-    escaped += plain ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+    const plain = isPlain(byte) || (byte === DOT && escaped !== '')
+    escaped += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
   }
   if (escaped === '') return '%'
   if (escaped.length <= VALUE_BYTES_MAX) return escaped
   const hash = createHash('sha256').update(value).digest('hex').slice(0, 16)
   return `${escaped.slice(0, VALUE_BYTES_MAX - 18).replace(/%.?$/, '')}%~${hash}`
+}
+
+const DOT = 0x2e
+
+/** Letters, digits, `_` and `-`. */
+function isPlain(byte: number): boolean {
+  const lower = byte | 0x20
+  return (lower >= 0x61 && lower <= 0x7a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x5f || byte === 0x2d
 }

@@ -44,6 +44,8 @@ interface ManifestFacts {
     readonly rows: number
     readonly datasets: Record<string, number>
   }[]
+  /** Rows that the format could not hold; named, but no rows of the delivery. */
+  readonly rejected_object: { readonly key: string } | null
 }
 
 /** Objects read at once. */
@@ -122,7 +124,9 @@ export async function readDelivery(
     ),
   )
 
-  const named = new Set(manifests.flatMap(({ facts }) => facts.objects.map(({ key }) => key)))
+  const named = new Set(
+    manifests.flatMap(({ facts }) => [...facts.objects, facts.rejected_object]).map((object) => object?.key),
+  )
   for (const key of await listKeys(bucket, `${prefix}/`)) {
     if (!named.has(key)) faults.push(`delivery ${id}: no manifest names the object ${key}.`)
   }

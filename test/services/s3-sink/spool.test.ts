@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
+import { onDisk } from '../../../services/s3-sink/disk-errors.ts'
 import { openSpool } from '../../../services/s3-sink/spool.ts'
 import { spoolBudget } from '../../../services/s3-sink/spool-budget.ts'
 
@@ -64,10 +65,17 @@ test('a spool of one path is its own file, without a copy', async () => {
   expect(readdirSync(dir)).toEqual(['one'])
 })
 
-test('a spool on a disk that cannot be written is a failing dependency', async () => {
-  const spool = openSpool('/proc/no-such-place/spool')
-  spool.add('only', Buffer.from('1'), 'shop', '2026')
-  await expect(spool.flush()).rejects.toThrow()
+test('a disk that is full or failing is a dependency that may come back; other faults are ours', async () => {
+  const failing = (code: string) =>
+    onDisk('Writing', () => Promise.reject(Object.assign(new Error(code), { code })))
+  for (const code of ['ENOSPC', 'EROFS', 'EDQUOT'])
+    await expect(failing(code)).rejects.toMatchObject({
+      dependency: 'disk',
+      code: 'read_only',
+      retriable: true,
+    })
+  await expect(failing('EIO')).rejects.toMatchObject({ dependency: 'disk', code: 'unavailable' })
+  await expect(failing('EBADF')).rejects.not.toHaveProperty('dependency')
 })
 
 test('past four fifths of the bound the largest batch is asked to close, at the bound every one with rows', () => {
