@@ -63,7 +63,7 @@ function startSink(failPoint: string | null): SinkProcess {
   return { child, output: () => output, ended }
 }
 
-describe('events into ClickHouse, with processes that die', needs('chdb'), () => {
+describe('events into ClickHouse, with processes that die', { timeout: 180_000, ...needs('chdb') }, () => {
   let engine: ClickHouseEngine
   let port: number
   let clickhouse: ClickHouse
