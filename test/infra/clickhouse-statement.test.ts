@@ -149,15 +149,15 @@ test('any text survives as a string literal, and ends where it should', () => {
 
 test('the engine’s errors keep number, name and words, once', () => {
   const text =
-    'Code: 27. DB::Exception: Code: 27. DB::Exception: Cannot parse (at row 2): data was parsed from file. (CANNOT_PARSE) (version 26.7.2.1). (CANNOT_PARSE)'
+    'Code: 27. DB::Exception: Code: 27. DB::Exception: Cannot parse (at row 2)\n: (in file/uri /x/inserts/0a): data was parsed from file. (CANNOT_PARSE) (version 26.7.2.1). (CANNOT_PARSE)'
   const error = engineError(text)
   expect([error.code, error.errorName, error.message]).toEqual([
     27,
     'CANNOT_PARSE',
-    'Cannot parse (at row 2): data was parsed from file.',
+    'Cannot parse (at row 2)\n: data was parsed from file.',
   ])
   expect(errorText(error, '26.7')).toBe(
-    'Code: 27. DB::Exception: Cannot parse (at row 2): data was parsed from file. (CANNOT_PARSE) (version 26.7 (embedded))\n',
+    'Code: 27. DB::Exception: Cannot parse (at row 2)\n: data was parsed from file. (CANNOT_PARSE) (version 26.7 (embedded))\n',
   )
   expect(engineError('something else')).toMatchObject({ code: 1001, message: 'something else' })
 })

@@ -24,6 +24,8 @@ export function engineError(text: string): DialectError {
   const [, code, message = '', name = 'UNKNOWN_EXCEPTION'] = found
   const inner = message
     .replace(new RegExp(`^(?:Code: ${code}\\. DB::Exception: )+`), '')
+    // Rows came over HTTP; that they wait in a file is the front's own business.
+    .replace(/: \(in file\/uri [^)]*\)/, '')
     .replace(/(?: \([A-Z][A-Z0-9_]+\))? \(version [^)]*\)\.?$/, '')
   return new DialectError(Number(code), name, inner)
 }
