@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type {
   GroupConsumer,
@@ -29,6 +30,9 @@ interface Read {
   readonly offset: number
   readonly value: string
 }
+
+/** Between two questions to the log, so that asking does not keep it from answering. */
+const soon = () => pause(10)
 
 const text = (value: Uint8Array | null) => (value === null ? 'null' : Buffer.from(value).toString())
 
@@ -153,7 +157,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
           end = await endOf(topic, 'read_committed')
           return end === (await endOf(topic, 'read_uncommitted'))
         },
-        async () => undefined,
+        soon,
       )
       return end
     }
@@ -295,7 +299,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
             await until(
               'the records in the log',
               async () => (await endOf(topic, 'read_uncommitted')) >= before + 300,
-              async () => undefined,
+              soon,
             )
           }
           await plain.produce(records(topic, [`plain ${round}`]))
@@ -318,11 +322,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await plain.produce(records(topic, ['before']))
         await transactional.begin()
         await transactional.send(records(topic, ['inside']))
-        await until(
-          'the record in the log',
-          async () => (await endOf(topic, 'read_uncommitted')) === 2,
-          async () => undefined,
-        )
+        await until('the record in the log', async () => (await endOf(topic, 'read_uncommitted')) === 2, soon)
         await plain.produce(records(topic, ['after']))
         const { consumer } = await newMember(topic, topic)
         expect(valuesOf(await take(consumer, 1))).toEqual(['before'])
@@ -340,11 +340,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await older.commit()
         await older.begin()
         await older.send(records(topic, ['left open']))
-        await until(
-          'the record in the log',
-          async () => (await endOf(topic, 'read_uncommitted')) === 3,
-          async () => undefined,
-        )
+        await until('the record in the log', async () => (await endOf(topic, 'read_uncommitted')) === 3, soon)
         const newer = await newTransactional(topic)
         await older.send(records(topic, ['too late']))
         await expect(older.commit()).rejects.toMatchObject({ code: 'fenced', retriable: false })
@@ -841,11 +837,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await transactional.commit()
         await transactional.begin()
         await transactional.send(records(topic, ['dropped']))
-        await until(
-          'the record in the log',
-          async () => (await endOf(topic, 'read_uncommitted')) === 3,
-          async () => undefined,
-        )
+        await until('the record in the log', async () => (await endOf(topic, 'read_uncommitted')) === 3, soon)
         await transactional.abort()
         const end = await settledEnd(topic)
         expect(end).toBe(4)
@@ -881,11 +873,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await producer.produce(records(topic, ['a']))
         const before = await log.admin.describeTopic(topic)
         await log.admin.deleteTopics([topic])
-        await until(
-          'the deletion',
-          async () => (await log.admin.describeTopic(topic)) === null,
-          async () => undefined,
-        )
+        await until('the deletion', async () => (await log.admin.describeTopic(topic)) === null, soon)
         expect(await log.admin.listTopics()).not.toContain(topic)
         await log.admin.createTopics([{ topic, partitions: 1, replicationFactor: -1, config: {} }])
         const after = await log.admin.describeTopic(topic)
