@@ -187,7 +187,12 @@ native_key() {
 
 # What of build/ is needed to run: the module and, linked dynamically, its own librdkafka.
 native_files() {
-  (cd "$KAFKA_CLIENT" && ls build/Release/*.node build/deps/librdkafka*.so.* build/deps/librdkafka*.[0-9]*.dylib 2>/dev/null)
+  local path
+  cd "$KAFKA_CLIENT" || return 1
+  for path in build/Release/*.node build/deps/librdkafka*.so.* build/deps/librdkafka*.[0-9]*.dylib; do
+    # A pattern that matches nothing stands for itself.
+    if [ -f "$path" ]; then echo "$path"; fi
+  done
 }
 
 # copy_native FROM TO: reads the list of paths from standard input
@@ -205,13 +210,18 @@ native_from_cache() {
   (cd "$kept" && find build -type f) | copy_native "$kept" "$KAFKA_CLIENT" && kafka_client_loads
 }
 
+# keep_native: 1 when it could not be kept; the next clone then builds its own.
 keep_native() {
   local kept unfinished
   kept=$CACHE/native/$(native_key)
   unfinished=$kept.$$
-  native_files | copy_native "$KAFKA_CLIENT" "$unfinished" || return 0
+  # In a subshell of its own: native_files changes the directory.
+  if ! (native_files) | copy_native "$KAFKA_CLIENT" "$unfinished"; then
+    rm -rf "$unfinished"
+    return 1
+  fi
   rm -rf "$kept"
-  mv "$unfinished" "$kept" 2>/dev/null || rm -rf "$unfinished"
+  mv "$unfinished" "$kept"
 }
 
 # Without a fallback: a refused download says so within seconds, and the build is then ours to prepare.
@@ -289,7 +299,9 @@ native_build() {
   # Dynamic: the static build downloads and compiles its own OpenSSL. JOBS breaks librdkafka's Makefile.
   (cd "$ROOT" && unset JOBS && CKJS_LINKING=dynamic npm_config_build_from_source=true \
     npm rebuild @confluentinc/kafka-javascript --foreground-scripts) || return 1
-  kafka_client_loads && keep_native && SAID='native Kafka client built and kept for the next clone'
+  kafka_client_loads || return 1
+  SAID='native Kafka client built'
+  if keep_native; then SAID="$SAID and kept for the next clone"; fi
 }
 
 ensure_kafka_client() {
@@ -299,7 +311,7 @@ ensure_kafka_client() {
   elif native_from_cache; then
     told ok 'native Kafka client, from the cache' "$(seconds_since "$started")"
   elif OPTIONAL='cannot be had here; it is compiled instead' step 'native Kafka client, prebuilt' native_prebuilt; then
-    keep_native
+    keep_native || true
   else
     ensure_native_tools && step 'native Kafka client: compiling, two minutes or so' native_build
   fi

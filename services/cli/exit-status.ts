@@ -6,11 +6,6 @@ export const FAILURE = 1
 /** It was asked in a way that it does not understand, or its settings are wrong: repeating it does not help. */
 export const USAGE = 2
 
-/** The command line cannot be followed: a wrong value, two options that exclude each other. Ends with status 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
-
 /**
  * How a command that threw ends.
  *
@@ -21,7 +16,7 @@ export function endOf(error: unknown): { readonly status: number; readonly sente
   if (error instanceof CommanderError) {
     return { status: error.exitCode === 0 ? 0 : USAGE, sentence: null }
   }
-  if (error instanceof SettingsError || error instanceof UsageError) {
+  if (error instanceof SettingsError) {
     return { status: USAGE, sentence: error.message }
   }
   if (!(error instanceof Error)) return { status: FAILURE, sentence: String(error) }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -11,11 +11,16 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'millrace-setup-'))
   mkdirSync(join(dir, 'path'))
   for (const tool of ['sed', 'head', 'tail', 'tr', 'cat', 'rm', 'mkdir', 'sleep', 'uname', 'dirname']) {
-    const found = spawnSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).stdout.trim()
-    symlinkSync(found, join(dir, 'path', tool))
+    link(tool)
   }
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+/** A command of this machine on the script's PATH. */
+function link(tool: string): void {
+  const found = spawnSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).stdout.trim()
+  symlinkSync(found, join(dir, 'path', tool))
+}
 
 /** A command on the script's PATH. */
 function command(name: string, script: string): void {
@@ -68,6 +73,45 @@ test.each([
   const [said, chosen] = sourced('node_platform; node_package "$(node_platform)"').stdout.split('\n')
   expect(said).toBe(platform)
   expect(chosen).toMatch(new RegExp(`^${packagePrefix}24\\.\\d+\\.\\d+$`))
+})
+
+test('a built Kafka client serves the next clone, with the library it is linked to and nothing else', () => {
+  for (const file of [
+    'Release/client.node',
+    'Release/obj.target/client.o',
+    'deps/librdkafka.so.1',
+    'deps/librdkafka.a',
+  ]) {
+    mkdirSync(join(dir, 'first/build', file, '..'), { recursive: true })
+    writeFileSync(join(dir, 'first/build', file), file)
+  }
+  mkdirSync(join(dir, 'second'))
+  for (const tool of ['cp', 'mv', 'find']) link(tool)
+  command('node', 'echo 1')
+  const { status } = sourced(
+    `CACHE='${dir}/cache'; kafka_client_loads() { [ -e "$KAFKA_CLIENT/build/Release/client.node" ]; }
+KAFKA_CLIENT='${dir}/second'; native_from_cache && exit 9
+KAFKA_CLIENT='${dir}/first'; keep_native || exit 8
+KAFKA_CLIENT='${dir}/second'; native_from_cache`,
+  )
+  expect(status).toBe(0)
+  expect(globSync('second/build/**/*.*', { cwd: dir }).sort()).toEqual([
+    'second/build/Release/client.node',
+    'second/build/deps/librdkafka.so.1',
+  ])
+  expect(globSync('cache/native/*', { cwd: dir })).toHaveLength(1)
+})
+
+test('a Kafka client in the cache that does not load is not taken', () => {
+  mkdirSync(join(dir, 'first/build/Release'), { recursive: true })
+  writeFileSync(join(dir, 'first/build/Release/client.node'), '')
+  for (const tool of ['cp', 'mv', 'find']) link(tool)
+  command('node', 'echo 1')
+  const { stdout } = sourced(
+    `CACHE='${dir}/cache'; KAFKA_CLIENT='${dir}/first'; kafka_client_loads() { false; }
+keep_native; native_from_cache || echo 'built again'`,
+  )
+  expect(stdout).toBe('built again\n')
 })
 
 test('only the Debian packages that are not there are asked for', () => {

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander'
 import { expect, test } from 'vitest'
-import { endOf, UsageError } from '../../../services/cli/exit-status.ts'
+import { endOf } from '../../../services/cli/exit-status.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { SettingsError } from '../../../services/core/runtime/settings.ts'
 
@@ -10,7 +10,6 @@ test('a command line that cannot be followed ends with 2, without being said twi
     sentence: null,
   })
   expect(endOf(new CommanderError(0, 'commander.version', '1'))).toEqual({ status: 0, sentence: null })
-  expect(endOf(new UsageError('Not both.'))).toEqual({ status: 2, sentence: 'Not both.' })
   expect(endOf(new SettingsError(['X is not set.'])).status).toBe(2)
 })
 
