@@ -6,6 +6,11 @@ export const FAILURE = 1
 /** It was asked in a way that it does not understand, or its settings are wrong: repeating it does not help. */
 export const USAGE = 2
 
+/** Asked in a way that commander cannot judge: repeating it does not help. The message says what to write instead. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
 /**
  * How a command that threw ends.
  *
@@ -16,7 +21,7 @@ export function endOf(error: unknown): { readonly status: number; readonly sente
   if (error instanceof CommanderError) {
     return { status: error.exitCode === 0 ? 0 : USAGE, sentence: null }
   }
-  if (error instanceof SettingsError) {
+  if (error instanceof SettingsError || error instanceof UsageError) {
     return { status: USAGE, sentence: error.message }
   }
   if (!(error instanceof Error)) return { status: FAILURE, sentence: String(error) }
