@@ -103,6 +103,20 @@ async function readAll(topic: string): Promise<Output[]> {
   return found
 }
 
+/** Waits for a tick in the idle topic of enriched events. */
+async function untilTick(): Promise<void> {
+  const ranges = await log.admin.offsetRanges(names.enriched, 'read_committed')
+  const reader = await log.openReader(
+    ranges.map(({ partition, end }) => ({ topic: names.enriched, partition, offset: end })),
+  )
+  await until(
+    async () => (await reader.read(100)).some((batch) => batch.header(0, HEADERS.tick) !== null),
+    30_000,
+    'an idle partition gets a tick',
+  )
+  await reader.close()
+}
+
 /** An open transaction keeps the last stable offset of its partitions behind their end. */
 async function transactionIsOpen(): Promise<boolean> {
   const stable = await log.admin.offsetRanges(names.enriched, 'read_committed')
@@ -168,6 +182,7 @@ test('killed in the middle of transactions again and again, every raw offset has
   await wave(KILLS)
   const stage = await startStageProcess('enricher', environment, join(directory, 'enricher.log'))
   await until(async () => (await doneWith()) === sent.records, 60_000, 'everything is done')
+  await untilTick()
   expect(await stage.stop()).toBe(0)
   await Promise.all([producer.close(), receiptReader.close()])
 
