@@ -17,10 +17,8 @@ export interface Lag {
 
 /** How far a consumer is behind the end of its topic. Cheap: two requests. */
 export async function lagOf(log: Log, { name, group, topic }: Consumption): Promise<Lag> {
-  const [ranges, positions] = await Promise.all([
-    log.admin.offsetRanges(topic, 'read_committed'),
-    stablePositions(log, group, topic),
-  ])
+  const ranges = await log.admin.offsetRanges(topic, 'read_committed')
+  const positions = await stablePositions(log, group, topic)
   const committed = new Map(positions?.map(({ partition, offset }) => [partition, offset]))
   const offsets = ranges.reduce(
     (sum, { partition, start, end }) => sum + end - Math.max(start, committed.get(partition) ?? 0),
@@ -36,10 +34,8 @@ export async function lagOf(log: Log, { name, group, topic }: Consumption): Prom
  * @param idleMs how long to wait for a record that may be there
  */
 export async function isDrained(log: Log, { group, topic }: Consumption, idleMs: number): Promise<boolean> {
-  const [ranges, positions] = await Promise.all([
-    log.admin.offsetRanges(topic, 'read_committed'),
-    stablePositions(log, group, topic),
-  ])
+  const ranges = await log.admin.offsetRanges(topic, 'read_committed')
+  const positions = await stablePositions(log, group, topic)
   if (positions === null) return false
   const committed = new Map(positions.map(({ partition, offset }) => [partition, offset]))
   const behind = ranges

@@ -8,7 +8,7 @@ import { type DemoConnections, openDemoConnections } from './demo-connections.ts
 import { demoConsumers } from './demo-consumers.ts'
 import { countRun, drain, sampleManifests } from './demo-steps.ts'
 import { DEMO_KEYS, type SentTraffic, sendDemoTraffic } from './demo-traffic.ts'
-import { lagOf } from './lag.ts'
+import { type Lag, lagOf } from './lag.ts'
 import { renderReconciliation } from './reconcile.ts'
 
 export interface DemoOptions {
@@ -163,14 +163,14 @@ async function showLive({ log, names }: DemoConnections, signal: AbortSignal): P
   const ends = async (topic: string) =>
     (await log.admin.offsetRanges(topic, 'read_committed')).reduce((sum, { end }) => sum + end, 0)
   const consumers = demoConsumers(names)
-  let [rawBefore, enrichedBefore] = await Promise.all([ends(names.raw), ends(names.enriched)])
+  let rawBefore = await ends(names.raw)
+  let enrichedBefore = await ends(names.enriched)
   while (!signal.aborted) {
     await systemClock.sleep(LIVE_EVERY_MS, signal)
-    const [raw, enriched, ...lags] = await Promise.all([
-      ends(names.raw),
-      ends(names.enriched),
-      ...consumers.map((consumer) => lagOf(log, consumer)),
-    ])
+    const raw = await ends(names.raw)
+    const enriched = await ends(names.enriched)
+    const lags: Lag[] = []
+    for (const consumer of consumers) lags.push(await lagOf(log, consumer))
     const [into, out] = [raw - rawBefore, enriched - enrichedBefore]
     rawBefore = raw
     enrichedBefore = enriched
