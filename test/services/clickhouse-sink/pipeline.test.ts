@@ -145,6 +145,14 @@ test('an insert whose token was written down without its rows is completed', asy
   expect(metrics).toMatch(/repaired_records_total\{table="events"\} [1-9]/)
 })
 
+test('a replayed plan whose token is known while its rows are missing is completed', async () => {
+  const it = await world(EVENTS)
+  await it.run('after_insert')
+  it.warehouse.rows('events').length = 0
+  await it.run()
+  expect(sourcesOf(it)).toEqual(EXPECTED)
+})
+
 test('where the group’s positions have expired, the ledger says where to go on', async () => {
   const it = await world(EVENTS)
   await it.run()
