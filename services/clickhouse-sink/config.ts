@@ -31,8 +31,8 @@ export const CLICKHOUSE_SINK_SETTINGS = {
     doc: 'Records that are taken from Kafka at once, per table.',
   }),
   queueBytesMax: bytes('MILLRACE_CLICKHOUSE_SINK_QUEUE_BYTES', {
-    default: '16MB',
-    doc: 'Bytes that wait for one partition while an insert is under way; fetching pauses past it.',
+    default: '32MB',
+    doc: 'Bytes that wait for the busy partitions of one table, all together; fetching pauses past it.',
   }),
   migrate: boolean('MILLRACE_CLICKHOUSE_MIGRATE', {
     default: 'true',

@@ -94,7 +94,7 @@ export const stage: Stage<typeof ENRICHER_SETTINGS> = {
       tickMs: Math.max(10, Math.ceil(settings.lingerMs / 4)),
       bounds: {
         queueRecordsMax: 2 * POLL_RECORDS_MAX + settings.batchRowsMax,
-        queueBytesMax: 2 * settings.batchBytesMax,
+        queueBytesMax: 4 * settings.batchBytesMax,
       },
       stage: 'enricher',
       logger,

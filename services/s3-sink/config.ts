@@ -46,8 +46,8 @@ export const S3_SINK_SETTINGS = {
     doc: 'Records that one delivery takes from Kafka at once, all partitions together.',
   }),
   queueBytesMax: bytes('MILLRACE_S3_SINK_QUEUE_BYTES', {
-    default: '16MB',
-    doc: 'Bytes that wait for one partition of a delivery while it is busy; fetching pauses past it.',
+    default: '32MB',
+    doc: 'Bytes that wait for the busy partitions of one delivery, all together; fetching pauses past it.',
   }),
   failPoint: FAIL_POINT_SETTING,
 } as const

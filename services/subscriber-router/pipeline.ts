@@ -13,7 +13,7 @@ const TICK_MS = 1_000
 const POLL_WAIT_MS = 250
 /** What waits for one partition's worker: a few batches. */
 const QUEUE_BATCHES = 4
-const QUEUE_BYTES_MAX = 16 * 1024 * 1024
+const QUEUE_BYTES_MAX = 32 * 1024 * 1024
 const MAX_POLL_INTERVAL_MS = 300_000
 
 /**

@@ -12,7 +12,8 @@ export interface LaneOptions {
   /** @throws DependencyError when the partition does not hold that position */
   readonly checkPosition: (offset: number) => Promise<void>
   readonly tickMs: number
-  readonly bounds: { readonly queueRecordsMax: number; readonly queueBytesMax: number }
+  /** Bytes are this partition's share of what the process may queue, which changes with the assignment. */
+  readonly bounds: { readonly queueRecordsMax: number; readonly queueBytesMax: () => number }
   /** What one poll can add to the queue. */
   readonly pollRecordsMax: number
   /** How long a fenced worker rests before it takes the partition back, if it is then still assigned here. */
@@ -89,10 +90,10 @@ export function openLane(options: LaneOptions): Lane {
   /** Room is made for a whole poll before fetching goes on, so the bound on records holds strictly. */
   function fitFetching(): void {
     const over =
-      queuedRecords + options.pollRecordsMax > bounds.queueRecordsMax || queuedBytes >= bounds.queueBytesMax
+      queuedRecords + options.pollRecordsMax > bounds.queueRecordsMax || queuedBytes >= bounds.queueBytesMax()
     const low =
       queuedRecords <= (bounds.queueRecordsMax - options.pollRecordsMax) / 2 &&
-      queuedBytes <= bounds.queueBytesMax / 2
+      queuedBytes <= bounds.queueBytesMax() / 2
     if (!full && over) {
       full = true
       consumer.pause([partition])

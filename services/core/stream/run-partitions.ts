@@ -24,8 +24,9 @@ export interface RunPartitionsOptions {
   readonly createWorker: (partition: TopicPartition, consumer: GroupConsumer) => PartitionWorker
   readonly tickMs: number
   /**
-   * What waits for a worker at most, per partition. Records hold strictly and must leave room for two polls; bytes
-   * may be passed by what one poll brings, which the consumer's prefetch bounds.
+   * What waits for workers at most. Records are per partition, hold strictly and must leave room for two polls.
+   * Bytes are for all partitions together, in equal shares, so that memory does not grow with the assignment; they may
+   * be passed by what one poll brings, which the consumer's prefetch bounds.
    */
   readonly bounds: { readonly queueRecordsMax: number; readonly queueBytesMax: number }
   /** Told when a partition stops for good: an operator must act. */
@@ -116,7 +117,10 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
           createWorker: () => options.createWorker(partition, consumer),
           checkPosition: (offset) => checkPosition(log, partition, offset),
           tickMs: options.tickMs,
-          bounds: options.bounds,
+          bounds: {
+            queueRecordsMax: options.bounds.queueRecordsMax,
+            queueBytesMax: () => options.bounds.queueBytesMax / Math.max(1, lanes.size),
+          },
           pollRecordsMax: group.pollRecordsMax,
           fencedRestMs: 2 * group.sessionTimeoutMs,
           restart: options.restart ?? PATIENT,

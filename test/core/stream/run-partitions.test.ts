@@ -365,6 +365,32 @@ test('a queue that is full by bytes fetches no more than the poll that filled it
   expect(effects.filter((each) => /^w0 \d/.test(each))).toHaveLength(10)
 })
 
+test('partitions share what may be queued, so that memory does not grow with the assignment', async () => {
+  const { clock, produce, log, run } = await createWorld(2)
+  for (let n = 0; n < 40; n++) {
+    for (const partition of [0, 1]) await produce(partition, `${n}${'x'.repeat(600)}`)
+  }
+  const gate = Promise.withResolvers<void>()
+  let handedOut = 0
+  run(
+    'w',
+    async (_, what) => {
+      if (/^\d/.test(what)) await gate.promise
+    },
+    {
+      bounds: { queueRecordsMax: 1_000, queueBytesMax: 10_000 },
+      log: watchingPolls(log, (count) => {
+        handedOut += count
+      }),
+    },
+  )
+  await clock.advance(10_000)
+  // 16 of 600 bytes fit; each partition may go past its half by what one poll brings, and holds one batch besides.
+  expect(handedOut).toBeGreaterThanOrEqual(14)
+  expect(handedOut).toBeLessThanOrEqual(26)
+  gate.resolve()
+})
+
 test('a queue is worked off without waiting for time to pass', async () => {
   const { clock, effects, produce, run } = await createWorld()
   const gate = Promise.withResolvers<void>()
