@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import rdkafka, { type IAdminClient } from '@confluentinc/kafka-javascript'
+import { systemClock } from '../runtime/clock.ts'
 import { DependencyError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { BRIEF, retry } from '../runtime/retry.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 import { connectionConfig, nativeCalls } from './librdkafka-client.ts'
 import { ERRORS, effectError, type NativeError, permanentCode, queryError } from './librdkafka-errors.ts'
@@ -29,6 +31,14 @@ export function openLibrdkafkaAdmin(
   const calls = nativeCalls('Kafka administration')
   let opened: IAdminClient | null = null
   const timeout = settings.kafkaRequestTimeoutMs
+  let turn: Promise<unknown> = Promise.resolve()
+
+  /** One request at a time: processes were seen to die in the binding with several of them under way. */
+  function ask<T>(start: (done: Done<T>) => void): Promise<T> {
+    const answer = turn.then(() => calls.run(start))
+    turn = answer.catch(() => undefined)
+    return answer
+  }
 
   function client(): IAdminClient {
     opened ??= rdkafka.AdminClient.create(connectionConfig(settings, 'millrace-admin') as never, {
@@ -40,7 +50,7 @@ export function openLibrdkafkaAdmin(
 
   async function describe(topic: string): Promise<NativeTopic | null> {
     try {
-      const [description] = await calls.run<NativeTopic[]>((done) =>
+      const [description] = await ask<NativeTopic[]>((done) =>
         client().describeTopics([topic], { timeout }, done as never),
       )
       if (!description || description.error?.code === ERRORS.ERR_UNKNOWN_TOPIC_OR_PART) return null
@@ -78,7 +88,7 @@ export function openLibrdkafkaAdmin(
     async createTopics(specs) {
       for (const spec of specs) {
         try {
-          await calls.run<void>((done: Done<void>) =>
+          await ask<void>((done: Done<void>) =>
             client().createTopic(
               {
                 topic: spec.topic,
@@ -102,7 +112,7 @@ export function openLibrdkafkaAdmin(
 
     async listTopics() {
       try {
-        return await calls.run<string[]>((done) => client().listTopics({ timeout }, done as never))
+        return await ask<string[]>((done) => client().listTopics({ timeout }, done as never))
       } catch (error) {
         throw queryError('Listing topics', error)
       }
@@ -116,8 +126,8 @@ export function openLibrdkafkaAdmin(
         OffsetSpec: { EARLIEST: object; LATEST: object }
         IsolationLevel: { READ_UNCOMMITTED: number; READ_COMMITTED: number }
       }
-      const ask = async (offset: object) => {
-        const answer = await calls.run<{ partition: number; offset: number; error?: NativeError }[]>((done) =>
+      const offsetsAt = async (offset: object) => {
+        const answer = await ask<{ partition: number; offset: number; error?: NativeError }[]>((done) =>
           client().listOffsets(
             numbers.map((partition) => ({ topic, partition, offset })) as never,
             {
@@ -136,17 +146,21 @@ export function openLibrdkafkaAdmin(
           }),
         )
       }
-      try {
-        const [starts, ends] = await Promise.all([ask(OffsetSpec.EARLIEST), ask(OffsetSpec.LATEST)])
-        return numbers.map((partition) => ({
-          topic,
-          partition,
-          start: starts.get(partition) as number,
-          end: ends.get(partition) as number,
-        }))
-      } catch (error) {
-        throw queryError(`Reading the offsets of ${topic}`, error)
-      }
+      // A topic that was just made may be led by a broker that has not heard of it yet.
+      return retry(BRIEF, { clock: systemClock, random: Math.random }, async () => {
+        try {
+          const starts = await offsetsAt(OffsetSpec.EARLIEST)
+          const ends = await offsetsAt(OffsetSpec.LATEST)
+          return numbers.map((partition) => ({
+            topic,
+            partition,
+            start: starts.get(partition) as number,
+            end: ends.get(partition) as number,
+          }))
+        } catch (error) {
+          throw queryError(`Reading the offsets of ${topic}`, error)
+        }
+      })
     },
 
     async groupPositions(groupId, topic) {
@@ -154,7 +168,7 @@ export function openLibrdkafkaAdmin(
       if (!info) throw new DependencyError('kafka', 'not_found', `There is no topic ${topic}.`)
       const numbers = Array.from({ length: info.partitions }, (_, partition) => partition)
       try {
-        const [group] = await calls.run<
+        const [group] = await ask<
           {
             error?: NativeError
             partitions: { partition: number; offset: number; metadata: string | null; error?: NativeError }[]
@@ -183,7 +197,7 @@ export function openLibrdkafkaAdmin(
     async deleteTopics(topics) {
       for (const topic of topics) {
         try {
-          await calls.run<void>((done: Done<void>) =>
+          await ask<void>((done: Done<void>) =>
             client().deleteTopic(topic, timeout, ((error: NativeError | null) =>
               done(error, undefined)) as never),
           )
