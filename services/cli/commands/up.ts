@@ -115,7 +115,7 @@ async function upDetached(options: UpOptions): Promise<void> {
     for (const unit of (state as RunState).units) {
       if (seen.get(unit.name) === unit.state) continue
       seen.set(unit.name, unit.state)
-      if (unit.state !== 'starting') print(`  ${describe(unit)}`)
+      if (unit.state !== 'starting' && unit.state !== 'stopped') print(`  ${describe(unit)}`)
     }
     if (state?.phase === 'up') break
     if (state?.phase === 'failed') {

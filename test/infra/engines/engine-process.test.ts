@@ -34,7 +34,8 @@ const command = (script: string, more: Partial<EngineCommand> = {}): EngineComma
   readyTimeoutMs: 20_000,
   ...more,
 })
-const WELL = () => `touch '${join(dir, 'ready')}'; exec sleep 60`
+// One process from beginning to end: a child of the shell would outlive a SIGKILL for a moment.
+const WELL = () => `: > '${join(dir, 'ready')}'; exec sleep 60`
 const pidFile = () => join(dir, 'state/sample.pid')
 
 test('an engine that exits before it is ready fails with the end of its log', async () => {
