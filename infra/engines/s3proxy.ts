@@ -51,6 +51,8 @@ jclouds.filesystem.basedir=${dataDir}
       '--properties',
       properties,
     ],
+    // Keys become file names, which Java writes in the locale's encoding.
+    env: { LC_ALL: 'C.UTF-8' },
     stateDir,
     ports: [port],
     ready: () => httpAnswers(endpoint),

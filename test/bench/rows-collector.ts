@@ -9,8 +9,12 @@ const BATCHED_EVENTS = 300_000
 const SINGLE_EVENTS = 60_000
 const BATCH = 100
 const CONNECTIONS = 64
-/** Distinct bodies that the load repeats. Events carry no id: the collector gives each its own. */
-const BODIES = 500
+/**
+ * Distinct bodies that the load repeats, every connection with a copy of its own. Events carry no id: the collector
+ * gives each its own.
+ */
+const SINGLE_BODIES = 500
+const BATCH_BODIES = 20
 
 const TRAFFIC: TrafficOptions = {
   seed: 1,
@@ -18,7 +22,7 @@ const TRAFFIC: TrafficOptions = {
   untilMs: Date.parse('2026-01-31T12:00:00Z'),
   spanMs: 7 * 86_400_000,
   users: 2_000,
-  events: BODIES * BATCH,
+  events: BATCH_BODIES * BATCH,
   batchEvents: BATCH,
   datasets: [{ id: 'shop', profile: 'shop' }],
   brokenShare: 0,
@@ -44,9 +48,9 @@ export async function benchCollector(context: BenchContext): Promise<readonly Be
   const events = benchEvents()
   const bytes = events.reduce((sum, event) => sum + event.length, 0) / events.length
   context.say(`Events of ${Math.round(bytes)} bytes.`)
-  const singles = events.slice(0, BODIES)
+  const singles = events.slice(0, SINGLE_BODIES)
   const batches = Array.from(
-    { length: BODIES },
+    { length: BATCH_BODIES },
     (_, i) => `{"batch":[${events.slice(i * BATCH, (i + 1) * BATCH).join(',')}]}`,
   )
   const measure = async (

@@ -42,7 +42,7 @@ export async function benchEndToEnd(context: BenchContext): Promise<readonly Ben
     amount: (LOAD_PER_SECOND * SECONDS) / LOAD_BATCH,
     overallRate: LOAD_PER_SECOND / LOAD_BATCH,
     headers,
-    requests: Array.from({ length: 100 }, (_, i) => ({
+    requests: Array.from({ length: 50 }, (_, i) => ({
       body: `[${events.slice(i * LOAD_BATCH, (i + 1) * LOAD_BATCH).join(',')}]`,
     })),
   })
