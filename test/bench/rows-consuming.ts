@@ -39,7 +39,7 @@ export async function benchEnricher(context: BenchContext): Promise<readonly Ben
   return [await drain(context, 'enricher', 'enricher', names.group('enricher'), names.raw)]
 }
 
-/** Each subscription in an installation of its own would start at the end; these start at the beginning by setting. */
+/** A subscription starts where the router stands: the first with all that lies in the topic, the second with what is sent after it. */
 const SUBSCRIPTIONS: readonly { readonly name: string; readonly subscription: Subscription }[] = [
   { name: 'router, pass-through', subscription: { id: 'bench-all', account: 'bench', datasets: ['shop'] } },
   {
@@ -59,7 +59,7 @@ export async function benchRouter(context: BenchContext): Promise<readonly Bench
   const rows: BenchRow[] = []
   for (const { name, subscription } of SUBSCRIPTIONS) {
     await context.subscribe(subscription)
-    rows.push(await drain(context, name, 'subscriber-router', names.group('router'), names.enriched))
+    rows.push(await drain(context, name, 'subscriber-router', names.group('subscriber-router'), names.enriched))
   }
   return rows
 }

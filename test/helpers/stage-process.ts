@@ -43,6 +43,9 @@ export async function startStageProcess(
   await untilReady(child, opsPort, `${stage} is not ready; see ${logFile}.`)
   const timer = setInterval(() => sample().catch(() => {}), SAMPLE_MS)
   const gone = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const endWithUs = () => child.kill('SIGKILL')
+  process.once('exit', endWithUs)
+  void gone.then(() => process.removeListener('exit', endWithUs))
   const end = (signal: NodeJS.Signals) => {
     clearInterval(timer)
     child.kill(signal)

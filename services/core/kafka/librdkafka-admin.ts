@@ -4,6 +4,7 @@ import { systemClock } from '../runtime/clock.ts'
 import { DependencyError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { BRIEF, retry } from '../runtime/retry.ts'
+import { brokerReachable } from './broker-reachable.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 import { connectionConfig, nativeCalls } from './librdkafka-client.ts'
 import { ERRORS, effectError, type NativeError, permanentCode, queryError } from './librdkafka-errors.ts'
@@ -35,7 +36,11 @@ export function openLibrdkafkaAdmin(
 
   /** One request at a time: processes were seen to die in the binding with several of them under way. */
   function ask<T>(start: (done: Done<T>) => void): Promise<T> {
-    const answer = turn.then(() => calls.run(start))
+    const answer = turn.then(async () => {
+      if (!(await brokerReachable(settings.kafkaBrokers, timeout)))
+        throw new DependencyError('kafka', 'unavailable', `No broker answers at ${settings.kafkaBrokers}.`)
+      return calls.run(start)
+    })
     turn = answer.catch(() => undefined)
     return answer
   }
