@@ -25,6 +25,8 @@ export interface BenchContext {
   say(text: string): void
   start(stage: string, settings?: Readonly<Record<string, string>>): Promise<StageProcess>
   subscribe(subscription: Subscription): Promise<void>
+  /** Ends one subscription and begins another in one publication. */
+  replaceSubscription(ended: string, subscription: Subscription): Promise<void>
   deliver(delivery: Delivery): Promise<void>
   /** Resolves when the group has committed past the last record of the topic. */
   drained(group: string, topic: string): Promise<void>
@@ -80,6 +82,11 @@ export async function openBenchContext(stateDir: string, say: (text: string) => 
     start: (stage, more = {}) =>
       startStageProcess(stage, { ...environment, ...more }, join(stateDir, `${stage}.log`)),
     subscribe: (subscription) => publisher.publish([putChange('subscription', subscription, 'config')]),
+    replaceSubscription: (ended, subscription) =>
+      publisher.publish([
+        { action: 'remove', kind: 'subscription', id: ended },
+        putChange('subscription', subscription, 'config'),
+      ]),
     deliver: (delivery) => publisher.publish([putChange('delivery', delivery, 'config')]),
     drained: async (group, topic) => {
       while (!(await isDrained(log, { name: group, group, topic }, 200))) await systemClock.sleep(50)

@@ -41,6 +41,29 @@ export function benchEvents(): readonly string[] {
   return events
 }
 
+/** Sends that many events more, unmeasured. */
+export async function sendEvents(context: BenchContext, total: number): Promise<void> {
+  const port = await freePort()
+  const stage = await context.start('collector', { MILLRACE_COLLECTOR_PORT: String(port) })
+  const result = await autocannon({
+    url: `http://127.0.0.1:${port}/v1/events`,
+    method: 'POST',
+    connections: 8,
+    amount: total / BATCH,
+    headers: { authorization: `Bearer ${context.writeKey}`, 'content-type': 'application/json' },
+    requests: batchBodies(benchEvents()).map((body) => ({ body })),
+  })
+  if (result.non2xx > 0 || result.errors > 0) throw new Error('The events for the next row were not taken.')
+  await stage.stop()
+}
+
+function batchBodies(events: readonly string[]): readonly string[] {
+  return Array.from(
+    { length: BATCH_BODIES },
+    (_, i) => `{"batch":[${events.slice(i * BATCH, (i + 1) * BATCH).join(',')}]}`,
+  )
+}
+
 /** HTTP to the broker's acknowledgement: one event a request, then a hundred. */
 export async function benchCollector(context: BenchContext): Promise<readonly BenchRow[]> {
   const port = await freePort()
@@ -49,10 +72,7 @@ export async function benchCollector(context: BenchContext): Promise<readonly Be
   const bytes = events.reduce((sum, event) => sum + event.length, 0) / events.length
   context.say(`Events of ${Math.round(bytes)} bytes.`)
   const singles = events.slice(0, SINGLE_BODIES)
-  const batches = Array.from(
-    { length: BATCH_BODIES },
-    (_, i) => `{"batch":[${events.slice(i * BATCH, (i + 1) * BATCH).join(',')}]}`,
-  )
+  const batches = batchBodies(events)
   const measure = async (
     name: string,
     bodies: readonly string[],

@@ -1,21 +1,26 @@
 import type { Delivery, Subscription } from '../../schemas/control/v1.ts'
 import type { BenchContext } from './bench-context.ts'
 import type { BenchRow } from './report.ts'
+import { sendEvents } from './rows-collector.ts'
 
-/** Runs a stage over what lies in its topic until its group has committed past the end. */
+/**
+ * Runs a stage over what lies in its topic until its group has committed past the end.
+ *
+ * @param known how many events wait; null when everything in the topic does
+ */
 async function drain(
   context: BenchContext,
   name: string,
   stage: string,
   group: string,
   topic: string,
-  settings: Readonly<Record<string, string>> = {},
+  known: number | null = null,
 ): Promise<BenchRow> {
   const ranges = await context.log.admin.offsetRanges(topic, 'read_committed')
-  const events = ranges.reduce((sum, { start, end }) => sum + end - start, 0)
+  const events = known ?? ranges.reduce((sum, { start, end }) => sum + end - start, 0)
   context.say(`${name}: ${events} offsets.`)
   const startedMs = performance.now()
-  const running = await context.start(stage, settings)
+  const running = await context.start(stage)
   const readyMs = performance.now()
   const atReady = (await running.usage()).cpuSeconds
   await context.drained(group, topic)
@@ -39,7 +44,7 @@ export async function benchEnricher(context: BenchContext): Promise<readonly Ben
   return [await drain(context, 'enricher', 'enricher', names.group('enricher'), names.raw)]
 }
 
-/** A subscription starts where the router stands: the first with all that lies in the topic, the second with what is sent after it. */
+/** A subscription starts where the router stands: the first at all that lies there, the second at what is sent later. */
 const SUBSCRIPTIONS: readonly { readonly name: string; readonly subscription: Subscription }[] = [
   { name: 'router, pass-through', subscription: { id: 'bench-all', account: 'bench', datasets: ['shop'] } },
   {
@@ -54,12 +59,39 @@ const SUBSCRIPTIONS: readonly { readonly name: string; readonly subscription: Su
   },
 ]
 
+/** How many events are sent for a row whose consumer starts where an earlier one stands. */
+const MORE_EVENTS = 100_000
+
 export async function benchRouter(context: BenchContext): Promise<readonly BenchRow[]> {
   const { names } = context
   const rows: BenchRow[] = []
   for (const { name, subscription } of SUBSCRIPTIONS) {
-    await context.subscribe(subscription)
-    rows.push(await drain(context, name, 'subscriber-router', names.group('subscriber-router'), names.enriched))
+    if (rows.length > 0) {
+      await sendEvents(context, MORE_EVENTS)
+      const before = await drain(
+        context,
+        'enricher again',
+        'enricher',
+        names.group('enricher'),
+        names.raw,
+        MORE_EVENTS,
+      )
+      context.say(`${before.name}: ${Math.round(before.eventsPerSecond)} events/s.`)
+      await context.replaceSubscription(SUBSCRIPTIONS[0]!.subscription.id, subscription)
+    } else {
+      await context.subscribe(subscription)
+    }
+    const events = rows.length > 0 ? MORE_EVENTS : null
+    rows.push(
+      await drain(
+        context,
+        name,
+        'subscriber-router',
+        names.group('subscriber-router'),
+        names.enriched,
+        events,
+      ),
+    )
   }
   return rows
 }
