@@ -40,7 +40,7 @@ export async function openBenchContext(stateDir: string, say: (text: string) => 
   say('Starting the engines.')
   const [kafka, s3, clickhouse] = await Promise.all([
     startKafka({ stateDir: join(stateDir, 'kafka'), port: await freePort() }),
-    startS3Proxy({ stateDir: join(stateDir, 's3'), port: await freePort() }),
+    startS3Proxy({ stateDir: join(stateDir, 's3'), port: await freePort(), buckets: ['millrace'] }),
     startClickHouse({ stateDir: join(stateDir, 'clickhouse'), port: await freePort() }),
   ])
   const environment = {

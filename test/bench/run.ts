@@ -13,14 +13,18 @@ import { benchEndToEnd } from './rows-end-to-end.ts'
  * `test/bench/latest.json`. Each row works on what the row before left in the topics. Times on a shared machine are
  * noisy: compare ratios within one run, and CPU rather than time.
  */
-const ROWS: readonly ((context: BenchContext) => Promise<readonly BenchRow[]>)[] = [
-  benchCollector,
-  benchEnricher,
-  benchRouter,
-  benchS3Sink,
-  benchClickHouseSink,
-  benchEndToEnd,
-]
+const ROWS: Readonly<Record<string, (context: BenchContext) => Promise<readonly BenchRow[]>>> = {
+  collector: benchCollector,
+  enricher: benchEnricher,
+  router: benchRouter,
+  s3: benchS3Sink,
+  clickhouse: benchClickHouseSink,
+  'end-to-end': benchEndToEnd,
+}
+/** Named as arguments: only these, after the two that fill the topics. */
+const wanted = process.argv.slice(2)
+const isWanted = (name: string) =>
+  wanted.length === 0 || wanted.includes(name) || name === 'collector' || name === 'enricher'
 
 const latestFile = join(import.meta.dirname, 'latest.json')
 const baselineFile = join(import.meta.dirname, 'baseline.json')
@@ -29,7 +33,8 @@ const stateDir = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
 const context = await openBenchContext(stateDir, (text) => process.stderr.write(`${text}\n`))
 const rows: BenchRow[] = []
 try {
-  for (const measure of ROWS) rows.push(...(await measure(context)))
+  for (const [name, measure] of Object.entries(ROWS))
+    if (isWanted(name)) rows.push(...(await measure(context)))
 } finally {
   await context.close()
   rmSync(stateDir, { recursive: true, force: true })
