@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { LRUCache } from 'lru-cache'
 import { Reader, type Response } from 'maxmind'
 import { DependencyError } from '../core/runtime/errors.ts'
 import { type Geo, geoFromRecord, NO_GEO } from './enrichments/geo.ts'
@@ -78,10 +79,14 @@ async function versionOf(path: string): Promise<string> {
   }
 }
 
+/** One visitor's events come together: most look-ups ask for an address that was just asked for. */
+const RECENT_ADDRESSES_MAX = 20_000
+
 async function load(path: string): Promise<GeoDatabase> {
   try {
     const bytes = await readFile(path)
     const reader = new Reader<Response>(bytes)
+    const recent = new LRUCache<string, Geo>({ max: RECENT_ADDRESSES_MAX })
     return {
       hash: hash('sha256', bytes, 'hex'),
       builtAt: reader.metadata.buildEpoch.getTime(),
@@ -89,8 +94,12 @@ async function load(path: string): Promise<GeoDatabase> {
         const address = plainAddress(ip)
         // An IPv4 tree has no place for longer addresses.
         if (address === null || (reader.metadata.ipVersion === 4 && address.includes(':'))) return NO_GEO
+        const known = recent.get(address)
+        if (known !== undefined) return known
         const record: unknown = reader.get(address)
-        return record === null ? NO_GEO : geoFromRecord(record)
+        const geo = record === null ? NO_GEO : geoFromRecord(record)
+        recent.set(address, geo)
+        return geo
       },
     }
   } catch (cause) {

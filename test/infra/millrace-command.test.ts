@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { STAGE_NODE_FLAGS } from '../../services/cli/stages.ts'
 
 const root = join(import.meta.dirname, '../..')
 let dir = ''
@@ -46,7 +47,8 @@ test('the toolchain’s Node goes before an older one on PATH', () => {
   fakeNode(join(dir, 'path'), 'v20.1.0')
   fakeNode(toolchain(), 'v24.21.0')
   const { stdout } = run(join(dir, 'checkout/bin/millrace'), ['run', 'two words'])
-  expect(stdout).toBe(`v24.21.0 threads=32 ${mainFile()} run two words\n`)
+  const flags = STAGE_NODE_FLAGS.join(' ')
+  expect(stdout).toBe(`v24.21.0 threads=32 ${flags} ${mainFile()} run two words\n`)
 })
 
 test('a recent Node on PATH is taken when there is no toolchain', () => {
@@ -81,4 +83,9 @@ test('the pinned Node is the one that the checks and package.json ask for', () =
   const pinned = /^NODE_VERSION=(\d+)\./m.exec(setup)?.[1]
   expect(manifest.engines.node).toBe(`>=${pinned}`)
   expect(readFileSync(join(root, 'infra/with-node.sh'), 'utf8')).toContain(`-ge ${pinned} ]`)
+})
+
+test('the command and the supervisor give stages the same heap', () => {
+  const command = readFileSync(join(import.meta.dirname, '../../bin/millrace'), 'utf8')
+  expect(command).toContain(`run) set -- ${STAGE_NODE_FLAGS.join(' ')} `)
 })

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { parseDuration } from '../../core/runtime/settings.ts'
 import { STAGE_SETTINGS } from '../../core/runtime/stage.ts'
-import { OPS_PORTS, type StageName } from '../stages.ts'
+import { OPS_PORTS, STAGE_NODE_FLAGS, type StageName } from '../stages.ts'
 import { startLoggedProcess } from './logged-process.ts'
 import { readyProblem } from './ready-probe.ts'
 import type { Unit } from './supervisor.ts'
@@ -40,7 +40,7 @@ export function stageUnits(options: {
     start: () =>
       startLoggedProcess({
         command: process.execPath,
-        args: [MAIN, 'run', ...names],
+        args: [...STAGE_NODE_FLAGS, MAIN, 'run', ...names],
         env: { ...env, MILLRACE_OPS_PORT: String(opsPort) },
         logFile: join(stateDir, 'logs', `${name}.log`),
         stopTimeoutMs,

@@ -17,17 +17,18 @@ export interface RangeDigest {
 /** @param srcBefore highest raw offset before the range */
 export function openRangeDigest(srcBefore: number): RangeDigest {
   const hash = createHash('sha256')
-  const frame = Buffer.alloc(20)
+  const frame = new Uint8Array(20)
+  const view = new DataView(frame.buffer)
   let rows = 0
   let bytes = 0
   let src = srcBefore
   return {
     add(records, index) {
       const value = records.value(index)
-      frame.writeDoubleLE(records.offset(index), 0)
-      frame.writeDoubleLE(records.timestamp(index), 8)
+      view.setFloat64(0, records.offset(index), true)
+      view.setFloat64(8, records.timestamp(index), true)
       // A tombstone is not the same as an empty value.
-      frame.writeInt32LE(value === null ? -1 : value.length, 16)
+      view.setInt32(16, value === null ? -1 : value.length, true)
       hash.update(frame)
       if (value !== null) {
         hash.update(value)
