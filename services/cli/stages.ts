@@ -49,8 +49,7 @@ export const OPS_PORTS: Readonly<Record<StageName, number>> = {
 
 /**
  * Node's own flags for a process that runs stages. Records pass through the heap and are garbage at once; without a
- * bound the heap grows into whatever memory the machine has before they are collected (measured: 2.8 GB where 0.6 GB
- * do, and more CPU in collecting). What is held for long (the ids of the dedupe window) lies outside of this heap.
+ * bound the heap grows into whatever memory the machine has before they are collected. What is held for long (the ids of the dedupe window) lies outside of this heap.
  * `bin/millrace` passes the same ones.
  */
 export const STAGE_NODE_FLAGS = ['--max-old-space-size=384', '--max-semi-space-size=16'] as const

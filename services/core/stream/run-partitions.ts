@@ -178,7 +178,9 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
   try {
     while (!signal.aborted) {
       for (const lane of lanes.values()) await lane.continueAtSeek()
-      const batches = await Promise.race([pollOrDoubt(), crash.promise])
+      // Not a race with the crash: a promise that never settles keeps what every race it took part in came to.
+      const batches = await pollOrDoubt()
+      if (crashed) await crash.promise
       for (const batch of batches) lanes.get(keyOf(batch))?.offer(batch)
     }
     await Promise.race([Promise.all([...lanes.values()].map((lane) => lane.stop('stopping'))), crash.promise])

@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, expect, test } from 'vitest'
-import type { GroupConsumer, Log, TopicPartition } from '../../../services/core/kafka/log.ts'
+import type { GroupConsumer, Log, RecordBatch, TopicPartition } from '../../../services/core/kafka/log.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { Health } from '../../../services/core/runtime/health.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
@@ -446,4 +448,28 @@ test('stopping finishes the batch under way, drops the queue and leaves the grou
   run('w')
   await clock.advance(300)
   expect(effects).toEqual(['v0 start', 'v0 a,b', 'v0 stop stopping', 'w0 start', 'w0 c,d'])
+})
+
+test('a processed batch is not kept: memory does not grow with what went through', async () => {
+  const { clock, produce, run } = await createWorld()
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const seen: WeakRef<RecordBatch>[] = []
+  run('w', () => {}, {
+    createWorker: () => ({
+      start: async () => 0,
+      process: async (batch) => void seen.push(new WeakRef(batch)),
+      tick: async () => {},
+      stop: async () => {},
+    }),
+  })
+  for (let n = 0; n < 20; n++) {
+    await produce(0, String(n))
+    await clock.advance(200)
+  }
+  await settle()
+  collectGarbage()
+  expect(seen).toHaveLength(20)
+  // The last one or two may still be in somebody's hands.
+  expect(seen.filter((batch) => batch.deref() !== undefined).length).toBeLessThan(5)
 })
