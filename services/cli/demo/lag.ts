@@ -1,4 +1,4 @@
-import type { CommittedPosition, Log } from '../../core/kafka/log.ts'
+import type { CommittedPosition, Log, Position } from '../../core/kafka/log.ts'
 import { isDependencyError } from '../../core/runtime/errors.ts'
 
 /** A consuming stage, as the broker knows it. */
@@ -16,15 +16,12 @@ export interface Lag {
 }
 
 /** How far a consumer is behind the end of its topic. Cheap: two requests. */
-export async function lagOf(log: Log, { name, group, topic }: Consumption): Promise<Lag> {
-  const ranges = await log.admin.offsetRanges(topic, 'read_committed')
-  const positions = await stablePositions(log, group, topic)
-  const committed = new Map(positions?.map(({ partition, offset }) => [partition, offset]))
-  const offsets = ranges.reduce(
-    (sum, { partition, start, end }) => sum + end - Math.max(start, committed.get(partition) ?? 0),
-    0,
-  )
-  return { name, offsets }
+export async function lagOf(log: Log, consumption: Consumption): Promise<Lag> {
+  const { partitions } = await progressOf(log, consumption)
+  return {
+    name: consumption.name,
+    offsets: partitions.reduce((sum, { offset, end }) => sum + end - offset, 0),
+  }
 }
 
 /**
@@ -33,19 +30,10 @@ export async function lagOf(log: Log, { name, group, topic }: Consumption): Prom
  *
  * @param idleMs how long to wait for a record that may be there
  */
-export async function isDrained(log: Log, { group, topic }: Consumption, idleMs: number): Promise<boolean> {
-  const ranges = await log.admin.offsetRanges(topic, 'read_committed')
-  const positions = await stablePositions(log, group, topic)
-  if (positions === null) return false
-  const committed = new Map(positions.map(({ partition, offset }) => [partition, offset]))
-  const behind = ranges
-    .map(({ partition, start, end }) => ({
-      topic,
-      partition,
-      end,
-      offset: Math.max(start, committed.get(partition) ?? 0),
-    }))
-    .filter(({ offset, end }) => offset < end)
+export async function isDrained(log: Log, consumption: Consumption, idleMs: number): Promise<boolean> {
+  const { partitions, isStable } = await progressOf(log, consumption)
+  if (!isStable) return false
+  const behind = partitions.filter(({ offset, end }) => offset < end)
   if (behind.length === 0) return true
   const reader = await log.openReader(behind)
   try {
@@ -58,6 +46,26 @@ export async function isDrained(log: Log, { group, topic }: Consumption, idleMs:
   } finally {
     await reader.close()
   }
+}
+
+interface Progress {
+  /** Where the consumer goes on in each partition, and where that ends. */
+  readonly partitions: readonly (Position & { readonly end: number })[]
+  /** False while the broker does not tell where the consumer stands; it then counts as standing at the beginning. */
+  readonly isStable: boolean
+}
+
+async function progressOf(log: Log, { group, topic }: Consumption): Promise<Progress> {
+  const ranges = await log.admin.offsetRanges(topic, 'read_committed')
+  const positions = await stablePositions(log, group, topic)
+  const committed = new Map(positions?.map(({ partition, offset }) => [partition, offset]))
+  const partitions = ranges.map(({ partition, start, end }) => ({
+    topic,
+    partition,
+    end,
+    offset: Math.max(start, committed.get(partition) ?? 0),
+  }))
+  return { partitions, isStable: positions !== null }
 }
 
 /** Null while the broker does not tell: a transaction that moves them is open, or the group is not there yet. */
