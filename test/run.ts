@@ -64,19 +64,7 @@ async function check(name: string, args: readonly string[]): Promise<Count> {
   return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
-/**
- * The files that were under way when a test process died, when nothing else went wrong; null otherwise. The native
- * Kafka client has been seen to take its process along (SIGSEGV) while a test asked for offsets under load.
- */
-function filesOfDeadProcess({ failed, faults }: Summary): readonly string[] | null {
-  const died = (fault: string) =>
-    fault.endsWith(': never finished') || fault.includes('Worker forks emitted error')
-  if (faults.length === 0 || failed !== faults.length || !faults.every(died)) return null
-  const files = new Set(faults.flatMap((fault) => /^(test\/\S+\.test\.ts) > /.exec(fault)?.[1] ?? []))
-  return files.size > 0 ? [...files] : null
-}
-
-async function tests(args: readonly string[], isRepeated = false): Promise<Count> {
+async function tests(args: readonly string[]): Promise<Count> {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-test-'))
   stateDirs.add(dir)
   const file = join(dir, 'summary.json')
@@ -89,14 +77,6 @@ async function tests(args: readonly string[], isRepeated = false): Promise<Count
   removeState(dir)
   if (!summary) return { passed: 0, failed: 1 }
   const { passed, failed } = summary
-  const died = isRepeated ? null : filesOfDeadProcess(summary)
-  if (died) {
-    process.stdout.write(
-      `A test process died in ${died.join(', ')}: run once more, and counted by what comes then.\n`,
-    )
-    const again = await tests(died, true)
-    return { passed: passed + again.passed, failed: again.failed }
-  }
   return { passed, failed: status === 0 || failed > 0 ? failed : 1 }
 }
 

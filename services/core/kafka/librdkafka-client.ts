@@ -1,4 +1,4 @@
-import rdkafka, { type Message } from '@confluentinc/kafka-javascript'
+import rdkafka from '@confluentinc/kafka-javascript'
 import { DependencyError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
@@ -20,23 +20,18 @@ export type NativePosition = TopicPartition & { offset: number; metadata?: strin
 export interface NativeConsumer extends NativeClient {
   subscribe(topics: string[]): void
   unsubscribe(): void
-  assign(positions: NativePosition[]): void
   incrementalAssign(positions: NativePosition[]): void
   incrementalUnassign(partitions: TopicPartition[]): void
   assignmentLost(): boolean
-  consume(count: number, done: (error: NativeError | null, messages: Message[]) => void): void
+  consume(count: number, done: (error: NativeError | null, messages: unknown) => void): void
   setDefaultConsumeTimeout(ms: number): void
-  setDefaultIsTimeoutOnlyForFirstMessage(only: boolean): void
   pause(partitions: TopicPartition[]): void
-  resume(partitions: TopicPartition[]): void
-  seek(position: NativePosition, timeoutMs: number, done: (error: NativeError | null) => void): void
   committed(
     partitions: TopicPartition[],
     timeoutMs: number,
     done: (error: NativeError | null, answer: (NativePosition | Error)[]) => void,
   ): void
   commitCb(positions: NativePosition[], done: (error: NativeError | null) => void): void
-  getWatermarkOffsets(topic: string, partition: number): { lowOffset: number; highOffset: number }
   disconnect(done: () => void): void
 }
 

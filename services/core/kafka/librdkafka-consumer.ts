@@ -1,13 +1,11 @@
-import type { Message } from '@confluentinc/kafka-javascript'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DependencyError, isDependencyError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 import { createAssignment } from './librdkafka-assignment.ts'
-import { recordBatch } from './librdkafka-batch.ts'
 import {
   connect,
   connectionConfig,
-  type NativeConfig,
   type NativeConsumer,
   type NativePosition,
   nativeCalls,
@@ -22,39 +20,12 @@ import {
   queryError,
 } from './librdkafka-errors.ts'
 import { checkMetadata, metadataText, nativeMetadata } from './librdkafka-metadata.ts'
-import type { GroupConsumer, GroupConsumerOptions, RecordBatch, TopicPartition } from './log.ts'
+import type { GroupConsumer, GroupConsumerOptions, Position, TopicPartition } from './log.ts'
+import { openCluster } from './wire/cluster.ts'
+import { createFetcher, fetcherOptions } from './wire/fetcher.ts'
 
-/** A native poll holds a thread and keeps seeks and rebalances waiting; several short ones make up a long one. */
+/** Longest native poll, ms: it holds a thread and keeps answers to rebalances waiting. */
 const POLL_SLICE_MS = 100
-
-/** Seeking only moves the client's own position; it waits for a thread, not for the network. */
-const SEEK_TIMEOUT_MS = 10_000
-
-/** What every consuming client fetches with. */
-export function fetchConfig(
-  settings: KafkaSettings,
-  clientId: string,
-  prefetchBytesMax: number,
-): NativeConfig {
-  return {
-    ...connectionConfig(settings, clientId),
-    'isolation.level': 'read_committed',
-    'enable.auto.commit': false,
-    'enable.auto.offset.store': false,
-    // A position that the topic no longer holds is an error to be told, never a silent jump.
-    'auto.offset.reset': 'error',
-    'queued.max.messages.kbytes': Math.max(1, Math.ceil(prefetchBytesMax / 1024)),
-    'queued.min.messages': 100_000,
-    'fetch.wait.max.ms': 100,
-    // A fetch that is under way counts towards the prefetch as well.
-    'fetch.max.bytes': Math.max(prefetchBytesMax, settings.kafkaRecordBytesMax),
-    'max.partition.fetch.bytes': Math.min(
-      Math.max(1024 * 1024, settings.kafkaRecordBytesMax),
-      Math.max(prefetchBytesMax, settings.kafkaRecordBytesMax),
-    ),
-    'fetch.queue.backoff.ms': 20,
-  }
-}
 
 export interface LibrdkafkaConsumer {
   readonly consumer: GroupConsumer
@@ -63,9 +34,11 @@ export interface LibrdkafkaConsumer {
 }
 
 /**
- * A member of a consumer group on librdkafka: cooperative assignment with explicit start offsets, manual commits,
- * read_committed. Rebalances are answered from here rather than by the client, so that nothing is consumed before
- * `onAssigned` resolved and nothing is given up before `onRevoked` did.
+ * A member of a consumer group: librdkafka is the member (cooperative assignment, heartbeats, commits), and the
+ * records come from a fetcher of our own, as byte ranges. To the native client every partition is paused.
+ *
+ * Rebalances are answered from here rather than by the client, so that nothing is consumed before `onAssigned`
+ * resolved and nothing is given up before `onRevoked` did.
  */
 export async function openLibrdkafkaConsumer(
   settings: KafkaSettings,
@@ -74,10 +47,15 @@ export async function openLibrdkafkaConsumer(
 ): Promise<LibrdkafkaConsumer> {
   const calls = nativeCalls('consumer')
   const assignment = createAssignment()
+  const fetcher = createFetcher(
+    openCluster(settings, options.clientId),
+    fetcherOptions(options.prefetchBytesMax),
+    logger,
+  )
   let failure: unknown = null
   let rebalancing: Promise<void> = Promise.resolve()
   let closing: Promise<void> | null = null
-  /** Native polls, seeks and assignments one at a time, so that a poll never spans a change of position. */
+  /** Native polls and answers to rebalances one at a time. */
   let turn: Promise<unknown> = Promise.resolve()
 
   function inTurn<T>(body: () => Promise<T>): Promise<T> {
@@ -87,7 +65,9 @@ export async function openLibrdkafkaConsumer(
   }
 
   const native: NativeConsumer = newConsumer({
-    ...fetchConfig(settings, options.clientId, options.prefetchBytesMax),
+    ...connectionConfig(settings, options.clientId),
+    'enable.auto.commit': false,
+    'enable.auto.offset.store': false,
     'group.id': options.groupId,
     'partition.assignment.strategy': 'cooperative-sticky',
     'session.timeout.ms': options.sessionTimeoutMs,
@@ -100,42 +80,47 @@ export async function openLibrdkafkaConsumer(
         return
       }
       const lost = native.assignmentLost()
-      assignment.beginRevocation(plain, lost)
+      stop(plain, lost)
       rebalancing = rebalancing.then(() => revoke(plain, lost))
     },
   })
-  await connect(native, settings, logger, (error) => {
-    failure ??= queryError('Consuming', error)
-  })
-  native.setDefaultIsTimeoutOnlyForFirstMessage(true)
+  try {
+    await connect(native, settings, logger, (error) => {
+      failure ??= queryError('Consuming', error)
+    })
+  } catch (error) {
+    await fetcher.close()
+    throw error
+  }
+  native.setDefaultConsumeTimeout(POLL_SLICE_MS)
   native.subscribe([...options.topics])
 
   async function assign(partitions: readonly TopicPartition[]): Promise<void> {
     // The client wants an answer to every event; one that changes nothing is nobody else's business.
     if (partitions.length === 0 || closing) return answer(() => native.incrementalAssign([]))
     assignment.begin(partitions)
-    // Without a start, a partition is assigned at its end and never handed out: the client needs its answer.
-    let start: NativePosition[] = partitions.map((each) => ({ ...each, offset: OFFSET_END }))
-    let active = false
+    let starts: readonly Position[] = []
     try {
       const positions = await options.onAssigned(partitions, consumer)
-      start = partitions.map((each) => {
-        const position = positions.find((p) => p.topic === each.topic && p.partition === each.partition)
-        if (!position) throw new Error(`onAssigned gave no start for ${each.topic}/${each.partition}.`)
-        return { ...each, offset: position.offset }
+      starts = partitions.map(({ topic, partition }) => {
+        const start = positions.find((each) => each.topic === topic && each.partition === partition)
+        if (!start) throw new Error(`onAssigned gave no start for ${topic}/${partition}.`)
+        return { topic, partition, offset: start.offset }
       })
-      active = true
     } catch (error) {
       failure ??= error
       assignment.end(partitions, false)
     }
     await answer(() => {
-      native.incrementalAssign(start)
-      if (!active) return
+      // Where the client itself would start is of no account: it never fetches.
+      native.incrementalAssign(partitions.map((each) => ({ ...each, offset: OFFSET_END })))
+      native.pause([...partitions])
+      if (starts.length === 0) return
       const paused = assignment.activate(partitions)
-      if (paused.length > 0) native.pause(paused)
+      fetcher.add(starts.filter((start) => assignment.isActive(start)))
+      fetcher.pause(paused)
     })
-    if (!active) void close()
+    if (starts.length === 0) void close()
   }
 
   /** Tells the client what became of a rebalance event, between two polls. */
@@ -150,9 +135,13 @@ export async function openLibrdkafkaConsumer(
     })
   }
 
+  /** From here on nothing of these is handed out. */
+  function stop(partitions: readonly TopicPartition[], lost: boolean): void {
+    assignment.beginRevocation(partitions, lost)
+    fetcher.remove(partitions)
+  }
+
   async function revoke(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
-    // The client would remember a pause, and a later assignment of the same partition would never fetch.
-    consumer.resume(partitions)
     await giveUp(partitions, lost)
     await answer(() => native.incrementalUnassign([...partitions]))
   }
@@ -169,19 +158,22 @@ export async function openLibrdkafkaConsumer(
     await inTurn(async () => assignment.end(held, lost))
   }
 
-  /** @returns records, none on a passing problem: the client mends that by itself and says so in its log */
-  function consumeSlice(waitMs: number): Promise<readonly Message[]> {
-    return inTurn(async () => {
-      native.setDefaultConsumeTimeout(waitMs)
-      try {
-        return await calls.run<Message[]>((done) => native.consume(options.pollRecordsMax, done))
-      } catch (cause) {
-        if (isDependencyError(cause)) throw cause
+  let isServing = false
+  /** Lets the native client do what a member must, beside what is going on here. */
+  function serveGroup(): void {
+    if (isServing) return
+    isServing = true
+    inTurn(() => calls.run<unknown>((done) => native.consume(1, done)))
+      .catch((cause: unknown) => {
+        if (isDependencyError(cause)) return
         const error = cause as NativeError
-        if (permanentCode(error.code) === null && !isFenced(error) && !error.isFatal) return []
-        throw queryError(`Consuming ${options.topics.join(', ')}`, error)
-      }
-    })
+        // Passing problems are mended by the client, which says so in its log.
+        if (permanentCode(error.code) === null && !isFenced(error) && !error.isFatal) return
+        failure ??= queryError(`Consuming ${options.topics.join(', ')}`, error)
+      })
+      .finally(() => {
+        isServing = false
+      })
   }
 
   async function close(): Promise<void> {
@@ -189,8 +181,9 @@ export async function openLibrdkafkaConsumer(
       await rebalancing
       // Served while the client still works: whoever gives up a partition commits.
       const last = assignment.held()
-      assignment.beginRevocation(last, false)
+      stop(last, false)
       await giveUp(last, false)
+      await fetcher.close()
       await calls.close()
       native.unsubscribe()
       await new Promise<void>((resolve) => native.disconnect(resolve))
@@ -205,50 +198,39 @@ export async function openLibrdkafkaConsumer(
     },
     assigned: (partition) => assignment.has(partition),
 
-    async poll(): Promise<readonly RecordBatch[]> {
+    async poll() {
       const deadline = performance.now() + options.pollWaitMs
+      // Sockets and timers get their turn even when there is always something to hand out.
+      await nextTurn()
       for (;;) {
         if (failure !== null) throw failure
         if (closing) throw new DependencyError('kafka', 'unavailable', 'The consumer is closed.')
-        const ready = assignment.take(options.pollRecordsMax)
-        if (ready.length > 0) return ready.map(recordBatch)
-        const leftMs = Math.max(0, deadline - performance.now())
-        assignment.add(await consumeSlice(Math.min(POLL_SLICE_MS, Math.ceil(leftMs))))
-        if (leftMs === 0) {
-          if (failure !== null) throw failure
-          return assignment.take(options.pollRecordsMax).map(recordBatch)
-        }
+        serveGroup()
+        const batches = fetcher.take(options.pollRecordsMax)
+        const leftMs = deadline - performance.now()
+        if (batches.length > 0 || leftMs <= 0) return batches
+        await fetcher.ready(Math.min(POLL_SLICE_MS, Math.ceil(leftMs)))
       }
     },
 
     pause(partitions) {
-      const changed = assignment.pause(partitions)
-      if (changed.length > 0 && !calls.closed) native.pause(changed)
+      assignment.setPaused(partitions, true)
+      fetcher.pause(partitions)
     },
     resume(partitions) {
-      const changed = assignment.resume(partitions)
-      if (changed.length > 0 && !calls.closed) native.resume(changed)
+      assignment.setPaused(partitions, false)
+      fetcher.resume(partitions)
     },
 
-    seek(position) {
-      const moved = assignment.beginSeek(position)
-      return inTurn(async () => {
-        try {
-          if (moved === null || !assignment.has(position))
-            throw new DependencyError(
-              'kafka',
-              'not_assigned',
-              `${position.topic}/${position.partition} is not assigned to this process.`,
-            )
-          await calls.run<void>((done) =>
-            native.seek({ ...position }, SEEK_TIMEOUT_MS, (error) => done(error, undefined)),
-          )
-        } catch (error) {
-          throw queryError(`Seeking ${position.topic}/${position.partition} to ${position.offset}`, error)
-        } finally {
-          moved?.()
-        }
-      })
+    async seek(position) {
+      if (!assignment.has(position))
+        throw new DependencyError(
+          'kafka',
+          'not_assigned',
+          `${position.topic}/${position.partition} is not assigned to this process.`,
+        )
+      // One that starts or leaves is not being fetched.
+      if (assignment.isActive(position)) fetcher.add([position])
     },
 
     async committed(partitions) {
@@ -301,15 +283,7 @@ export async function openLibrdkafkaConsumer(
       }
     },
 
-    endOffset(partition) {
-      if (calls.closed) return null
-      try {
-        const { highOffset } = native.getWatermarkOffsets(partition.topic, partition.partition)
-        return highOffset < 0 ? null : highOffset
-      } catch {
-        return null // Nothing was fetched yet.
-      }
-    },
+    endOffset: (partition) => fetcher.endOffset(partition),
 
     close,
   }

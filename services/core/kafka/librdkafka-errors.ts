@@ -69,7 +69,7 @@ export function isFenced(error: NativeError): boolean {
 /** For questions and for requests that may simply be asked again. */
 export function queryError(doing: string, cause: unknown): DependencyError {
   if (isDependencyError(cause)) return cause
-  const error = cause as NativeError
+  const error = clientError(cause)
   const code =
     permanentCode(error.code) ??
     (isFenced(error) ? 'fenced' : TIMEOUT.has(error.code) ? 'timeout' : 'unavailable')
@@ -79,12 +79,18 @@ export function queryError(doing: string, cause: unknown): DependencyError {
 /** For what changes something: without a clear refusal it may have happened. */
 export function effectError(doing: string, cause: unknown): DependencyError {
   if (isDependencyError(cause)) return cause
-  const error = cause as NativeError
+  const error = clientError(cause)
   return dependencyError(
     isFenced(error) ? 'fenced' : (permanentCode(error.code) ?? 'outcome_unknown'),
     doing,
     error,
   )
+}
+
+/** @throws what is no client's error: a bug of ours must not pass for a problem of Kafka's */
+function clientError(cause: unknown): NativeError {
+  if (typeof (cause as NativeError).code !== 'number') throw cause
+  return cause as NativeError
 }
 
 function dependencyError(code: DependencyErrorCode, doing: string, error: NativeError): DependencyError {

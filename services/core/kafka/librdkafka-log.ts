@@ -1,14 +1,14 @@
 import type { Logger } from '../runtime/logger.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
-import { openLibrdkafkaAdmin } from './librdkafka-admin.ts'
 import { type LibrdkafkaConsumer, openLibrdkafkaConsumer } from './librdkafka-consumer.ts'
 import { openLibrdkafkaProducer } from './librdkafka-producer.ts'
-import { openLibrdkafkaReader } from './librdkafka-reader.ts'
 import {
   openLibrdkafkaTransactionalProducer,
   type WithNativeConsumer,
 } from './librdkafka-transactional-producer.ts'
 import type { GroupConsumer, Log } from './log.ts'
+import { openAdmin } from './wire/admin.ts'
+import { openReader } from './wire/reader.ts'
 
 /**
  * The log on a real Kafka cluster, through librdkafka.
@@ -16,7 +16,7 @@ import type { GroupConsumer, Log } from './log.ts'
  * @throws DependencyError from each member as the port says; opening itself asks nothing of the cluster
  */
 export async function openKafkaLog(settings: KafkaSettings, logger: Logger): Promise<Log> {
-  const admin = openLibrdkafkaAdmin(settings, logger)
+  const admin = openAdmin(settings)
   const open = new Set<{ close(): Promise<void> }>()
   const natives = new WeakMap<GroupConsumer, LibrdkafkaConsumer>()
 
@@ -46,7 +46,7 @@ export async function openKafkaLog(settings: KafkaSettings, logger: Logger): Pro
       natives.set(own.consumer, own)
       return track(own.consumer)
     },
-    openReader: async (positions) => track(await openLibrdkafkaReader(settings, positions, logger)),
+    openReader: async (positions) => track(openReader(settings, positions, logger)),
     admin,
     async close() {
       await Promise.all([...open].map((client) => client.close()))

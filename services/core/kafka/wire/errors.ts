@@ -1,0 +1,55 @@
+/** A broker's refusal: an error code of Kafka's protocol (https://kafka.apache.org/protocol#protocol_error_codes). */
+export class BrokerError extends Error {
+  readonly code: number
+
+  constructor(code: number, detail?: string | null) {
+    super(detail || NAMES.get(code) || 'the broker refused')
+    this.name = 'BrokerError'
+    this.code = code
+  }
+}
+
+/** What operators meet, in words; other codes are told by their number. */
+const NAMES: ReadonlyMap<number, string> = new Map([
+  [1, 'the offset is not there any more, or not yet'],
+  [3, 'no such topic or partition'],
+  [6, 'another broker leads the partition'],
+  [7, 'the request timed out'],
+  [15, 'the coordinator is not available'],
+  [16, 'another broker coordinates the group'],
+  [17, 'the topic’s name is not allowed'],
+  [29, 'no permission for the topic'],
+  [30, 'no permission for the group'],
+  [31, 'no permission for the cluster'],
+  [37, 'the number of partitions is not allowed'],
+  [38, 'fewer brokers than replicas'],
+  [40, 'a topic setting is not allowed'],
+  [42, 'the request is not valid'],
+  [44, 'a policy of the cluster forbids it'],
+  [58, 'wrong user or password'],
+])
+
+export const CODES = {
+  UNKNOWN_TOPIC_OR_PARTITION: 3,
+  LEADER_NOT_AVAILABLE: 5,
+  NOT_LEADER_OR_FOLLOWER: 6,
+  REPLICA_NOT_AVAILABLE: 9,
+  TOPIC_ALREADY_EXISTS: 36,
+  KAFKA_STORAGE_ERROR: 56,
+  GROUP_ID_NOT_FOUND: 69,
+  FENCED_LEADER_EPOCH: 74,
+  UNKNOWN_LEADER_EPOCH: 75,
+  OFFSET_NOT_AVAILABLE: 78,
+} as const
+
+/** The partition is led elsewhere, or its leader is not ready: asking the cluster who leads it now puts it right. */
+export const LEADER_MOVED: ReadonlySet<number> = new Set([
+  CODES.UNKNOWN_TOPIC_OR_PARTITION,
+  CODES.LEADER_NOT_AVAILABLE,
+  CODES.NOT_LEADER_OR_FOLLOWER,
+  CODES.REPLICA_NOT_AVAILABLE,
+  CODES.KAFKA_STORAGE_ERROR,
+  CODES.FENCED_LEADER_EPOCH,
+  CODES.UNKNOWN_LEADER_EPOCH,
+  CODES.OFFSET_NOT_AVAILABLE,
+])
