@@ -9,6 +9,7 @@ import type {
   ProduceRecord,
   RecordBatch,
   TopicPartition,
+  TransactionalProducer,
 } from '../../services/core/kafka/log.ts'
 
 export interface LogUnderTest {
@@ -313,6 +314,42 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         )
         expect(found.filter((value) => value.startsWith('good'))).toEqual(committed)
         expect(found.filter((value) => !value.startsWith('good'))).toEqual(numbered('plain ', 3))
+      })
+
+      test('transactions that end in another order than they began show only what was committed', async () => {
+        const topic = await newTopic()
+        const producers = await Promise.all(
+          ['outer', 'inner', 'kept'].map((name) => newTransactional(`${topic}-${name}`)),
+        )
+        const [outer, inner, kept] = producers as [
+          TransactionalProducer,
+          TransactionalProducer,
+          TransactionalProducer,
+        ]
+        let written = 0
+        for (let round = 0; round < 3; round++) {
+          for (const [producer, value] of [
+            [outer, 'aborted, first to begin'],
+            [inner, 'aborted, first to end'],
+            [kept, `kept ${round}`],
+          ] as const) {
+            await producer.begin()
+            await producer.send(records(topic, [value]))
+            written++
+            await until(
+              'it is in the log',
+              async () => (await endOf(topic, 'read_uncommitted')) >= written,
+              soon,
+            )
+          }
+          await inner.abort()
+          await outer.abort()
+          await kept.commit()
+          written = await settledEnd(topic)
+        }
+        expect(valuesOf(await readTo({ topic, partition: 0, offset: 0 }, written))).toEqual(
+          numbered('kept ', 3),
+        )
       })
 
       test('an open transaction holds back its own records and everything after them', async () => {

@@ -44,7 +44,7 @@ export interface AbortedTransaction {
 /** The answer for one partition: whole record batches, perhaps a cut one at the end, and whose records do not count. */
 export interface FetchedRecords {
   readonly bytes: Buffer
-  /** In the order of `firstOffset`. */
+  /** In any order: brokers name them by when they ended. */
   readonly aborted: readonly AbortedTransaction[]
 }
 
@@ -173,6 +173,7 @@ export class RecordColumns implements RecordBatch {
 export class RecordsReader {
   readonly #bytes: Buffer
   readonly #from: number
+  /** By `firstOffset`. */
   readonly #aborted: readonly AbortedTransaction[]
   #abortedSeen = 0
   /** Producers whose transaction is known to have been aborted, until their marker comes. */
@@ -189,7 +190,7 @@ export class RecordsReader {
   constructor({ bytes, aborted }: FetchedRecords, from: number) {
     this.#bytes = bytes
     this.#from = from
-    this.#aborted = aborted
+    this.#aborted = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset)
   }
 
   /**
