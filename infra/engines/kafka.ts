@@ -17,6 +17,16 @@ export interface KafkaOptions {
   /** The controller listens on the port after it. Below 32768, or an outgoing connection may take it. */
   readonly port: number
   readonly heapMb?: number
+  /** A second listener that wants TLS and a sign-in (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512). */
+  readonly secured?: SecuredListener
+}
+
+export interface SecuredListener {
+  readonly port: number
+  /** Private key and certificate for localhost. */
+  readonly pemFile: string
+  readonly user: string
+  readonly password: string
 }
 
 const CLUSTER_ID = 'bWlsbHJhY2Uta2Fma2EtMQ'
@@ -28,7 +38,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaEngine> {
   const dataDir = join(stateDir, 'data')
   mkdirSync(dataDir, { recursive: true })
   const properties = join(stateDir, 'server.properties')
-  writeFileSync(properties, serverProperties(port, dataDir))
+  writeFileSync(properties, serverProperties(port, dataDir, options.secured))
   const java = (main: string, args: readonly string[]) => [
     `-Xmx${options.heapMb ?? 512}m`,
     '-XX:+UseSerialGC',
@@ -40,14 +50,17 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaEngine> {
     ...args,
   ]
   if (!existsSync(join(dataDir, 'meta.properties'))) {
-    await formatStorage(java('kafka.tools.StorageTool', ['format', '-t', CLUSTER_ID, '-c', properties]))
+    const users = options.secured ? scramUsers(options.secured) : []
+    await formatStorage(
+      java('kafka.tools.StorageTool', ['format', '-t', CLUSTER_ID, '-c', properties, ...users]),
+    )
   }
   const engine = await startEngine({
     name: 'kafka',
     command: 'java',
     args: java('kafka.Kafka', [properties]),
     stateDir,
-    ports: [port, port + 1],
+    ports: [port, port + 1, ...(options.secured ? [options.secured.port] : [])],
     // The broker opens its port once it is registered and unfenced. After a kill it first recovers its log.
     ready: () => kafkaAnswers(port),
     readyTimeoutMs: 60_000,
@@ -69,16 +82,24 @@ async function formatStorage(args: readonly string[]): Promise<void> {
   }
 }
 
-function serverProperties(port: number, dataDir: string): string {
+function scramUsers({ user, password }: SecuredListener): string[] {
+  return ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+    '--add-scram',
+    `${mechanism}=[name=${user},password=${password}]`,
+  ])
+}
+
+function serverProperties(port: number, dataDir: string, secured: SecuredListener | undefined): string {
+  const second = secured ? `,SECURED://127.0.0.1:${secured.port}` : ''
   return `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${port + 1}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${port + 1}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${port + 1}${second}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port}${second.replace('127.0.0.1', 'localhost')}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs=${dataDir}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL
+${secured ? securedProperties(secured) : ''}log.dirs=${dataDir}
 num.partitions=6
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -90,5 +111,18 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.min.session.timeout.ms=1000
+`
+}
+
+function securedProperties({ pemFile, user, password }: SecuredListener): string {
+  const of = 'listener.name.secured'
+  const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule required;'
+  const plain = `org.apache.kafka.common.security.plain.PlainLoginModule required user_${user}="${password}";`
+  return `${of}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+${of}.plain.sasl.jaas.config=${plain}
+${of}.scram-sha-256.sasl.jaas.config=${scram}
+${of}.scram-sha-512.sasl.jaas.config=${scram}
+${of}.ssl.keystore.type=PEM
+${of}.ssl.keystore.location=${pemFile}
 `
 }

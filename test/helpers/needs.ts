@@ -43,6 +43,10 @@ const NEEDS = {
     words: 'kcat (Debian: apt-get install kcat; macOS: brew install kcat)',
     there: () => outputOf('kcat', ['-V']) !== null,
   },
+  openssl: {
+    words: 'the openssl command (Debian: apt-get install openssl; macOS: brew install openssl)',
+    there: () => outputOf('openssl', ['version']) !== null,
+  },
   go: {
     words: 'Go (Debian: apt-get install golang; macOS: brew install go)',
     there: () => outputOf('go', ['version']) !== null,
