@@ -6,7 +6,7 @@ import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sd
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listKeys } from '../../services/cli/demo/delivery-reader.ts'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
-import { countRun, drain, sampleManifests } from '../../services/cli/demo/demo-steps.ts'
+import { arrivals, countRun, sampleManifests } from '../../services/cli/demo/demo-steps.ts'
 import { type SentTraffic, sendDemoTraffic } from '../../services/cli/demo/demo-traffic.ts'
 import type { Reconciliation } from '../../services/cli/demo/reconcile.ts'
 import { STAGE_NAMES } from '../../services/cli/stages.ts'
@@ -61,8 +61,8 @@ async function table({
   sent: SentTraffic
   before: ReadonlySet<string>
 }): Promise<Reconciliation> {
-  await drain(connections, never, () => {})
-  return countRun(connections, sent, before, () => {})
+  const arrived = arrivals(connections, never, () => {})
+  return countRun(connections, sent, before, arrived, () => {})
 }
 
 const faultsOf = ({ lines }: Reconciliation) => lines.flatMap((line) => line.faults)

@@ -10,6 +10,13 @@ import {
 import { countEvent, type Place } from './reconcile.ts'
 import { readTopicContent, type TopicContent, type TopicReading } from './topic-places.ts'
 
+/** Resolved when everything that was sent is in every place of that kind. */
+export interface Arrivals {
+  readonly topics: Promise<void>
+  readonly files: Promise<void>
+  readonly rows: Promise<void>
+}
+
 /** Where everything lies, and what was sent in this run. */
 export interface RunToCount {
   /** How often each event was acknowledged, as the sender saw it. */
@@ -23,7 +30,8 @@ export interface RunToCount {
   /** Manifests that lay there before this run. */
   readonly manifestsBefore: ReadonlySet<string>
   readonly clickhouse: ClickHouseAddress
-  /** Called with a few words whenever the next kind of place is read. */
+  readonly arrived: Arrivals
+  /** Called with a few words whenever another kind of place is read. */
   readonly onProgress: (what: string) => void
 }
 
@@ -34,29 +42,41 @@ export async function countPlaces(run: RunToCount): Promise<Place[]> {
   const topic = (name: string, withValues: boolean) =>
     readTopicContent({ ...run.reading, concerns }, topicPrefix + name, withValues)
 
-  run.onProgress('topics')
   const subscriptions = Object.entries(SAMPLE_SUBSCRIPTIONS)
-  const [enriched, rejected, ...subscribed] = (await Promise.all([
-    topic('events.enriched', true),
-    topic('events.rejected', true),
-    ...subscriptions.map(([id]) => topic(`sub.${id}`, false)),
-  ])) as [TopicContent, TopicContent, ...TopicContent[]]
-  const facts = enriched.values.map((value) => JSON.parse(value) as EnrichedFacts)
-
-  run.onProgress('files')
-  const deliveries = new Map<string, DeliveryContent>()
-  for (const id of [...Object.keys(SAMPLE_DELIVERIES), ...SAMPLE_REJECTED_DELIVERIES]) {
-    deliveries.set(
-      id,
-      await readDelivery(run.bucket, { id, prefix: id, before: run.manifestsBefore, concerns }),
-    )
+  const readTopics = async () => {
+    await run.arrived.topics
+    run.onProgress('topics')
+    return Promise.all([
+      topic('events.enriched', true),
+      topic('events.rejected', true),
+      ...subscriptions.map(([id]) => topic(`sub.${id}`, false)),
+    ]) as Promise<[TopicContent, TopicContent, ...TopicContent[]]>
   }
-
-  run.onProgress('ClickHouse')
-  const [rows, rejectedRows] = await Promise.all([
-    readClickHouseRows(run.clickhouse, 'events', concerns),
-    readClickHouseRows(run.clickhouse, 'rejected_events', concerns),
+  const readFiles = async () => {
+    await run.arrived.files
+    run.onProgress('files')
+    const deliveries = new Map<string, DeliveryContent>()
+    for (const id of [...Object.keys(SAMPLE_DELIVERIES), ...SAMPLE_REJECTED_DELIVERIES])
+      deliveries.set(
+        id,
+        await readDelivery(run.bucket, { id, prefix: id, before: run.manifestsBefore, concerns }),
+      )
+    return deliveries
+  }
+  const readRows = async () => {
+    await run.arrived.rows
+    run.onProgress('ClickHouse')
+    return Promise.all([
+      readClickHouseRows(run.clickhouse, 'events', concerns),
+      readClickHouseRows(run.clickhouse, 'rejected_events', concerns),
+    ])
+  }
+  const [[enriched, rejected, ...subscribed], deliveries, [rows, rejectedRows]] = await Promise.all([
+    readTopics(),
+    readFiles(),
+    readRows(),
   ])
+  const facts = enriched.values.map((value) => JSON.parse(value) as EnrichedFacts)
 
   const all = new Set(acknowledged.keys())
   const both = new Map(enriched.events)

@@ -1,12 +1,12 @@
 import { fetchJars } from '../../../infra/engines/jars.ts'
 import { systemClock } from '../../core/runtime/clock.ts'
-import { countPlaces } from './count-places.ts'
+import { type Arrivals, countPlaces } from './count-places.ts'
 import { listKeys, manifestsOf } from './delivery-reader.ts'
 import type { DemoConnections } from './demo-connections.ts'
 import { demoConsumers } from './demo-consumers.ts'
 import { DEMO_DATASETS, expectedRejected, type SentTraffic } from './demo-traffic.ts'
 import { SAMPLE_DELIVERIES, SAMPLE_REJECTED_DELIVERIES } from './entitlements.ts'
-import { isDrained, type Lag, lagOf } from './lag.ts'
+import { type Consumption, isDrained, type Lag, lagOf } from './lag.ts'
 import { type Reconciliation, reconcile } from './reconcile.ts'
 
 /** How long a reader waits for a record that may be there, ms. */
@@ -24,34 +24,46 @@ export async function sampleManifests({ bucket }: DemoConnections): Promise<Read
 }
 
 /**
- * Resolves when every consumer has committed past the last record, or soon after the signal aborts.
+ * Watches the consumers until each has committed past the last record, or until soon after the signal aborts. What the
+ * enricher writes is input of the others, so those count as finished only after it; files and rows then finish beside
+ * each other.
  *
  * @param onLag told who is behind, and by how much
- * @throws Error naming the consumer that does not finish
+ * @returns one promise per kind of place; they reject with an Error that names the consumer that does not finish
  */
-export async function drain(
+export function arrivals(
   { log, names }: DemoConnections,
   signal: AbortSignal,
   onLag: (lag: Lag) => void,
-): Promise<void> {
+): Arrivals {
   const deadline = systemClock.monotonic() + DRAIN_MAX_MS
-  for (const consumer of demoConsumers(names)) {
-    while (!signal.aborted && !(await isDrained(log, consumer, IDLE_MS))) {
-      onLag(await lagOf(log, consumer))
-      if (systemClock.monotonic() > deadline)
-        throw new Error(
-          `${consumer.name} did not finish within ${DRAIN_MAX_MS / 1000} s. Its log says why: .millrace/logs.`,
-        )
-      await systemClock.sleep(LOOK_EVERY_MS, signal)
+  async function drain(consumers: readonly Consumption[]): Promise<void> {
+    for (const consumer of consumers) {
+      while (!signal.aborted && !(await isDrained(log, consumer, IDLE_MS))) {
+        onLag(await lagOf(log, consumer))
+        if (systemClock.monotonic() > deadline)
+          throw new Error(
+            `${consumer.name} did not finish within ${DRAIN_MAX_MS / 1000} s. Its log says why: .millrace/logs.`,
+          )
+        await systemClock.sleep(LOOK_EVERY_MS, signal)
+      }
     }
   }
+  const consumers = demoConsumers(names)
+  const topics = drain(consumers.topics)
+  const files = topics.then(() => drain(consumers.files))
+  const rows = topics.then(() => drain(consumers.rows))
+  // Whoever waits for one of them may not have come to it when it fails.
+  for (const arrival of [topics, files, rows]) arrival.catch(() => undefined)
+  return { topics, files, rows }
 }
 
-/** Counts every place that the events of one run had to reach. */
+/** Counts every place that the events of one run had to reach, each kind as soon as everything has arrived there. */
 export async function countRun(
   connections: DemoConnections,
   sent: SentTraffic,
   manifestsBefore: ReadonlySet<string>,
+  arrived: Arrivals,
   onProgress: (what: string) => void,
 ): Promise<Reconciliation> {
   const { brokers, topicPrefix, bucket, clickhouse } = connections
@@ -69,6 +81,7 @@ export async function countRun(
     bucket,
     manifestsBefore,
     clickhouse,
+    arrived,
     onProgress,
   })
   return reconcile(DEMO_DATASETS, places)

@@ -6,7 +6,7 @@ import { STAGE_NAMES } from '../stages.ts'
 import { openSystem, type System } from '../supervisor/system.ts'
 import { type DemoConnections, openDemoConnections } from './demo-connections.ts'
 import { demoConsumers } from './demo-consumers.ts'
-import { countRun, drain, sampleManifests } from './demo-steps.ts'
+import { arrivals, countRun, sampleManifests } from './demo-steps.ts'
 import { DEMO_KEYS, type SentTraffic, sendDemoTraffic } from './demo-traffic.ts'
 import { type Lag, lagOf } from './lag.ts'
 import { renderReconciliation } from './reconcile.ts'
@@ -79,14 +79,18 @@ async function demonstrate(
 ): Promise<boolean> {
   await connections.apply(options.configFile, () => {})
   print(`${elapsed()}  applied ${options.configFile}`)
-  await drainShown(connections, options.signal, `${elapsed()}  finishing what an earlier run left`)
+  await finishEarlierRun(connections, options.signal, elapsed)
   const manifestsBefore = await sampleManifests(connections)
   const sent = await send(options, system, connections, elapsed)
-  await drainShown(connections, options.signal, `${elapsed()}  waiting until everything has arrived`)
-  print(`${elapsed()}  everything has arrived; counting every place with readers of its own`)
-  const counting = createProgress(process.stdout, systemClock.monotonic)
-  const table = await countRun(connections, sent, manifestsBefore, (what) =>
-    counting.update(() => `counting ${what}`),
+  print(
+    `${elapsed()}  waiting until everything has arrived; each place is then counted by a reader of its own`,
+  )
+  const progress = createProgress(process.stdout, systemClock.monotonic)
+  const arrived = arrivals(connections, options.signal, ({ name, offsets }) =>
+    progress.update(() => `${elapsed()}  ${name} has ${grouped(offsets)} offsets to go`),
+  )
+  const table = await countRun(connections, sent, manifestsBefore, arrived, (what) =>
+    progress.done(`${elapsed()}  counting ${what}`),
   )
   print(`\n${renderReconciliation(table)}`)
   printRepetitions(sent, system)
@@ -126,12 +130,19 @@ async function send(
   return sent
 }
 
-async function drainShown(connections: DemoConnections, signal: AbortSignal, title: string): Promise<void> {
+async function finishEarlierRun(
+  connections: DemoConnections,
+  signal: AbortSignal,
+  elapsed: () => string,
+): Promise<void> {
   const progress = createProgress(process.stdout, systemClock.monotonic)
-  await drain(connections, signal, ({ name, offsets }) =>
-    progress.update(() => `${title}: ${name} has ${grouped(offsets)} offsets to go`),
+  const { files, rows } = arrivals(connections, signal, ({ name, offsets }) =>
+    progress.update(
+      () => `${elapsed()}  finishing what an earlier run left: ${name} has ${grouped(offsets)} offsets to go`,
+    ),
   )
-  progress.done(title)
+  await Promise.all([files, rows])
+  progress.done(`${elapsed()}  nothing of an earlier run is left to finish`)
 }
 
 function printRepetitions({ acknowledged }: SentTraffic, system: System): void {
@@ -162,7 +173,8 @@ async function showLive({ log, names }: DemoConnections, signal: AbortSignal): P
   const progress = createProgress(process.stdout, systemClock.monotonic)
   const ends = async (topic: string) =>
     (await log.admin.offsetRanges(topic, 'read_committed')).reduce((sum, { end }) => sum + end, 0)
-  const consumers = demoConsumers(names)
+  const { topics, files, rows } = demoConsumers(names)
+  const consumers = [...topics, ...files, ...rows]
   let rawBefore = await ends(names.raw)
   let enrichedBefore = await ends(names.enriched)
   while (!signal.aborted) {
