@@ -6,7 +6,7 @@ import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sd
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listKeys } from '../../services/cli/demo/delivery-reader.ts'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
-import { arrivals, countRun, sampleManifests } from '../../services/cli/demo/demo-steps.ts'
+import { arrivals, type Before, countRun, lookBefore } from '../../services/cli/demo/demo-steps.ts'
 import { type SentTraffic, sendDemoTraffic } from '../../services/cli/demo/demo-traffic.ts'
 import type { Reconciliation } from '../../services/cli/demo/reconcile.ts'
 import { STAGE_NAMES } from '../../services/cli/stages.ts'
@@ -46,21 +46,15 @@ let run = 0
 /** Sends a run of its own; `during` is called with the count acknowledged so far. */
 async function sendRun(
   during: (acknowledged: number) => void = () => {},
-): Promise<{ sent: SentTraffic; before: ReadonlySet<string> }> {
-  const before = await sampleManifests(connections)
+): Promise<{ sent: SentTraffic; before: Before }> {
+  const before = await lookBefore(connections)
   run += 1
   const traffic = { events: EVENTS, seed: 7, run, untilMs: Date.now() }
   const sent = await sendDemoTraffic(connections.collectorUrl, traffic, never, during)
   return { sent, before }
 }
 
-async function table({
-  sent,
-  before,
-}: {
-  sent: SentTraffic
-  before: ReadonlySet<string>
-}): Promise<Reconciliation> {
+async function table({ sent, before }: { sent: SentTraffic; before: Before }): Promise<Reconciliation> {
   const arrived = arrivals(connections, never, () => {})
   return countRun(connections, sent, before, arrived, () => {})
 }
@@ -128,8 +122,8 @@ test('a row, an object or a manifest that goes away is named', { timeout: 400_00
   await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.bucket, Key: object }))
   expect(faultsOf(await table(running)).join('\n')).toContain(`the object ${object} is missing`)
 
-  const manifest = [...(await sampleManifests(connections))]
-    .filter((key) => key.includes('/warehouse/') && !running.before.has(key))
+  const manifest = [...(await lookBefore(connections)).manifests]
+    .filter((key) => key.includes('/warehouse/') && !running.before.manifests.has(key))
     .at(-1)!
   await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.bucket, Key: manifest }))
   const faults = faultsOf(await table(running)).join('\n')

@@ -10,14 +10,20 @@ export interface ConsoleRecord {
   readonly value: string | null
 }
 
-export interface ConsoleConsumerOptions {
+/** What every tool of Kafka's needs to reach the broker. */
+export interface ConsoleAccess {
   /** Directory of the jars of Kafka's tools. */
   readonly jars: string
   readonly brokers: string
-  readonly topic: string
-  readonly withValues: boolean
   /** Client settings (TLS, SASL) as a Java properties file; null for a plain broker. */
   readonly configFile: string | null
+}
+
+export interface ConsoleConsumerOptions extends ConsoleAccess {
+  readonly topic: string
+  readonly withValues: boolean
+  /** The consumer group whose committed positions say where to begin; a topic without any is read whole. */
+  readonly group: string
   /**
    * Where to stop: the last offset of each partition that may hold a record. A transaction marker may stand there
    * instead, which the consumer does not print; then the topic counts as read when nothing came for `idleMs`.
@@ -31,8 +37,17 @@ const HEADER = /(?:^|,)(event_id|dataset_id|event|schema|src|recipe|traceparent|
 /** Longest wait for the first record, ms: a busy machine starts a Java process slowly. */
 const START_MS = 30_000
 
+/** The part of a command line that all of Kafka's tools have in common. */
+export function toolArguments({ jars, brokers, configFile }: ConsoleAccess, main: string): string[] {
+  return [
+    ...['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', `${jars}/*`, main],
+    ...['--bootstrap-server', brokers],
+    ...(configFile === null ? [] : ['--command-config', configFile]),
+  ]
+}
+
 /**
- * Reads a topic from its beginning, committed records only, with the consumer that ships with Apache Kafka: another
+ * Reads a topic from where its group stands, committed records only, with the consumer that ships with Apache Kafka: another
  * client, in another language, than the one that wrote it.
  *
  * @throws Error with the consumer's own words when it fails
@@ -43,17 +58,12 @@ export async function readTopic(
 ): Promise<void> {
   if (options.lastOffsets.size === 0) return
   const child = spawn('java', [
-    '-Xmx128m',
-    '-XX:+UseSerialGC',
-    '-XX:TieredStopAtLevel=1',
-    '-cp',
-    `${options.jars}/*`,
-    'org.apache.kafka.tools.consumer.ConsoleConsumer',
-    ...['--bootstrap-server', options.brokers, '--topic', options.topic, '--from-beginning'],
+    ...toolArguments(options, 'org.apache.kafka.tools.consumer.ConsoleConsumer'),
+    ...['--topic', options.topic, '--group', options.group],
+    ...['--command-property', 'enable.auto.commit=false', '--command-property', 'auto.offset.reset=earliest'],
     ...['--isolation-level', 'read_committed', '--timeout-ms', String(START_MS)],
     ...['partition', 'offset', 'headers'].flatMap((what) => ['--formatter-property', `print.${what}=true`]),
     ...['--formatter-property', `print.value=${options.withValues}`],
-    ...(options.configFile === null ? [] : ['--command-config', options.configFile]),
   ])
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

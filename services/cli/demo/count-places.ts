@@ -7,6 +7,7 @@ import {
   SAMPLE_REJECTED_DELIVERIES,
   SAMPLE_SUBSCRIPTIONS,
 } from './entitlements.ts'
+import { commitReadingStarts, type ReadingStarts } from './reading-positions.ts'
 import { countEvent, type Place } from './reconcile.ts'
 import { readTopicContent, type TopicContent, type TopicReading } from './topic-places.ts'
 
@@ -17,6 +18,13 @@ export interface Arrivals {
   readonly rows: Promise<void>
 }
 
+/** The topics that are counted. */
+export const COUNTED_TOPICS = [
+  'events.enriched',
+  'events.rejected',
+  ...Object.keys(SAMPLE_SUBSCRIPTIONS).map((id) => `sub.${id}`),
+]
+
 /** Where everything lies, and what was sent in this run. */
 export interface RunToCount {
   /** How often each event was acknowledged, as the sender saw it. */
@@ -24,6 +32,10 @@ export interface RunToCount {
   /** Of those, how many the pipeline must reject, per dataset, as the sender made them. */
   readonly expectedRejected: ReadonlyMap<string, number>
   readonly reading: Omit<TopicReading, 'concerns'>
+  /** Where the topics ended before this run. */
+  readonly starts: ReadingStarts
+  /** Tells this count from every other. */
+  readonly name: string
   /** Put in front of topic names. */
   readonly topicPrefix: string
   readonly bucket: Bucket
@@ -39,13 +51,18 @@ export interface RunToCount {
 export async function countPlaces(run: RunToCount): Promise<Place[]> {
   const { acknowledged, topicPrefix } = run
   const concerns = (event: string) => acknowledged.has(event)
-  const topic = (name: string, withValues: boolean) =>
-    readTopicContent({ ...run.reading, concerns }, topicPrefix + name, withValues)
-
   const subscriptions = Object.entries(SAMPLE_SUBSCRIPTIONS)
   const readTopics = async () => {
+    const groupOf = await commitReadingStarts(run.reading, run.starts, run.name)
     await run.arrived.topics
     run.onProgress('topics')
+    const topic = (name: string, withValues: boolean) =>
+      readTopicContent(
+        { ...run.reading, concerns },
+        topicPrefix + name,
+        groupOf(topicPrefix + name),
+        withValues,
+      )
     return Promise.all([
       topic('events.enriched', true),
       topic('events.rejected', true),

@@ -1,12 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import { fetchJars } from '../../../infra/engines/jars.ts'
 import { systemClock } from '../../core/runtime/clock.ts'
-import { type Arrivals, countPlaces } from './count-places.ts'
+import { type Arrivals, COUNTED_TOPICS, countPlaces } from './count-places.ts'
 import { listKeys, manifestsOf } from './delivery-reader.ts'
 import type { DemoConnections } from './demo-connections.ts'
 import { demoConsumers } from './demo-consumers.ts'
 import { DEMO_DATASETS, expectedRejected, type SentTraffic } from './demo-traffic.ts'
 import { SAMPLE_DELIVERIES, SAMPLE_REJECTED_DELIVERIES } from './entitlements.ts'
 import { type Consumption, isDrained, type Lag, lagOf } from './lag.ts'
+import type { ReadingStarts } from './reading-positions.ts'
 import { type Reconciliation, reconcile } from './reconcile.ts'
 
 /** How long a reader waits for a record that may be there, ms. */
@@ -17,8 +19,26 @@ const CONSOLE_IDLE_MS = 3_000
 /** Longest wait until everything sent has arrived everywhere, ms. */
 const DRAIN_MAX_MS = 300_000
 
+/** What lay in topics and bucket before a run, and is not counted again. */
+export interface Before {
+  readonly manifests: ReadonlySet<string>
+  readonly starts: ReadingStarts
+}
+
+export async function lookBefore(connections: DemoConnections): Promise<Before> {
+  const starts = new Map<string, ReadonlyMap<number, number>>()
+  for (const name of COUNTED_TOPICS) {
+    const topic = connections.topicPrefix + name
+    // A subscriber's topic that the router has not made yet is read from its beginning.
+    if ((await connections.log.admin.describeTopic(topic)) === null) continue
+    const ranges = await connections.log.admin.offsetRanges(topic, 'read_committed')
+    starts.set(topic, new Map(ranges.map(({ partition, end }) => [partition, end])))
+  }
+  return { manifests: await sampleManifests(connections), starts }
+}
+
 /** Every manifest of the sample's deliveries that lies in the bucket now. */
-export async function sampleManifests({ bucket }: DemoConnections): Promise<ReadonlySet<string>> {
+async function sampleManifests({ bucket }: DemoConnections): Promise<ReadonlySet<string>> {
   const ids = [...Object.keys(SAMPLE_DELIVERIES), ...SAMPLE_REJECTED_DELIVERIES]
   return new Set((await Promise.all(ids.map((id) => listKeys(bucket, manifestsOf(id))))).flat())
 }
@@ -62,7 +82,7 @@ export function arrivals(
 export async function countRun(
   connections: DemoConnections,
   sent: SentTraffic,
-  manifestsBefore: ReadonlySet<string>,
+  before: Before,
   arrived: Arrivals,
   onProgress: (what: string) => void,
 ): Promise<Reconciliation> {
@@ -75,11 +95,13 @@ export async function countRun(
       brokers,
       configFile: null,
       idleMs: CONSOLE_IDLE_MS,
-      lastOffsets: (topic) => lastRecordOffsets(connections, topic),
+      lastOffsets: (topic) => lastRecordOffsets(connections, topic, before.starts.get(topic)),
     },
     topicPrefix,
     bucket,
-    manifestsBefore,
+    manifestsBefore: before.manifests,
+    starts: before.starts,
+    name: randomUUID(),
     clickhouse,
     arrived,
     onProgress,
@@ -87,13 +109,20 @@ export async function countRun(
   return reconcile(DEMO_DATASETS, places)
 }
 
-/** Every transaction ends with one marker, so the last record of a partition stands one before its end. */
+/**
+ * Every transaction ends with one marker, so the last record of a partition stands one before its end.
+ *
+ * @param starts partitions that hold nothing new are left out
+ */
 async function lastRecordOffsets(
   { log }: DemoConnections,
   topic: string,
+  starts: ReadonlyMap<number, number> | undefined,
 ): Promise<ReadonlyMap<number, number>> {
   const ranges = await log.admin.offsetRanges(topic, 'read_committed')
   return new Map(
-    ranges.flatMap(({ partition, start, end }) => (start <= end - 2 ? [[partition, end - 2]] : [])),
+    ranges.flatMap(({ partition, start, end }) =>
+      (starts?.get(partition) ?? start) <= end - 2 ? [[partition, end - 2]] : [],
+    ),
   )
 }

@@ -6,7 +6,7 @@ import { STAGE_NAMES } from '../stages.ts'
 import { openSystem, type System } from '../supervisor/system.ts'
 import { type DemoConnections, openDemoConnections } from './demo-connections.ts'
 import { demoConsumers } from './demo-consumers.ts'
-import { arrivals, countRun, sampleManifests } from './demo-steps.ts'
+import { arrivals, countRun, lookBefore } from './demo-steps.ts'
 import { DEMO_KEYS, type SentTraffic, sendDemoTraffic } from './demo-traffic.ts'
 import { type Lag, lagOf } from './lag.ts'
 import { renderReconciliation } from './reconcile.ts'
@@ -80,7 +80,7 @@ async function demonstrate(
   await connections.apply(options.configFile, () => {})
   print(`${elapsed()}  applied ${options.configFile}`)
   await finishEarlierRun(connections, options.signal, elapsed)
-  const manifestsBefore = await sampleManifests(connections)
+  const before = await lookBefore(connections)
   const sent = await send(options, system, connections, elapsed)
   print(
     `${elapsed()}  waiting until everything has arrived; each place is then counted by a reader of its own`,
@@ -89,7 +89,7 @@ async function demonstrate(
   const arrived = arrivals(connections, options.signal, ({ name, offsets }) =>
     progress.update(() => `${elapsed()}  ${name} has ${grouped(offsets)} offsets to go`),
   )
-  const table = await countRun(connections, sent, manifestsBefore, arrived, (what) =>
+  const table = await countRun(connections, sent, before, arrived, (what) =>
     progress.done(`${elapsed()}  counting ${what}`),
   )
   print(`\n${renderReconciliation(table)}`)
