@@ -139,11 +139,26 @@ function startSink(failPoint: string | null): SinkProcess {
   return { child, output: () => output, ended }
 }
 
-async function openPlans(): Promise<number> {
-  const positions = await Promise.all(
-    deliveries.map(({ id }) => log.admin.groupPositions(names.group('s3-sink', id), names.enriched)),
+/** `<delivery> <partition> <start>` of every plan that is committed and not completed. */
+async function openPlans(): Promise<Set<string>> {
+  const plans = await Promise.all(
+    deliveries.map(async ({ id }) =>
+      (await log.admin.groupPositions(names.group('s3-sink', id), names.enriched))
+        .filter(({ metadata }) => metadata.includes('"plan"'))
+        .map(({ partition, offset }) => `${id} ${partition} ${offset}`),
+    ),
   )
-  return positions.flat().filter(({ metadata }) => metadata.includes('"plan"')).length
+  return new Set(plans.flat())
+}
+
+/** The same of every plan that a process said it replays. */
+function replayedPlans(output: string): Set<string> {
+  const lines = output.split('\n').filter((line) => line.includes('Replaying an open plan'))
+  return new Set(
+    lines
+      .map((line) => JSON.parse(line))
+      .map(({ delivery, partition, start }) => `${delivery} ${partition} ${start}`),
+  )
 }
 
 async function manifestsOf(delivery: string): Promise<Manifest[]> {
@@ -206,8 +221,9 @@ test('killed at every fail point, every delivery ends with every row exactly onc
     'after_commit',
   ]
   const replayedAfter: string[] = []
-  let open = 0
-  for (const [index, point] of [...points, null].entries()) {
+  /** Where the process was killed that left each open plan. */
+  const open = new Map<string, string>()
+  for (const point of [...points, null]) {
     await produce(40)
     const sink = startSink(point)
     if (point === null) {
@@ -215,13 +231,19 @@ test('killed at every fail point, every delivery ends with every row exactly onc
       sink.child.kill('SIGTERM')
     }
     expect(await sink.ended, sink.output()).toBe(point === null ? 0 : 'SIGKILL')
-    // What the process before was killed with is what this one found and replayed.
-    const replayed = sink.output().includes('Replaying an open plan')
-    expect(replayed, `${point}\n${sink.output()}`).toBe(open > 0)
-    if (replayed) replayedAfter.push(points[index - 1]!)
-    open = await openPlans()
+    // What a process was killed with, the next one that lives long enough replays.
+    const replayed = replayedPlans(sink.output())
+    const left = await openPlans()
+    expect([...replayed].filter((plan) => !open.has(plan))).toEqual([])
+    for (const [plan, leftAt] of open) {
+      if (replayed.has(plan)) replayedAfter.push(leftAt)
+      if (left.has(plan)) continue
+      expect(replayed).toContain(plan)
+      open.delete(plan)
+    }
+    for (const plan of left) if (!open.has(plan) || replayed.has(plan)) open.set(plan, point!)
   }
-  expect(open).toBe(0)
+  expect(open.size).toBe(0)
   expect(replayedAfter).toEqual(
     expect.arrayContaining(['after_plan', 'after_objects', 'after_manifest', 'after_effect']),
   )
