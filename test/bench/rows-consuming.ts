@@ -109,7 +109,7 @@ const DELIVERIES: readonly { readonly name: string; readonly delivery: Delivery 
     account: 'bench',
     datasets: ['shop'],
     format,
-    rotate: { rows: 50_000, age: '5s' },
+    rotate: { rows: 50_000, age: '1s' },
   },
 }))
 

@@ -14,24 +14,40 @@ export interface RangeDigest {
   finish(): string
 }
 
+/** Frame of a record: offset, timestamp, size of the value. */
+const FRAME_BYTES = 20
+/** Records are gathered so that hashing costs one native call for many of them; a longer value goes by itself. */
+const GATHERED_BYTES = 64 * 1024
+
 /** @param srcBefore highest raw offset before the range */
 export function openRangeDigest(srcBefore: number): RangeDigest {
   const hash = createHash('sha256')
-  const frame = new Uint8Array(20)
-  const view = new DataView(frame.buffer)
+  const gathered = new Uint8Array(GATHERED_BYTES)
+  const view = new DataView(gathered.buffer)
+  let used = 0
   let rows = 0
   let bytes = 0
   let src = srcBefore
+  const flush = () => {
+    hash.update(gathered.subarray(0, used))
+    used = 0
+  }
   return {
     add(records, index) {
       const value = records.value(index)
-      view.setFloat64(0, records.offset(index), true)
-      view.setFloat64(8, records.timestamp(index), true)
+      if (used + FRAME_BYTES > GATHERED_BYTES) flush()
+      view.setFloat64(used, records.offset(index), true)
+      view.setFloat64(used + 8, records.timestamp(index), true)
       // A tombstone is not the same as an empty value.
-      view.setInt32(16, value === null ? -1 : value.length, true)
-      hash.update(frame)
+      view.setInt32(used + 16, value === null ? -1 : value.length, true)
+      used += FRAME_BYTES
       if (value !== null) {
-        hash.update(value)
+        if (used + value.length > GATHERED_BYTES) flush()
+        if (value.length > GATHERED_BYTES) hash.update(value)
+        else {
+          gathered.set(value, used)
+          used += value.length
+        }
         bytes += value.length
       }
       rows++
@@ -46,7 +62,10 @@ export function openRangeDigest(srcBefore: number): RangeDigest {
     get src() {
       return src
     },
-    finish: () => hash.digest('hex'),
+    finish() {
+      flush()
+      return hash.digest('hex')
+    },
   }
 }
 

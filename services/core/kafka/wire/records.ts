@@ -80,6 +80,8 @@ export class RecordColumns implements RecordBatch {
   #columns = new Int32Array(64 * COLUMNS)
   /** Offset and timestamp in turn. */
   #numbers = new Float64Array(64 * 2)
+  #viewedIndex = -1
+  #viewed: Buffer | null = null
 
   constructor(topic: string, partition: number) {
     this.topic = topic
@@ -99,10 +101,16 @@ export class RecordColumns implements RecordBatch {
   }
 
   value(index: number): Buffer | null {
-    return this.#view(index, VALUE, VALUE_SIZE)
+    // Whoever goes through a batch asks for the same value several times before the next one.
+    if (index !== this.#viewedIndex) {
+      this.#viewed = this.#view(index, VALUE, VALUE_SIZE)
+      this.#viewedIndex = index
+    }
+    return this.#viewed
   }
 
   header(index: number, name: string): string | null {
+    const wanted = knownHeader(name)
     const at = index * COLUMNS
     const bytes = this.#buffers[this.#columns[at + BUFFER] as number] as Buffer
     cursor.bytes = bytes
@@ -114,8 +122,8 @@ export class RecordColumns implements RecordBatch {
       const valueSize = varint()
       const valueAt = cursor.at
       if (valueSize > 0) cursor.at += valueSize
-      if (bytes.toString('utf8', nameAt, nameAt + nameSize) === name)
-        return valueSize < 0 ? '' : bytes.toString('utf8', valueAt, valueAt + valueSize)
+      if (matches(bytes, nameAt, nameSize, wanted.name))
+        return valueSize <= 0 ? '' : headerText(wanted, bytes, valueAt, valueSize)
     }
     return null
   }
@@ -167,6 +175,42 @@ export class RecordColumns implements RecordBatch {
     numbers.set(this.#numbers)
     this.#numbers = numbers
   }
+}
+
+/** A header that somebody asks for: its name as bytes, and its last value, which is mostly the next one too. */
+interface KnownHeader {
+  readonly name: Buffer
+  value: Buffer
+  text: string
+}
+
+/** Code asks for few names; where a person's question names one, the rest is forgotten. */
+const KNOWN_HEADERS_MAX = 64
+const knownHeaders = new Map<string, KnownHeader>()
+
+function knownHeader(name: string): KnownHeader {
+  let known = knownHeaders.get(name)
+  if (!known) {
+    if (knownHeaders.size >= KNOWN_HEADERS_MAX) knownHeaders.clear()
+    known = { name: Buffer.from(name), value: EMPTY, text: '' }
+    knownHeaders.set(name, known)
+  }
+  return known
+}
+
+/** Compared byte by byte: these are short, and a call into native code costs more. */
+function matches(bytes: Buffer, at: number, size: number, wanted: Buffer): boolean {
+  if (size !== wanted.length) return false
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== wanted[i]) return false
+  return true
+}
+
+function headerText(known: KnownHeader, bytes: Buffer, at: number, size: number): string {
+  if (!matches(bytes, at, size, known.value)) {
+    known.text = bytes.toString('utf8', at, at + size)
+    known.value = Buffer.from(bytes.subarray(at, at + size))
+  }
+  return known.text
 }
 
 /** Reads what was fetched of a partition, record batch by record batch, from a given offset on. */
