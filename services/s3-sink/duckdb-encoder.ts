@@ -18,7 +18,11 @@ const PARQUET_TYPES: Readonly<Record<FieldType, string>> = {
 }
 const csvType = (type: FieldType) => (type === 'json' || type === 'text_list' ? 'JSON' : 'VARCHAR')
 
-/** A line of JSON is at most this long; records are bounded far below. */
+/**
+ * Longest line of JSON, bytes. The encoder takes memory by this number and not by what the lines have, so it is first
+ * told what records usually stay far below, and once more what none can pass.
+ */
+const LINE_BYTES_USUAL = 4 * 1024 * 1024
 const LINE_BYTES_MAX = 64 * 1024 * 1024
 
 /**
@@ -46,15 +50,19 @@ export async function openDuckdbEncoder(memoryBytesMax: number, tempDir: string)
         const typeOf = (field: Field) =>
           format === 'parquet' ? PARQUET_TYPES[field.type] : csvType(field.type)
         const columns = fields.map((field) => `${literal(field.name)}: ${literal(typeOf(field))}`).join(', ')
-        const source = `read_json(${literal(from)}, format = 'newline_delimited', auto_detect = false,
-          maximum_object_size = ${LINE_BYTES_MAX}, columns = {${columns}})`
+        const source = (lineBytes: number) =>
+          `read_json(${literal(from)}, format = 'newline_delimited', auto_detect = false,
+          maximum_object_size = ${lineBytes}, columns = {${columns}})`
         const options =
           format === 'parquet'
             ? `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`
             : "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR ''"
-        const result = await connection.runAndReadAll(
-          `COPY (SELECT * FROM ${source}) TO ${literal(to)} (${options})`,
-        )
+        const copy = (lineBytes: number) =>
+          connection.runAndReadAll(`COPY (SELECT * FROM ${source(lineBytes)}) TO ${literal(to)} (${options})`)
+        const result = await copy(LINE_BYTES_USUAL).catch((error: Error) => {
+          if (!error.message.includes('maximum_object_size')) throw error
+          return copy(LINE_BYTES_MAX)
+        })
         const written = Number(result.getRows()[0]?.[0])
         return written === rows ? null : `${rows} rows were given, ${written} came out.`
       } catch (error) {
