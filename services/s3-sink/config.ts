@@ -24,10 +24,10 @@ export const S3_SINK_SETTINGS = {
     doc: 'Bytes in spools at most, all open batches together. Past 80 % the largest batch is closed early; encoding takes as much again for the batches under way.',
   }),
   encodingsMax: integer('MILLRACE_S3_SINK_ENCODINGS', {
-    default: '2',
+    default: '1',
     min: 1,
     max: 64,
-    doc: 'Objects that are encoded and uploaded at the same time.',
+    doc: 'Objects that are encoded and uploaded at the same time. Each takes a core and about 200 MB; raise it where both are to be had.',
   }),
   encoderBytesMax: bytes('MILLRACE_S3_SINK_ENCODER_BYTES', {
     default: '512MB',

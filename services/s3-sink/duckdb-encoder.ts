@@ -4,7 +4,7 @@ import { DependencyError } from '../core/runtime/errors.ts'
 import type { TableEncoder } from './table-encoder.ts'
 
 /** Rows of one Parquet row group: what a reader skips or takes at once, and what the encoder holds in memory. */
-const ROW_GROUP_ROWS = 100_000
+const ROW_GROUP_ROWS = 50_000
 
 /** Types of Parquet columns; CSV takes every value as it stands in the JSON. */
 const PARQUET_TYPES: Readonly<Record<FieldType, string>> = {
@@ -37,6 +37,10 @@ export async function openDuckdbEncoder(memoryBytesMax: number, tempDir: string)
     threads: '1',
     memory_limit: `${Math.ceil(memoryBytesMax / 1024 / 1024)}MiB`,
     temp_directory: tempDir,
+    // Its allocator else keeps hundreds of megabytes from one batch for the next one, which comes when it comes.
+    allocator_flush_threshold: '8MiB',
+    allocator_bulk_deallocation_flush_threshold: '8MiB',
+    allocator_background_threads: 'true',
     preserve_insertion_order: 'true',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',

@@ -17,7 +17,15 @@ test('a line far longer than usual is written like any other', async () => {
   const values = ['short', 'x'.repeat(9_000_000), 'short again']
   const [from, to] = [join(dir, 'rows.ndjson'), join(dir, 'rows.parquet')]
   writeFileSync(from, values.map((a) => `${JSON.stringify({ a })}\n`).join(''))
-  expect(await encoder.encode(from, 3, [{ name: 'a', type: 'text', doc: '', nullable: true, group: 'identity' }], 'parquet', to)).toBeNull()
+  expect(
+    await encoder.encode(
+      from,
+      3,
+      [{ name: 'a', type: 'text', doc: '', nullable: true, group: 'identity' }],
+      'parquet',
+      to,
+    ),
+  ).toBeNull()
   const bytes = readFileSync(to)
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer
   const rows = await parquetReadObjects({ file, compressors })
