@@ -70,6 +70,15 @@ export type ManifestObject = Static<typeof ManifestObject>
 export const RejectedObject = Type.Object(stored)
 export type RejectedObject = Static<typeof RejectedObject>
 
+export const Signature = Type.Object({
+  algorithm: Type.Literal('ed25519'),
+  /** Names the public key: `publicKeyKey(key_id)` in the same bucket. */
+  key_id: Type.String({ pattern: '^[0-9a-f]{16}$' }),
+  /** Base64. */
+  value: Type.String(),
+})
+export type Signature = Static<typeof Signature>
+
 export const Manifest = Type.Object({
   v: Type.Literal(1),
   delivery: Type.String(),
@@ -101,13 +110,7 @@ export const Manifest = Type.Object({
     Type.Object({ bucket: Type.String(), key: Type.String(), sha256: Sha256 }),
     Type.Null(),
   ]),
-  signature: Type.Object({
-    algorithm: Type.Literal('ed25519'),
-    /** Names the public key: `publicKeyKey(key_id)` in the same bucket. */
-    key_id: Type.String({ pattern: '^[0-9a-f]{16}$' }),
-    /** Base64. */
-    value: Type.String(),
-  }),
+  signature: Signature,
 })
 export type Manifest = Static<typeof Manifest>
 
@@ -130,6 +133,11 @@ export function manifestPrefix(delivery: string, topic: string, partition: numbe
 
 export function manifestKey(delivery: string, topic: string, partition: number, start: number): string {
   return `${manifestPrefix(delivery, topic, partition)}${offsetText(start)}.json`
+}
+
+/** Hour of `landed` time that a batch belongs to, in hours since 1970: batches end at the hour. */
+export function landedHour({ landed }: Pick<ManifestSource, 'landed'>): number {
+  return Math.floor(landed / 3_600_000)
 }
 
 /** Where the public key lies that signatures name. */

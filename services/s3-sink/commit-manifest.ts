@@ -1,5 +1,5 @@
 import { type Manifest, manifestKey } from '../../schemas/manifest/v1.ts'
-import { type SigningKey, sha256Hex, signManifest } from '../core/manifest/manifest-signature.ts'
+import { type SigningKey, sha256Hex, signContent } from '../core/manifest/manifest-signature.ts'
 import { readManifest } from '../core/manifest/read-manifest.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
@@ -40,7 +40,7 @@ export async function commitManifest(
 ): Promise<ChainLink> {
   const { bucket, source } = content
   const name = manifestKey(content.delivery, source.topic, source.partition, source.start)
-  const bytes = signManifest(content, key)
+  const bytes = signContent(content, key)
   const link = (stored: Uint8Array): ChainLink => ({ bucket, start: source.start, sha256: sha256Hex(stored) })
   if (await putOnce(store, bucket, name, { bytes }, { contentType: 'application/json' })) return link(bytes)
 

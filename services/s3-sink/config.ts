@@ -1,7 +1,7 @@
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
 import { S3_SETTINGS } from '../core/object-store/s3-settings.ts'
 import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
-import { bytes, integer, optional, text } from '../core/runtime/settings.ts'
+import { bytes, duration, integer, optional, text } from '../core/runtime/settings.ts'
 
 export const S3_SINK_SETTINGS = {
   ...KAFKA_SETTINGS,
@@ -44,6 +44,10 @@ export const S3_SINK_SETTINGS = {
     min: 1,
     max: 1_000_000,
     doc: 'Records that one delivery takes from Kafka at once, all partitions together.',
+  }),
+  closeEveryMs: duration('MILLRACE_S3_SINK_CLOSE_EVERY', {
+    default: '1m',
+    doc: 'How often it is looked whether another hour of a delivery is complete and can be closed.',
   }),
   queueBytesMax: bytes('MILLRACE_S3_SINK_QUEUE_BYTES', {
     default: '32MB',

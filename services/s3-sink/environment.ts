@@ -35,4 +35,5 @@ export interface S3SinkBounds {
   readonly encodingsMax: number
   readonly pathsMax: number
   readonly queueBytesMax: number
+  readonly closeEveryMs: number
 }

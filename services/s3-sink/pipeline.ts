@@ -1,9 +1,11 @@
 import { publicKeyKey } from '../../schemas/manifest/v1.ts'
+import type { GroupConsumer } from '../core/kafka/log.ts'
 import { isDependencyError } from '../core/runtime/errors.ts'
 import { Health } from '../core/runtime/health.ts'
 import { PATIENT } from '../core/runtime/retry.ts'
 import { createPlannedBatches } from '../core/stream/planned-batch.ts'
 import { runPartitions } from '../core/stream/run-partitions.ts'
+import { keepClosing } from './closing-loop.ts'
 import { deliveryMetrics, labelled } from './delivery-metrics.ts'
 import { deliverySink } from './delivery-sink.ts'
 import { encodingSlots } from './encoding-slots.ts'
@@ -23,6 +25,8 @@ interface RunningDelivery {
   readonly topic: string
   readonly health: Health
   problem: string | null
+  /** Why hours are not closed; rows are delivered all the same. */
+  closingProblem: string | null
   readonly stop: AbortController
   readonly done: Promise<void>
 }
@@ -49,7 +53,13 @@ export async function runS3Sink(env: S3SinkEnvironment, stopping: AbortSignal): 
 
   function start(id: string, topic: string): void {
     const stop = new AbortController()
-    const state = { topic, health: new Health(), problem: null as string | null, stop }
+    const state = {
+      topic,
+      health: new Health(),
+      problem: null as string | null,
+      closingProblem: null as string | null,
+      stop,
+    }
     const done = runDelivery(id, topic, state, stop.signal).catch(crash.reject)
     running.set(id, Object.assign(state, { done }))
     env.logger.info({ delivery: id, topic }, 'Delivery started.')
@@ -94,7 +104,7 @@ export async function runS3Sink(env: S3SinkEnvironment, stopping: AbortSignal): 
 type RunDelivery = (
   id: string,
   topic: string,
-  state: { readonly health: Health; problem: string | null },
+  state: { readonly health: Health; problem: string | null; closingProblem: string | null },
   signal: AbortSignal,
 ) => Promise<void>
 
@@ -114,9 +124,15 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
     published.add(bucket)
   }
 
-  async function consume(id: string, topic: string, health: Health, signal: AbortSignal): Promise<void> {
-    const delivery = env.control.snapshot.deliveries.get(id)?.object
-    await publishKey(delivery?.bucket ?? env.bucketDefault)
+  const bucketOf = (id: string) => env.control.snapshot.deliveries.get(id)?.object.bucket ?? env.bucketDefault
+
+  async function consume(
+    id: string,
+    topic: string,
+    state: { readonly health: Health; closingProblem: string | null },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await publishKey(bucketOf(id))
     const own = logger.child({ delivery: id })
     const planned = createPlannedBatches({
       log,
@@ -141,7 +157,28 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
       spoolBudget: budget,
       pathsMax: bounds.pathsMax,
     }
-    await runPartitions({
+    let first: GroupConsumer | null = null
+    const ended = new AbortController()
+    const closing = keepClosing(
+      {
+        store: env.store,
+        signingKey: env.signingKey,
+        clock,
+        logger: own,
+        everyMs: bounds.closeEveryMs,
+        delivery: id,
+        topic,
+        bucket: () => bucketOf(id),
+        partitions: async () => (await log.admin.describeTopic(topic))?.partitions ?? 0,
+        // One process of all is enough, though more would do no harm.
+        isOurs: () => first?.assigned({ topic, partition: 0 }) ?? false,
+        onProblem(problem) {
+          state.closingProblem = problem
+        },
+      },
+      AbortSignal.any([signal, ended.signal]),
+    )
+    const delivering = runPartitions({
       log,
       group: {
         groupId: names.group('s3-sink', id),
@@ -151,8 +188,10 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
         pollWaitMs: POLL_WAIT_MS,
         ...env.group,
       },
-      createWorker: (partition, consumer) =>
-        planned(partition, consumer, deliverySink(sinkEnvironment, id, partition)),
+      createWorker(partition, consumer) {
+        if (partition.partition === 0) first = consumer
+        return planned(partition, consumer, deliverySink(sinkEnvironment, id, partition))
+      },
       tickMs: TICK_MS,
       bounds: {
         queueRecordsMax: 4 * env.group.pollRecordsMax,
@@ -161,17 +200,18 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
       stage: 's3_sink',
       logger: own,
       metrics: labelled(env.metrics, { delivery: id }),
-      health,
+      health: state.health,
       signal,
       clock,
       random: env.random,
     })
+    await Promise.all([delivering.finally(() => ended.abort()), closing])
   }
 
   return async (id, topic, state, signal) => {
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        await consume(id, topic, state.health, signal)
+        await consume(id, topic, state, signal)
         return
       } catch (error) {
         if (!isDependencyError(error)) throw error
@@ -188,10 +228,10 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
 }
 
 function problemOf(running: ReadonlyMap<string, RunningDelivery>): string | null {
-  for (const [id, { problem, health }] of running) {
-    const inner = Object.values(health.ready().checks).find((answer) => answer !== 'ok')
-    const found = problem ?? inner
-    if (found !== undefined) return `Delivery ${id}: ${found}`
+  for (const [id, { problem, closingProblem, health }] of running) {
+    const inner = Object.values(health.ready().checks).find((answer) => answer !== 'ok') ?? null
+    const found = problem ?? inner ?? closingProblem
+    if (found !== null) return `Delivery ${id}: ${found}`
   }
   return null
 }

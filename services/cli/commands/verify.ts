@@ -80,6 +80,7 @@ export function reportText(report: VerifyReport, trusted: boolean): string {
     ({ topic, partition, start, end, manifests, objects, rows }) =>
       `${topic}-${partition}  offsets ${start}–${end}  ${manifests} manifests  ${objects} objects  ${rows} rows`,
   )
+  if (report.closedHours > 0) lines.push(`${report.closedHours} closed hours`)
   lines.push(...report.notes.map((note) => `note: ${note}`))
   lines.push(...report.faults.map(({ key, message }) => `FAULT ${key}: ${message}`))
   const keys = report.keyIds.join(', ') || 'no key'

@@ -3,6 +3,7 @@ import { type Manifest, manifestKey, manifestsPrefix } from '../../../schemas/ma
 import { hasValidSignature, keyIdOf, sha256Hex } from '../../core/manifest/manifest-signature.ts'
 import { readManifest } from '../../core/manifest/read-manifest.ts'
 import type { ObjectStore } from '../../core/object-store/object-store.ts'
+import { checkClosedHours, type SeenManifest, seenManifest } from './check-closed-hours.ts'
 import type { CheckObject } from './check-object.ts'
 
 /** Something that is not as it must be. */
@@ -18,6 +19,8 @@ export interface VerifyReport {
   readonly ok: boolean
   readonly keyIds: readonly string[]
   readonly partitions: readonly PartitionReport[]
+  /** Hours that are closed. */
+  readonly closedHours: number
   readonly faults: readonly Fault[]
   /** What is worth knowing and no fault, one sentence each. */
   readonly notes: readonly string[]
@@ -49,8 +52,9 @@ export interface VerifyEnvironment {
 
 /**
  * Recomputes everything that a delivery's manifests say, from the bucket alone: signature, chain, contiguous ranges,
- * balanced receipts, and of each object size, hash and rows. What it cannot see is a tail that was taken away whole:
- * compare the last offset with what the source has.
+ * balanced receipts, and of each object size, hash and rows; and that closed hours list the manifests that are there.
+ * What it cannot see is a tail that was taken away whole and of no closed hour: compare the last offset with what the
+ * source has.
  */
 export async function verifyDelivery(
   env: VerifyEnvironment,
@@ -63,6 +67,7 @@ export async function verifyDelivery(
   const named = new Set<string>()
   const prefixes = new Set<string>()
   const partitions: PartitionReport[] = []
+  const seen: SeenManifest[] = []
   const done = { manifests: 0, objects: 0, bytes: 0 }
 
   let chain: { readonly report: PartitionReport; readonly last: ChainEnd } | null = null
@@ -82,6 +87,8 @@ export async function verifyDelivery(
     if (last === null && manifest.previous !== null && manifest.previous.bucket !== bucket)
       notes.push(`${key} goes on from ${manifest.previous.bucket}/${manifest.previous.key}.`)
 
+    const sha256 = sha256Hex(stored)
+    seen.push(seenManifest(manifest, sha256))
     keyIds.add(manifest.signature.key_id)
     const objects = [...manifest.objects, ...(manifest.rejected_object ? [manifest.rejected_object] : [])]
     for (const object of objects) {
@@ -109,7 +116,7 @@ export async function verifyDelivery(
     }
     if (last === null) partitions.push(report)
     else partitions[partitions.length - 1] = report
-    chain = { report, last: { end: source.end, key, sha256: sha256Hex(stored) } }
+    chain = { report, last: { end: source.end, key, sha256 } }
   }
 
   const unnamed = await unnamedObjects(env.store, bucket, delivery, prefixes, named)
@@ -119,9 +126,20 @@ export async function verifyDelivery(
       faults.push({ key, message: 'No manifest names this object, though its range is delivered.' })
     else notes.push(`${key} is not named by a manifest: its batch is under way, or its manifest was removed.`)
   }
+  const closed = await checkClosedHours(env.store, env.publicKeys, bucket, delivery, seen)
+  faults.push(...closed.faults)
   if (partitions.length === 0)
     faults.push({ key: manifestsPrefix(delivery), message: 'There is no manifest.' })
-  return { delivery, bucket, ok: faults.length === 0, keyIds: [...keyIds].sort(), partitions, faults, notes }
+  return {
+    delivery,
+    bucket,
+    ok: faults.length === 0,
+    keyIds: [...keyIds].sort(),
+    partitions,
+    closedHours: closed.hours,
+    faults,
+    notes,
+  }
 }
 
 interface ChainEnd {

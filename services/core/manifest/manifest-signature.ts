@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import type { Manifest } from '../../../schemas/manifest/v1.ts'
+import type { Signature } from '../../../schemas/manifest/v1.ts'
 import { canonicalJson } from '../control/canonical-json.ts'
 
 /** A private Ed25519 key with the public half's name. */
@@ -27,15 +27,18 @@ export function keyIdOf(publicKey: KeyObject): string {
     .slice(0, 16)
 }
 
-/** The bytes that are stored. Ed25519 signatures are deterministic, so the same content has the same bytes. */
-export function signManifest(content: Omit<Manifest, 'signature'>, key: SigningKey): Buffer {
+/**
+ * The bytes of a manifest or a closed hour as they are stored. Ed25519 signatures are deterministic, so the same
+ * content has the same bytes.
+ */
+export function signContent(content: object, key: SigningKey): Buffer {
   const value = sign(null, Buffer.from(canonicalJson(content)), key.privateKey).toString('base64')
-  const manifest: Manifest = { ...content, signature: { algorithm: 'ed25519', key_id: key.keyId, value } }
-  return Buffer.from(`${canonicalJson(manifest)}\n`)
+  const signature: Signature = { algorithm: 'ed25519', key_id: key.keyId, value }
+  return Buffer.from(`${canonicalJson({ ...content, signature })}\n`)
 }
 
-export function hasValidSignature(manifest: Manifest, publicKey: KeyObject): boolean {
-  const { signature, ...content } = manifest
+export function hasValidSignature(signed: { readonly signature: Signature }, publicKey: KeyObject): boolean {
+  const { signature, ...content } = signed
   return verify(null, Buffer.from(canonicalJson(content)), publicKey, Buffer.from(signature.value, 'base64'))
 }
 

@@ -7,8 +7,8 @@ import type { Manifest } from '../../../schemas/manifest/v1.ts'
 import {
   hasValidSignature,
   keyIdOf,
+  signContent,
   signingKey,
-  signManifest,
 } from '../../../services/core/manifest/manifest-signature.ts'
 import { readManifest } from '../../../services/core/manifest/read-manifest.ts'
 import { openSigningKey } from '../../../services/core/manifest/signing-key-file.ts'
@@ -49,7 +49,7 @@ function directory(): string {
 }
 
 test('whatever is changed in a manifest, or signed by another key, its signature does not hold', () => {
-  const manifest = readManifest(signManifest(content, key)) as Manifest
+  const manifest = readManifest(signContent(content, key)) as Manifest
   expect(hasValidSignature(manifest, publicKey)).toBe(true)
   for (const changed of [
     { ...manifest, receipt: { ...manifest.receipt, delivered: 1 } },
@@ -66,11 +66,11 @@ test('whatever is changed in a manifest, or signed by another key, its signature
 
 test('the same content has the same bytes, in whatever order its members are', () => {
   const turned = Object.fromEntries(Object.entries(content).reverse()) as typeof content
-  expect(signManifest(turned, key).equals(signManifest(content, key))).toBe(true)
+  expect(signContent(turned, key).equals(signContent(content, key))).toBe(true)
 })
 
 test('what is no manifest is told why', () => {
-  const wrong = { ...JSON.parse(signManifest(content, key).toString()), control_offset: -1 }
+  const wrong = { ...JSON.parse(signContent(content, key).toString()), control_offset: -1 }
   expect(readManifest(Buffer.from('{'))).toBe('It is not JSON.')
   expect(readManifest(Buffer.from(JSON.stringify(wrong)))).toMatch(/^Its \/control_offset is wrong/)
 })

@@ -34,7 +34,11 @@ const noTables: TableEncoder = {
 
 /** The whole stage over a log, a store and a configuration in memory, which outlive its processes. */
 async function sinkWorld(deliveries: readonly Delivery[]) {
-  const log = createMemoryLog({ clock: systemClock })
+  /** How far the brokers' clock is ahead. */
+  const brokers = { aheadMs: 0 }
+  const log = createMemoryLog({
+    clock: { ...systemClock, now: () => systemClock.now() + brokers.aheadMs },
+  })
   await log.admin.createTopics(
     [names.enriched, names.rejected].map((topic) => ({
       topic,
@@ -81,7 +85,7 @@ async function sinkWorld(deliveries: readonly Delivery[]) {
         encoder: noTables,
         signingKey: SIGNING_KEY,
         spoolDir,
-        bounds: { spoolBytesMax: 1e9, encodingsMax: 2, pathsMax: 100, queueBytesMax: 1e7 },
+        bounds: { spoolBytesMax: 1e9, encodingsMax: 2, pathsMax: 100, queueBytesMax: 1e7, closeEveryMs: 50 },
         group: { sessionTimeoutMs: 1000, pollRecordsMax: 7, prefetchBytesMax: 1e7 },
         bucketDefault: 'lake',
         clock: systemClock,
@@ -132,7 +136,7 @@ async function sinkWorld(deliveries: readonly Delivery[]) {
         ),
       { timeout: 15_000, interval: 50 },
     )
-  return { store, control, produce, start, manifests, eventIds, expectDelivered }
+  return { store, control, brokers, produce, start, manifests, eventIds, expectDelivered }
 }
 
 const ready = (health: Health) => health.ready().checks.deliveries
@@ -175,6 +179,21 @@ test('deliveries come, change and go without a restart', async () => {
 
   world.control.update({ deliveries: [changed] })
   await world.expectDelivered('first')
+  await sink.finish()
+})
+
+test('an hour that every partition has gone past is closed', async () => {
+  const world = await sinkWorld([delivery({ id: 'fine', rotate })])
+  await world.produce(20)
+  const sink = world.start()
+  await world.expectDelivered('fine')
+  const closed = () =>
+    [...world.store.buckets.get('lake')!.keys()].filter((key) => key.startsWith('_closed/'))
+  expect(closed()).toEqual([])
+  const firstHour = new Date().toISOString().slice(0, 13)
+  world.brokers.aheadMs = 3_600_000
+  await world.produce(20)
+  await vi.waitFor(() => expect(closed()).toEqual([`_closed/fine/events.enriched/${firstHour}.json`]), 10_000)
   await sink.finish()
 })
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import type { ClosedHourContent } from '../../../../schemas/closed-hour/v1.ts'
 import type { Delivery } from '../../../../schemas/control/v1.ts'
 import type { Manifest } from '../../../../schemas/manifest/v1.ts'
 import { reportText } from '../../../../services/cli/commands/verify.ts'
@@ -11,7 +12,7 @@ import { objectChecker } from '../../../../services/cli/verify/check-object.ts'
 import { openParquetRowCount } from '../../../../services/cli/verify/duckdb-row-count.ts'
 import { publishedKeys } from '../../../../services/cli/verify/public-keys.ts'
 import { verifyDelivery } from '../../../../services/cli/verify/verify-delivery.ts'
-import { sha256Hex, signingKey, signManifest } from '../../../../services/core/manifest/manifest-signature.ts'
+import { sha256Hex, signContent, signingKey } from '../../../../services/core/manifest/manifest-signature.ts'
 import {
   BUCKET,
   type DeliveryWorld,
@@ -68,7 +69,7 @@ function resign(world: DeliveryWorld, key: string, change: (manifest: Manifest) 
   const stored = world.objects().get(key)!
   const { signature: _, ...manifest } = JSON.parse(stored.bytes.toString()) as Manifest
   change(manifest as Manifest)
-  stored.bytes = signManifest(manifest, SIGNING_KEY)
+  stored.bytes = signContent(manifest, SIGNING_KEY)
 }
 
 for (const format of [
@@ -202,6 +203,98 @@ test('what is no manifest is named', async () => {
 test('a delivery without a manifest does not verify', async () => {
   const { faults } = await verify(await deliveryWorld(delivery()))
   expect(faults).toEqual([{ key: '_manifests/warehouse/', message: 'There is no manifest.' }])
+})
+
+const CLOSED = '_closed/warehouse/events.enriched/2026-01-31T10.json'
+
+/** Closes the hour that the three batches are of. */
+function closeHour(world: DeliveryWorld, change: (content: ClosedHourContent) => void = () => {}): void {
+  const content: ClosedHourContent = {
+    v: 1,
+    delivery: 'warehouse',
+    bucket: BUCKET,
+    topic: 'events.enriched',
+    hour: '2026-01-31T10:00:00.000Z',
+    partitions: [
+      {
+        partition: 3,
+        end: 29,
+        manifests: [0, 10, 20].map((start) => ({
+          start,
+          sha256: sha256Hex(world.objects().get(manifestAt(start))!.bytes),
+        })),
+      },
+    ],
+    receipt: { read: 30, delivered: 29, filtered: 0, rejected: 1, control: 0 },
+    objects: 3,
+    bytes: 1,
+    previous: null,
+  }
+  change(content)
+  world.objects().set(CLOSED, { bytes: signContent(content, SIGNING_KEY), metadata: {} })
+}
+
+test('a closed hour that lists what is there verifies', async () => {
+  const world = await delivered()
+  closeHour(world)
+  expect(await verify(world)).toMatchObject({ ok: true, closedHours: 1, faults: [] })
+})
+
+test('a batch that was taken out of a closed hour with everything it had is named', async () => {
+  const world = await delivered()
+  closeHour(world)
+  for (const key of world.keys().filter((key) => key.includes(`${'0'.repeat(18)}20`)))
+    world.objects().delete(key)
+  const { faults } = await verify(world)
+  expect(faults.map(({ key, message }) => `${key}: ${message}`)).toEqual([
+    `${CLOSED}: It lists ${manifestAt(20)}, which is missing or of another hour.`,
+    `${CLOSED}: It says that partition 3 ends at 29, its manifests end at 19.`,
+    `${CLOSED}: Its receipt says 30 read and 29 delivered, its manifests 20 and 19.`,
+  ])
+})
+
+for (const { what, change, message } of [
+  {
+    what: 'leaves a manifest out',
+    change: ({ partitions }: ClosedHourContent) => void partitions[0]!.manifests.pop(),
+    message: `It does not list ${manifestAt(20)}.`,
+  },
+  {
+    what: 'has another hash',
+    change: ({ partitions }: ClosedHourContent) => {
+      partitions[0]!.manifests[1]!.sha256 = '0'.repeat(64)
+    },
+    message: `It lists ${manifestAt(10)} with another hash.`,
+  },
+  {
+    what: 'follows one that is gone',
+    change: (content: ClosedHourContent) => {
+      content.previous = { key: CLOSED.replace('T10', 'T09'), sha256: '0'.repeat(64) }
+    },
+    message: `The closed hour before it, ${CLOSED.replace('T10', 'T09')}, is missing.`,
+  },
+  {
+    what: 'is of another delivery',
+    change: (content: ClosedHourContent) => {
+      content.delivery = 'other'
+    },
+    message: `It belongs to lake/${CLOSED.replace('warehouse', 'other')}.`,
+  },
+])
+  test(`a closed hour that ${what} is named`, async () => {
+    const world = await delivered()
+    closeHour(world, change)
+    expect((await verify(world)).faults).toContainEqual({ key: CLOSED, message })
+  })
+
+test('a closed hour that was changed after it was signed is named', async () => {
+  const world = await delivered()
+  closeHour(world)
+  const object = world.objects().get(CLOSED)!
+  object.bytes = Buffer.from(object.bytes.toString().replace('"objects":3', '"objects":4'))
+  expect((await verify(world)).faults).toEqual([
+    { key: CLOSED, message: 'Its signature is wrong: it was changed after it was signed.' },
+  ])
 })
 
 test('the keys of a bucket are found by their ids', async () => {
