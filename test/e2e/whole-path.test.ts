@@ -1,19 +1,25 @@
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listKeys } from '../../services/cli/demo/delivery-reader.ts'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
 import { arrivals, type Before, countRun, lookBefore } from '../../services/cli/demo/demo-steps.ts'
-import { type SentTraffic, sendDemoTraffic } from '../../services/cli/demo/demo-traffic.ts'
+import { DEMO_KEYS, type SentTraffic, sendDemoTraffic } from '../../services/cli/demo/demo-traffic.ts'
 import type { Reconciliation } from '../../services/cli/demo/reconcile.ts'
 import { STAGE_NAMES } from '../../services/cli/stages.ts'
 import { openSystem, type System } from '../../services/cli/supervisor/system.ts'
+import type { VerifyReport } from '../../services/cli/verify/verify-delivery.ts'
+import type { LogReport } from '../../services/cli/verify/verify-with-log.ts'
+import type { EventTrace } from '../../services/query-api/event-trace.ts'
 
 /** The whole system as `make demo` runs it: real engines, a process per stage, traffic through the HTTP door. */
 const EVENTS = 6_000
+const MILLRACE = join(import.meta.dirname, '../../bin/millrace')
 const stateDir = mkdtempSync(join(tmpdir(), 'millrace-e2e-'))
 const never = new AbortController().signal
 
@@ -59,6 +65,12 @@ async function table({ sent, before }: { sent: SentTraffic; before: Before }): P
   return countRun(connections, sent, before, arrived, () => {})
 }
 
+async function storedObject(key: string): Promise<Buffer> {
+  const { client, bucket } = connections.bucket
+  const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }))
+  return Buffer.from(await Body!.transformToByteArray())
+}
+
 const faultsOf = ({ lines }: Reconciliation) => lines.flatMap((line) => line.faults)
 
 test('every accepted event is in every place it has to be in, once', { timeout: 240_000 }, async () => {
@@ -68,6 +80,53 @@ test('every accepted event is in every place it has to be in, once', { timeout: 
   expect(result.lines.find(({ place }) => place === 'accepted over HTTP')?.expected).toBeGreaterThan(
     EVENTS / 3,
   )
+})
+
+test('one event is found in every place it went to, by its id alone', { timeout: 60_000 }, async () => {
+  const running = await sendRun()
+  expect(faultsOf(await table(running))).toEqual([])
+  const rows = await fetch(`${connections.clickhouse.url}/?database=${connections.clickhouse.database}`, {
+    method: 'POST',
+    body: "SELECT event_id FROM events WHERE dataset_id = 'shop' AND event = 'purchase' ORDER BY collector_time DESC LIMIT 1 FORMAT TSV",
+  })
+  const eventId = (await rows.text()).trim()
+  const answer = await fetch(
+    `${connections.queryUrl}/api/datasets/shop/trace/${encodeURIComponent(eventId)}`,
+    { headers: { authorization: `Bearer ${DEMO_KEYS.shop.read}` } },
+  )
+  const trace = (await answer.json()) as EventTrace
+  const arrival = trace.arrivals.find(({ verdict }) => verdict === 'enriched')
+  expect(arrival, JSON.stringify(trace)).toMatchObject({
+    raw: { topic: 'events.raw' },
+    log: { topic: 'events.enriched' },
+    clickhouse: { table: 'events' },
+  })
+  const delivered = arrival!.deliveries.map(({ delivery, status }) => `${delivery} ${status}`).sort()
+  expect(delivered).toEqual(['purchases delivered', 'warehouse delivered'])
+  const purchases = arrival!.deliveries.find(({ delivery }) => delivery === 'purchases')!.place!
+  const holding = await Promise.all(
+    purchases.objects.map(async (key) => gunzipSync(await storedObject(key)).includes(`"${eventId}"`)),
+  )
+  expect(holding.filter((holds) => holds)).toEqual([true])
+  const subscribed = arrival!.subscriptions
+    .map(({ subscription, status }) => `${subscription} ${status}`)
+    .sort()
+  expect(subscribed).toEqual(['page-views not_asked_for', 'shop-all written', 'shop-purchases written'])
+})
+
+test('every raw offset is accounted for, from receipts through topics to manifests', {
+  timeout: 60_000,
+}, async () => {
+  for (const delivery of ['warehouse', 'rejected']) {
+    const { stdout } = await promisify(execFile)(MILLRACE, ['verify', delivery, '--with-kafka', '--json'], {
+      env: { ...process.env, ...(system.addresses as Record<string, string>) },
+    })
+    const { ok, faults, log } = JSON.parse(stdout) as VerifyReport & { log: LogReport }
+    expect([faults, log.faults, ok]).toEqual([[], [], true])
+    expect(log.partitions).toHaveLength(3)
+    for (const { from, to, enriched, rejected, duplicate, control } of log.partitions)
+      expect([from, to! + 1]).toEqual([0, enriched + rejected + duplicate + control])
+  }
 })
 
 test('it still balances when every stage is killed while traffic flows', { timeout: 400_000 }, async () => {
@@ -107,12 +166,9 @@ test('a row, an object or a manifest that goes away is named', { timeout: 400_00
 
   // Of this run: the manifests of earlier ones are not counted again.
   const object = (await listKeys(bucket, 'purchases/')).find((key) => !objectsBefore.has(key))!
-  const stored = Buffer.from(
-    await (
-      await bucket.client.send(new GetObjectCommand({ Bucket: bucket.bucket, Key: object }))
-    ).Body!.transformToByteArray(),
-  )
-  const lines = gunzipSync(stored).toString('utf8').split('\n')
+  const lines = gunzipSync(await storedObject(object))
+    .toString('utf8')
+    .split('\n')
   await bucket.client.send(
     new PutObjectCommand({ Bucket: bucket.bucket, Key: object, Body: gzipSync(lines.slice(1).join('\n')) }),
   )

@@ -43,6 +43,8 @@ export interface VerifyEnvironment {
   /** Keys that signatures are accepted from, by their id. */
   readonly publicKeys: ReadonlyMap<string, KeyObject>
   readonly checkObject: CheckObject
+  /** Told of every manifest that could be read, in the order of their keys. */
+  readonly onManifest?: (manifest: SeenManifest) => void
   readonly progress: (done: {
     readonly manifests: number
     readonly objects: number
@@ -88,7 +90,9 @@ export async function verifyDelivery(
       notes.push(`${key} goes on from ${manifest.previous.bucket}/${manifest.previous.key}.`)
 
     const sha256 = sha256Hex(stored)
-    seen.push(seenManifest(manifest, sha256))
+    const facts = seenManifest(manifest, sha256)
+    seen.push(facts)
+    env.onManifest?.(facts)
     keyIds.add(manifest.signature.key_id)
     const objects = [...manifest.objects, ...(manifest.rejected_object ? [manifest.rejected_object] : [])]
     for (const object of objects) {
