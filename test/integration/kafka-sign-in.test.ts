@@ -3,8 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { fetchJars } from '../../infra/engines/jars.ts'
 import { type KafkaEngine, startKafka } from '../../infra/engines/kafka.ts'
 import { freePort } from '../../infra/engines/ports.ts'
+import { readTopic } from '../../services/cli/demo/console-consumer.ts'
+import { writeConsoleSettings } from '../../services/cli/demo/console-settings.ts'
+import { commitReadingStarts } from '../../services/cli/demo/reading-positions.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import { openKafkaLog } from '../../services/core/kafka/librdkafka-log.ts'
 import type { Log } from '../../services/core/kafka/log.ts'
@@ -19,6 +23,7 @@ const others = join(stateDir, 'other.pem')
 let broker: KafkaEngine | undefined
 let port: number
 const open: Log[] = []
+const PASSWORD = 'r+ac/e'
 
 /** @returns key and certificate of a new authority of its own, for this machine */
 function newCertificate(name: string): { key: string; certificate: string } {
@@ -34,16 +39,20 @@ function newCertificate(name: string): { key: string; certificate: string } {
   return { key: readFileSync(key, 'utf8'), certificate: readFileSync(certificate, 'utf8') }
 }
 
-async function logOf(overrides: Record<string, string> = {}): Promise<Log> {
-  const settings = parseSettings(KAFKA_SETTINGS, {
+function settingsOf(overrides: Record<string, string> = {}) {
+  return parseSettings(KAFKA_SETTINGS, {
     MILLRACE_KAFKA_BROKERS: `localhost:${port}`,
     MILLRACE_KAFKA_SECURITY_PROTOCOL: 'sasl_ssl',
     MILLRACE_KAFKA_USER: 'mill',
-    MILLRACE_KAFKA_PASSWORD: 'r+ac/e',
+    MILLRACE_KAFKA_PASSWORD: PASSWORD,
     MILLRACE_KAFKA_CA_FILE: authorities,
     MILLRACE_KAFKA_REQUEST_TIMEOUT: '5s',
     ...overrides,
   })
+}
+
+async function logOf(overrides: Record<string, string> = {}): Promise<Log> {
+  const settings = settingsOf(overrides)
   const log = await openKafkaLog(settings, createLogger('test', 'error', { write: () => {} }))
   open.push(log)
   return log
@@ -60,7 +69,7 @@ describe('a cluster that wants TLS and a sign-in', needs('openssl'), () => {
     broker = await startKafka({
       stateDir,
       port: await freePort(),
-      secured: { port, pemFile, user: 'mill', password: 'r+ac/e' },
+      secured: { port, pemFile, user: 'mill', password: PASSWORD },
     })
   })
   afterEach(async () => {
@@ -115,6 +124,44 @@ describe('a cluster that wants TLS and a sign-in', needs('openssl'), () => {
         for (const batch of await reader.read(100))
           for (let index = 0; index < batch.length; index++) read.push(String(batch.value(index)))
       expect(read).toEqual(polled)
+    },
+  )
+
+  test.each(['PLAIN', 'SCRAM-SHA-256'])(
+    'Kafka’s own tools, which the demo counts with, get in with %s',
+    async (mechanism) => {
+      const settings = settingsOf({ MILLRACE_KAFKA_SASL_MECHANISM: mechanism })
+      const log = await logOf({ MILLRACE_KAFKA_SASL_MECHANISM: mechanism })
+      const topic = `console-${mechanism.toLowerCase()}`
+      await log.admin.createTopics([{ topic, partitions: 1, replicationFactor: -1, config: {} }])
+      const producer = await log.openProducer({ clientId: 'test', lingerMs: 1, deliveryTimeoutMs: 20_000 })
+      await producer.produce(
+        ['before', 'first', 'second'].map((text) => ({
+          topic,
+          partition: 0,
+          key: null,
+          value: Buffer.from(text),
+          headers: { event_id: text },
+        })),
+      )
+      const console = writeConsoleSettings(settings)
+      try {
+        const access = {
+          jars: fetchJars('kafka-tools'),
+          brokers: settings.kafkaBrokers,
+          configFile: console.file,
+        }
+        const starts = new Map([[topic, new Map([[0, 1]])]])
+        const groupOf = await commitReadingStarts(access, starts, topic)
+        const read: (string | undefined)[] = []
+        const reading = { ...access, topic, withValues: true, group: groupOf(topic), idleMs: 3_000 }
+        await readTopic({ ...reading, lastOffsets: new Map([[0, 2]]) }, ({ headers, value }) => {
+          read.push(headers.get('event_id'), value ?? undefined)
+        })
+        expect(read).toEqual(['first', 'first', 'second', 'second'])
+      } finally {
+        console.remove()
+      }
     },
   )
 

@@ -13,6 +13,7 @@ import { readConfig } from '../commands/config.ts'
 import { applyConfig } from '../config/apply-config.ts'
 import { showConfigFault } from '../config/config-file.ts'
 import type { ClickHouseAddress } from './clickhouse-rows.ts'
+import { writeConsoleSettings } from './console-settings.ts'
 import { type Bucket, openBucket } from './delivery-reader.ts'
 
 /** Everything the demo talks to, opened from the addresses that the stages were given. */
@@ -20,6 +21,8 @@ export interface DemoConnections {
   readonly log: Log
   readonly names: KafkaNames
   readonly brokers: string
+  /** Client settings for Kafka's own tools; null for a plain broker. */
+  readonly consoleFile: string | null
   readonly topicPrefix: string
   readonly bucket: Bucket
   readonly clickhouse: ClickHouseAddress
@@ -37,11 +40,13 @@ export async function openDemoConnections(
   const logger = createLogger('demo', 'error')
   const log = await openKafkaLog(settings, logger)
   const names = kafkaNames(settings.kafkaPrefix)
+  const console = writeConsoleSettings(settings)
   const source: ControlSource = { log, names, clock: systemClock, logger }
   return {
     log,
     names,
     brokers: settings.kafkaBrokers,
+    consoleFile: console.file,
     topicPrefix: settings.kafkaPrefix,
     bucket: openBucket({
       endpoint: settings.s3Endpoint,
@@ -70,6 +75,9 @@ export async function openDemoConnections(
       if (outcome === 'conflict')
         throw new Error(`${file} names objects that the API manages; nothing was applied.`)
     },
-    close: () => log.close(),
+    async close() {
+      console.remove()
+      await log.close()
+    },
   }
 }

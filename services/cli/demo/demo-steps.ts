@@ -86,14 +86,14 @@ export async function countRun(
   arrived: Arrivals,
   onProgress: (what: string) => void,
 ): Promise<Reconciliation> {
-  const { brokers, topicPrefix, bucket, clickhouse } = connections
+  const { brokers, consoleFile, topicPrefix, bucket, clickhouse } = connections
   const places = await countPlaces({
     acknowledged: sent.acknowledged,
     expectedRejected: expectedRejected(sent.ledger),
     reading: {
       jars: fetchJars('kafka-tools'),
       brokers,
-      configFile: null,
+      configFile: consoleFile,
       idleMs: CONSOLE_IDLE_MS,
       lastOffsets: (topic) => lastRecordOffsets(connections, topic, before.starts.get(topic)),
     },
