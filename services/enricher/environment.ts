@@ -1,8 +1,10 @@
 import type { ControlView } from '../core/control/control-view.ts'
-import type { Log } from '../core/kafka/log.ts'
+import type { GroupConsumerOptions, Log } from '../core/kafka/log.ts'
 import type { KafkaNames } from '../core/kafka/topics.ts'
 import type { Clock } from '../core/runtime/clock.ts'
+import type { Health } from '../core/runtime/health.ts'
 import type { Logger } from '../core/runtime/logger.ts'
+import type { Metrics } from '../core/runtime/metrics.ts'
 import type { IdBudget } from './dedupe/dedupe-window.ts'
 import type { Reference } from './enrich.ts'
 import type { EnricherMetrics } from './enricher-metrics.ts'
@@ -18,10 +20,16 @@ export interface Environment {
   readonly current: () => { readonly rules: Rules; readonly reference: Reference }
   readonly idBudget: IdBudget
   readonly limits: EnricherLimits
+  readonly group: Pick<GroupConsumerOptions, 'sessionTimeoutMs' | 'prefetchBytesMax'>
   readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
   readonly randomBytes: (size: number) => Buffer
   readonly logger: Logger
   readonly metrics: EnricherMetrics
+  /** Where the runner of partitions puts its own. */
+  readonly registry: Metrics
+  readonly health: Health
   /** Partitions whose last worker in this process ended by an error of Kafka's rather than by a crash. */
   readonly absolved: Set<number>
 }

@@ -4,19 +4,15 @@ import { openKafkaLog } from '../core/kafka/librdkafka-log.ts'
 import { ensureTopics } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import type { Stage } from '../core/runtime/stage.ts'
-import { runPartitions } from '../core/stream/run-partitions.ts'
 import { ENRICHER_SETTINGS } from './config.ts'
 import { currentRules } from './current-rules.ts'
 import { createIdBudget } from './dedupe/dedupe-window.ts'
 import { enricherMetrics } from './enricher-metrics.ts'
 import type { Environment } from './environment.ts'
 import { defaultGeoPath, openGeoFile } from './geo-database.ts'
-import { createEnricherWorker } from './pipeline.ts'
+import { runEnricher } from './pipeline.ts'
 import { loadReferenceData } from './reference-data.ts'
 import { createSchemaCache } from './rules.ts'
-
-/** Raw records that one poll brings at most; several polls share a transaction. */
-const POLL_RECORDS_MAX = 2_000
 
 export const stage: Stage<typeof ENRICHER_SETTINGS> = {
   name: 'enricher',
@@ -62,10 +58,17 @@ export const stage: Stage<typeof ENRICHER_SETTINGS> = {
         tickMs: settings.tickMs,
         takeoverSilenceMs: settings.kafkaRequestTimeoutMs,
       },
+      group: {
+        sessionTimeoutMs: settings.kafkaSessionTimeoutMs,
+        prefetchBytesMax: settings.kafkaPrefetchBytesMax,
+      },
       clock,
+      random: Math.random,
       randomBytes,
       logger,
       metrics: enricher,
+      registry: metrics,
+      health,
       absolved: new Set(),
     }
 
@@ -77,33 +80,7 @@ export const stage: Stage<typeof ENRICHER_SETTINGS> = {
         logger.info({ hash: geo.current.hash }, 'A new version of the geo data is in use.')
       }
     })()
-    await runPartitions({
-      log,
-      group: {
-        groupId: names.group('enricher'),
-        clientId: 'millrace-enricher',
-        topics: [names.raw],
-        sessionTimeoutMs: settings.kafkaSessionTimeoutMs,
-        maxPollIntervalMs: 300_000,
-        pollRecordsMax: POLL_RECORDS_MAX,
-        pollWaitMs: 100,
-        prefetchBytesMax: settings.kafkaPrefetchBytesMax,
-      },
-      createWorker: ({ partition }, consumer) => createEnricherWorker(env, partition, consumer),
-      // Often enough that records wait little longer than they are meant to.
-      tickMs: Math.max(10, Math.ceil(settings.lingerMs / 4)),
-      bounds: {
-        queueRecordsMax: 2 * POLL_RECORDS_MAX + settings.batchRowsMax,
-        queueBytesMax: 4 * settings.batchBytesMax,
-      },
-      stage: 'enricher',
-      logger,
-      metrics,
-      health,
-      signal: stopping,
-      clock,
-      random: Math.random,
-    })
+    await runEnricher(env, stopping)
     await refreshing
     await control.close()
     await log.close()

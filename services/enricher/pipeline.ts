@@ -2,6 +2,7 @@ import { encodeDedupeRecord } from '../../schemas/dedupe/v1.ts'
 import type { GroupConsumer, ProduceRecord, RecordBatch, TransactionalProducer } from '../core/kafka/log.ts'
 import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
 import type { PartitionWorker } from '../core/stream/partition-worker.ts'
+import { runPartitions } from '../core/stream/run-partitions.ts'
 import { createDedupeWindow, type DedupeWindow } from './dedupe/dedupe-window.ts'
 import type { Environment } from './environment.ts'
 import { dedupeFromOf, writePositionMetadata } from './position-metadata.ts'
@@ -13,6 +14,47 @@ import { transactionContent } from './transaction-content.ts'
 /** A batch that ended its process so often is gone through record by record; a record, set aside. */
 const BATCH_ATTEMPTS_MAX = 2
 const ALONE_ATTEMPTS_MAX = 3
+
+/** Raw records that one poll brings at most; several polls share a transaction. */
+const POLL_RECORDS_MAX = 2_000
+const POLL_WAIT_MS = 100
+const POLL_INTERVAL_MAX_MS = 300_000
+
+/**
+ * Runs the enricher over the raw partitions that its group gives this process.
+ *
+ * @returns resolves when `stopping` aborted and every partition has stopped
+ * @throws what only our own mistakes throw
+ */
+export function runEnricher(env: Environment, stopping: AbortSignal): Promise<void> {
+  const { log, names, limits, clock, logger } = env
+  return runPartitions({
+    log,
+    group: {
+      groupId: names.group('enricher'),
+      clientId: 'millrace-enricher',
+      topics: [names.raw],
+      maxPollIntervalMs: POLL_INTERVAL_MAX_MS,
+      pollRecordsMax: POLL_RECORDS_MAX,
+      pollWaitMs: POLL_WAIT_MS,
+      ...env.group,
+    },
+    createWorker: ({ partition }, consumer) => createEnricherWorker(env, partition, consumer),
+    // Often enough that records wait little longer than they are meant to.
+    tickMs: Math.max(10, Math.ceil(limits.lingerMs / 4)),
+    bounds: {
+      queueRecordsMax: 2 * POLL_RECORDS_MAX + limits.batchRowsMax,
+      queueBytesMax: 4 * limits.batchBytesMax,
+    },
+    stage: 'enricher',
+    logger,
+    metrics: env.registry,
+    health: env.health,
+    signal: stopping,
+    clock,
+    random: env.random,
+  })
+}
 
 /**
  * The enricher's part in one raw partition: decode → validate → dedupe → enrich → write.

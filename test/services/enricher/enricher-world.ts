@@ -9,6 +9,7 @@ import { recordKey } from '../../../services/core/kafka/partition.ts'
 import { topicSpecs } from '../../../services/core/kafka/topic-specs.ts'
 import { HEADERS, kafkaNames } from '../../../services/core/kafka/topics.ts'
 import type { Clock } from '../../../services/core/runtime/clock.ts'
+import { Health } from '../../../services/core/runtime/health.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../services/core/runtime/metrics.ts'
 import type { PartitionWorker } from '../../../services/core/stream/partition-worker.ts'
@@ -109,6 +110,10 @@ export async function createWorld(options: WorldOptions = {}) {
     randomBytes: (size) => Buffer.alloc(size, ++marks),
     logger: createLogger('test', 'error', { write: () => {} }),
     metrics: enricherMetrics(metrics),
+    registry: metrics,
+    health: new Health(),
+    group: { sessionTimeoutMs: 10_000, prefetchBytesMax: 1_000_000 },
+    random: () => 0.5,
     absolved: new Set(),
   })
   const sender = await log.openProducer({ clientId: 'test', lingerMs: 0, deliveryTimeoutMs: 1_000 })
