@@ -7,8 +7,9 @@ import { DEFAULT_PARTITION_TEMPLATE } from '../core/control/partition-template.t
 import { compileSelection, type Selection } from '../core/event/selection.ts'
 import { parseBytes, parseDuration } from '../core/runtime/settings.ts'
 import type { BatchLimits } from '../core/stream/planned-sink.ts'
-import { type Codec, codecId } from './compress-file.ts'
+import type { Codec, Disk } from './disk.ts'
 import { type PartitionPath, partitionPath } from './partition-path.ts'
+import type { TableEncoder } from './table-encoder.ts'
 
 /** A delivery's configuration, made ready for use. */
 export interface CompiledDelivery {
@@ -64,11 +65,11 @@ export function compileDelivery(delivery: Delivery, hash: string, bucketDefault:
 /** What names the bytes of an object beside its rows, for the plan. */
 export function encoderId(
   delivery: Pick<CompiledDelivery, 'format' | 'codec'>,
-  tableEncoder: string,
+  by: { readonly encoder: Pick<TableEncoder, 'id'>; readonly disk: Pick<Disk, 'codecId'> },
 ): string {
   const { format, codec } = delivery
-  const table = format === 'jsonl' ? [] : [tableEncoder]
-  const compression = codec === null ? [] : [codecId(codec)]
+  const table = format === 'jsonl' ? [] : [by.encoder.id]
+  const compression = codec === null ? [] : [by.disk.codecId(codec)]
   return [format, ...table, ...compression].join(' ')
 }
 

@@ -1,5 +1,3 @@
-import { createReadStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { batchName, type Manifest, manifestKey, type RejectedObject } from '../../schemas/manifest/v1.ts'
 import type { TopicPartition } from '../core/kafka/log.ts'
 import type { SigningKey } from '../core/manifest/manifest-signature.ts'
@@ -7,8 +5,7 @@ import type { ObjectStore } from '../core/object-store/object-store.ts'
 import type { Plan } from '../core/stream/planned-plan.ts'
 import { commitManifest, decodeLink, encodeLink, type ManifestContent } from './commit-manifest.ts'
 import { type CompiledDelivery, encoderId } from './compiled-delivery.ts'
-import { codecId, compressFile, measureFile, type WrittenFile } from './compress-file.ts'
-import { onDisk } from './disk-errors.ts'
+import type { Disk, WrittenFile } from './disk.ts'
 import { putRows } from './put-once.ts'
 import { REJECTED_PATH, rejectedLine } from './rejected-line.ts'
 import type { RowStats } from './row-stats.ts'
@@ -23,6 +20,7 @@ export type DeliveryFailPoint = (typeof DELIVERY_FAIL_POINTS)[number]
 
 export interface DeliverEnvironment {
   readonly store: ObjectStore
+  readonly disk: Disk
   readonly encoder: TableEncoder
   readonly signingKey: SigningKey
   /** Runs work that takes a core and disk; only so many at a time. */
@@ -92,7 +90,7 @@ async function writeObject(
     if (encoded === null) return null
     const { stats, written } = encoded
     const rowDigest = stats.digest()
-    const encoder = encoderId(delivery, env.encoder.id)
+    const encoder = encoderId(delivery, env)
     const stored = await putRows(env.store, delivery.bucket, key, out, delivery.contentType, stats.rows, {
       ...written,
       rowDigest,
@@ -110,7 +108,7 @@ async function writeObject(
       max_time: stats.maxTime,
     }
   } finally {
-    await rm(out, { force: true })
+    await env.disk.remove(out)
   }
 }
 
@@ -125,7 +123,7 @@ async function encodePath(
   const { format, codec, fields } = delivery
   // Lines are JSON Lines already; that each is one object on one line was seen when it was added.
   if (format === 'jsonl')
-    return { stats: path.stats, written: await compressFile(spool.read(path), codec ?? 'gzip', out) }
+    return { stats: path.stats, written: await env.disk.compress(spool.read(path), codec ?? 'gzip', out) }
 
   const table = codec === null ? out : `${out}.table`
   const tryEncode = (file: string, rows: number) => env.encoder.encode(file, rows, fields, format, table)
@@ -134,6 +132,7 @@ async function encodePath(
     let stats = path.stats
     if ((await tryEncode(await spool.fileOf(path), stats.rows)) !== null) {
       stats = await keepWritableRows(
+        env.disk,
         spool.read(path),
         kept,
         tryEncode,
@@ -149,10 +148,10 @@ async function encodePath(
       if (still !== null) throw new Error(`Rows that can each be written cannot be together: ${still}`)
     }
     const written =
-      codec === null ? await measureFile(out) : await compressFile(createReadStream(table), codec, out)
+      codec === null ? await env.disk.measure(out) : await env.disk.compress(env.disk.read(table), codec, out)
     return { stats, written }
   } finally {
-    await Promise.all([rm(`${out}.table`, { force: true }), rm(kept, { force: true })])
+    await env.disk.remove(`${out}.table`, kept)
   }
 }
 
@@ -166,10 +165,10 @@ async function writeRejected(
   if (!path) return null
   const out = `${spool.file}.out`
   try {
-    const written = await compressFile(spool.read(path), 'gzip', out)
+    const written = await env.disk.compress(spool.read(path), 'gzip', out)
     const { rows } = path.stats
     const rowDigest = path.stats.digest()
-    const encoder = `jsonl ${codecId('gzip')}`
+    const encoder = `jsonl ${env.disk.codecId('gzip')}`
     const stored = await putRows(env.store, delivery.bucket, key, out, 'application/gzip', rows, {
       ...written,
       rowDigest,
@@ -178,7 +177,7 @@ async function writeRejected(
     const { bytes, sha256 } = stored
     return { key, rows, bytes, sha256, row_digest: rowDigest, encoder: stored.encoder }
   } finally {
-    await onDisk(`Removing ${out}`, () => rm(out, { force: true }))
+    await env.disk.remove(out)
   }
 }
 

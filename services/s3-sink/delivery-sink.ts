@@ -69,10 +69,17 @@ export function deliverySink(
       )
       const under = pinned ?? {
         config: delivery.hash,
-        settings: encoderId(delivery, env.encoder.id),
+        settings: encoderId(delivery, env),
         controlOffset: env.control.snapshot.offset,
       }
-      return openDeliveryBatch(env, delivery, partition, under, openSpool(file), env.spoolBudget.open())
+      return openDeliveryBatch(
+        env,
+        delivery,
+        partition,
+        under,
+        openSpool(env.disk, file),
+        env.spoolBudget.open(),
+      )
     },
 
     delivered: (from) => deliveredRanges(env.store, inForce().bucket, deliveryId, partition, from),

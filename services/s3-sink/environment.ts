@@ -7,6 +7,7 @@ import type { Clock } from '../core/runtime/clock.ts'
 import type { Health } from '../core/runtime/health.ts'
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
+import type { Disk } from './disk.ts'
 import type { TableEncoder } from './table-encoder.ts'
 
 export interface S3SinkEnvironment {
@@ -14,6 +15,7 @@ export interface S3SinkEnvironment {
   readonly names: KafkaNames
   readonly control: ControlView
   readonly store: ObjectStore
+  readonly disk: Disk
   readonly encoder: TableEncoder
   readonly signingKey: SigningKey
   /** An empty directory that belongs to this process alone. */

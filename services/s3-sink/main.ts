@@ -9,6 +9,7 @@ import { failPoints } from '../core/runtime/fail-points.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { S3_SINK_SETTINGS } from './config.ts'
 import { openDuckdbEncoder } from './duckdb-encoder.ts'
+import { nodeDisk } from './node-disk.ts'
 import { runS3Sink } from './pipeline.ts'
 import { openProcessDir } from './process-dir.ts'
 
@@ -35,6 +36,7 @@ export const stage: Stage<typeof S3_SINK_SETTINGS> = {
         names,
         control,
         store,
+        disk: nodeDisk(),
         encoder,
         signingKey: signing.key,
         spoolDir,

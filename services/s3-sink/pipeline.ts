@@ -146,6 +146,7 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
     })
     const sinkEnvironment = {
       store: env.store,
+      disk: env.disk,
       encoder: env.encoder,
       signingKey: env.signingKey,
       encodingSlot,

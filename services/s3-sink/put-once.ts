@@ -1,6 +1,6 @@
 import type { ObjectBody, ObjectStore, PutOptions } from '../core/object-store/object-store.ts'
 import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
-import type { WrittenFile } from './compress-file.ts'
+import type { WrittenFile } from './disk.ts'
 
 /** An object as it is stored, whoever stored it. */
 export interface StoredFile extends WrittenFile {

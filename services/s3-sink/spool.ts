@@ -1,5 +1,4 @@
-import { open, rm } from 'node:fs/promises'
-import { onDisk } from './disk-errors.ts'
+import type { Disk } from './disk.ts'
 import { openRowStats, type RowStats } from './row-stats.ts'
 
 /** The rows of one partition path within a spool. */
@@ -12,8 +11,7 @@ export interface SpooledPath {
 
 /**
  * The rows of one open batch on disk: one file of JSON Lines whatever the number of partition paths, with an index of
- * which stretch belongs to which path. The file is open only while it is written to or read, so the number of open
- * batches is not bounded by file handles; in memory there is only what was added since the last flush.
+ * which stretch belongs to which path; in memory there is only what was added since the last flush.
  */
 export interface Spool {
   /** Names that begin with it are for whoever works on this spool; `remove` takes the spool's own away. */
@@ -33,27 +31,13 @@ export interface Spool {
 }
 
 const NEWLINE = 0x0a
-const READ_BYTES = 1024 * 1024
 
 /** @param file does not exist yet and belongs to this spool alone, with every name that begins with it */
-export function openSpool(file: string): Spool {
+export function openSpool(disk: Disk, file: string): Spool {
   const paths = new Map<string, SpooledPath>()
   const pending = new Map<SpooledPath, Uint8Array[]>()
   let pendingBytes = 0
   let size = 0
-
-  async function append(chunk: Buffer): Promise<void> {
-    const handle = await open(file, size === 0 ? 'w' : 'r+')
-    try {
-      let written = 0
-      while (written < chunk.length) {
-        const { bytesWritten } = await handle.write(chunk, written, chunk.length - written, size + written)
-        written += bytesWritten
-      }
-    } finally {
-      await handle.close()
-    }
-  }
 
   const spool: Spool = {
     file,
@@ -92,7 +76,7 @@ export function openSpool(file: string): Spool {
           segments[last + 1]! += at - start
         else segments.push(size + start, at - start)
       }
-      await onDisk(`Writing the spool ${file}`, () => append(chunk))
+      await disk.write(file, size, chunk)
       pending.clear()
       pendingBytes = 0
       size += chunk.length
@@ -102,40 +86,22 @@ export function openSpool(file: string): Spool {
     paths: () => [...paths.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
 
     async *read({ segments }) {
-      const handle = await open(file, 'r')
-      try {
-        for (let index = 0; index < segments.length; index += 2) {
-          const end = segments[index]! + segments[index + 1]!
-          for (let at = segments[index]!; at < end; ) {
-            const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at))
-            const { bytesRead } = await handle.read(buffer, 0, buffer.length, at)
-            if (bytesRead === 0) throw new Error(`The spool ${file} ends at ${at}, before ${end}`)
-            at += bytesRead
-            yield buffer.subarray(0, bytesRead)
-          }
-        }
-      } finally {
-        await handle.close()
-      }
+      for (let index = 0; index < segments.length; index += 2)
+        yield* disk.read(file, segments[index]!, segments[index]! + segments[index + 1]!)
     },
 
     async fileOf(path) {
       if (paths.size === 1) return file
       const copy = `${file}.path`
-      await onDisk(`Writing ${copy}`, async () => {
-        const handle = await open(copy, 'w')
-        try {
-          for await (const chunk of spool.read(path)) await handle.writeFile(chunk)
-        } finally {
-          await handle.close()
-        }
-      })
+      let at = 0
+      for await (const chunk of spool.read(path)) {
+        await disk.write(copy, at, chunk)
+        at += chunk.length
+      }
       return copy
     },
 
-    async remove() {
-      await Promise.all([rm(file, { force: true }), rm(`${file}.path`, { force: true })])
-    },
+    remove: () => disk.remove(file, `${file}.path`),
   }
   return spool
 }

@@ -10,6 +10,7 @@ import type { Plan, Progress } from '../../../services/core/stream/planned-plan.
 import type { DeliveryFailPoint } from '../../../services/s3-sink/deliver-batch.ts'
 import { type DeliverySinkEnvironment, deliverySink } from '../../../services/s3-sink/delivery-sink.ts'
 import { openDuckdbEncoder } from '../../../services/s3-sink/duckdb-encoder.ts'
+import { nodeDisk } from '../../../services/s3-sink/node-disk.ts'
 import { spoolBudget } from '../../../services/s3-sink/spool-budget.ts'
 import type { TableEncoder } from '../../../services/s3-sink/table-encoder.ts'
 import { controlView } from '../../helpers/memory-control.ts'
@@ -48,6 +49,7 @@ export async function deliveryWorld(configured: Delivery, given: { readonly enco
   const failed: DeliveryFailPoint[] = []
   const env: DeliverySinkEnvironment = {
     store,
+    disk: nodeDisk(),
     encoder,
     signingKey: SIGNING_KEY,
     encodingSlot: (work) => work(),

@@ -14,6 +14,7 @@ import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../services/core/runtime/metrics.ts'
 import { PLANNED_FAIL_POINTS } from '../../../services/core/stream/planned-batch.ts'
 import { DELIVERY_FAIL_POINTS } from '../../../services/s3-sink/deliver-batch.ts'
+import { nodeDisk } from '../../../services/s3-sink/node-disk.ts'
 import { runS3Sink } from '../../../services/s3-sink/pipeline.ts'
 import type { TableEncoder } from '../../../services/s3-sink/table-encoder.ts'
 import { controlView } from '../../helpers/memory-control.ts'
@@ -82,6 +83,7 @@ async function sinkWorld(deliveries: readonly Delivery[]) {
         names,
         control,
         store,
+        disk: nodeDisk(),
         encoder: noTables,
         signingKey: SIGNING_KEY,
         spoolDir,

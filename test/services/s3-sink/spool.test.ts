@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import { onDisk } from '../../../services/s3-sink/disk-errors.ts'
+import { nodeDisk, onDisk } from '../../../services/s3-sink/node-disk.ts'
 import { openSpool } from '../../../services/s3-sink/spool.ts'
 import { spoolBudget } from '../../../services/s3-sink/spool-budget.ts'
 
@@ -27,7 +27,7 @@ test('each path gives back its own lines in order, however they were mixed and f
         { minLength: 1, maxLength: 60 },
       ),
       async (steps) => {
-        const spool = openSpool(join(dir, String(made++)))
+        const spool = openSpool(nodeDisk(), join(dir, String(made++)))
         const expected = new Map<string, string>()
         let written = 0
         for (const { path, line, flush } of steps) {
@@ -54,7 +54,7 @@ test('each path gives back its own lines in order, however they were mixed and f
 
 test('a spool of one path is its own file, without a copy', async () => {
   const dir = directory()
-  const spool = openSpool(join(dir, 'one'))
+  const spool = openSpool(nodeDisk(), join(dir, 'one'))
   for (const line of ['1', '2', '3']) {
     spool.add('only', Buffer.from(line), 'shop', '2026')
     await spool.flush()
