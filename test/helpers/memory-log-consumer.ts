@@ -1,4 +1,3 @@
-import { setImmediate as macrotask } from 'node:timers/promises'
 import type {
   CommittedPosition,
   GroupConsumer,
@@ -28,6 +27,8 @@ export type CommitFault = 'failed' | 'answer_lost' | 'refused_silently'
 export interface ConsumerWorld {
   readonly storage: Storage
   readonly clock: Clock
+  /** Resolves in a later turn. */
+  turn(): Promise<void>
   readonly commitFaults: CommitFault[]
   /** Commits and positions of members that lost a partition, or their membership, are taken all the same. */
   acceptStale: boolean
@@ -46,6 +47,8 @@ interface Held {
 export interface MemoryConsumer extends GroupConsumer {
   /** The group forgets this member; the member itself learns of it at its next poll. */
   expel(): void
+  /** The process that holds it died: it does nothing more of its own, and the group does not know yet. */
+  die(): void
   /** @throws DependencyError when the coordinator would refuse this member's position */
   checkMembership(position: TopicPartition): void
   readonly offsets: GroupOffsets
@@ -196,7 +199,7 @@ export function openMemoryConsumer(
     async poll() {
       await world.onCall('poll')
       // A network answer never comes in the same turn; without this a loop of polls would starve everything else.
-      await macrotask()
+      await world.turn()
       const waited = new AbortController()
       let over = false
       const deadline = clock.sleep(options.pollWaitMs, waited.signal).then(() => {
@@ -295,6 +298,11 @@ export function openMemoryConsumer(
 
     expel() {
       group.leave(member)
+    },
+    die() {
+      closing ??= Promise.resolve()
+      closed = true
+      storage.notify()
     },
     checkMembership(position) {
       if (world.acceptStale) return

@@ -1,3 +1,4 @@
+import { setImmediate as macrotask } from 'node:timers/promises'
 import type {
   GroupConsumer,
   Log,
@@ -5,6 +6,7 @@ import type {
   Producer,
   Reader,
   RecordBatch,
+  TopicPartition,
   TransactionalProducer,
 } from '../../services/core/kafka/log.ts'
 import type { Clock } from '../../services/core/runtime/clock.ts'
@@ -32,9 +34,13 @@ export interface MemoryLogControls {
   acceptStale(accept: boolean): void
   /** Makes the group forget a member, as after a long pause; the member learns of it at its next poll. */
   expel(consumer: GroupConsumer): void
+  /** The consumer's process is dead: it answers nothing and asks nothing, while the group still counts on it. */
+  die(consumer: GroupConsumer): void
   expireGroupOffsets(groupId: string): void
   /** Sets what a group has committed, as another process would. */
   setCommitted(groupId: string, position: Position, metadata: string): void
+  /** What a group has committed; null for nothing. */
+  committed(groupId: string, partition: TopicPartition): number | null
   /** Retention: drops what lies before `offset`. */
   truncate(position: Position): void
   /** Every record of a partition that a read_committed reader sees. */
@@ -48,6 +54,8 @@ export interface MemoryLog extends Log {
 export interface MemoryLogOptions {
   /** Append times, and how long polls wait. */
   readonly clock: Clock
+  /** Resolves in a later turn of the event loop; a simulation has turns of its own. */
+  readonly turn?: () => Promise<void>
   /** Called as every operation starts, with its name; a simulation waits, fails or crashes there. */
   readonly onCall?: (operation: string) => Promise<void>
 }
@@ -63,14 +71,14 @@ interface TransactionalOwner {
  * no timers or randomness of its own, so the same calls in the same order give the same log.
  */
 export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
-  const { clock, onCall = async () => {} } = options
+  const { clock, onCall = async () => {}, turn = () => macrotask() } = options
   const storage = createStorage(clock)
   const groups = new Map<string, Group>()
   const owners = new Map<string, TransactionalOwner>()
   const consumers = new Map<GroupConsumer, MemoryConsumer>()
   const transactionCommitFaults: EffectFault[] = []
   const produceFaults: EffectFault[] = []
-  const world: ConsumerWorld = { storage, clock, commitFaults: [], acceptStale: false, onCall }
+  const world: ConsumerWorld = { storage, clock, turn, commitFaults: [], acceptStale: false, onCall }
 
   function group(groupId: string): Group {
     let found = groups.get(groupId)
@@ -290,9 +298,14 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
       expel(consumer) {
         consumers.get(consumer)?.expel()
       },
+      die(consumer) {
+        consumers.get(consumer)?.die()
+      },
       expireGroupOffsets(groupId) {
         storage.group(groupId).committed.clear()
       },
+      committed: (groupId, partition) =>
+        storage.group(groupId).committed.get(keyOf(partition))?.offset ?? null,
       setCommitted(groupId, { topic, partition, offset }, metadata) {
         storage
           .group(groupId)

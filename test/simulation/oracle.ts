@@ -1,0 +1,236 @@
+import { gunzipSync } from 'node:zlib'
+import type { MemoryLog } from '../helpers/memory-log.ts'
+import type { Ledger, Sent } from './ledger.ts'
+import { BUCKET, DELIVERIES, names, PARTITIONS, SUBSCRIPTIONS, type World } from './world.ts'
+
+/** Everything below is read from what lies in the world, with code of its own. */
+interface Record {
+  readonly partition: number
+  readonly offset: number
+  readonly headers: (name: string) => string | null
+  readonly value: { readonly [name: string]: unknown }
+}
+
+/** An event as outputs have it: dataset, id and the payload's own number. */
+const nameOf = (dataset: unknown, id: unknown, n: unknown) => `${dataset}/${id}#${n}`
+const nameOfSent = ({ dataset, id, n }: Sent) => nameOf(dataset, id, n)
+
+/**
+ * Compares what clients were told with what lies in every place.
+ *
+ * @returns one sentence per thing that is wrong; none when nothing was lost, doubled or changed
+ */
+export function judge(world: World, ledger: Ledger): string[] {
+  const faults: string[] = []
+  const enriched = recordsOf(world.log, names.enriched)
+  const rejected = recordsOf(world.log, names.rejected)
+  const inEnriched = counted(
+    enriched.map(({ value }) => nameOf(value.dataset_id, value.event_id, nOf(value))),
+  )
+  const inRejected = counted(
+    rejected.map(({ value }) => nameOf(value.dataset_id, value.event_id, nOf(payloadOf(value)))),
+  )
+  faults.push(...ledgerFaults(ledger, inEnriched, inRejected))
+  faults.push(...sourceFaults('events.enriched', enriched), ...sourceFaults('events.rejected', rejected))
+  faults.push(...receiptFaults(world.log, enriched, rejected))
+  for (const { id, datasets, where } of SUBSCRIPTIONS) {
+    const expected = enriched.filter(({ value }) => isAsked(value, datasets, where)).map(eventName)
+    faults.push(
+      ...difference(`sub.${id}`, expected, recordsOf(world.log, names.subscriber(id)).map(eventName)),
+    )
+  }
+  for (const delivery of DELIVERIES) {
+    const source = delivery.source === 'rejected' ? rejected : enriched
+    const expected = source
+      .filter(({ value }) => isAsked(value, delivery.datasets, delivery.where))
+      .map(({ value }) => sourceName(value))
+    const { rows, problems } = delivered(world, delivery.id, delivery.format === 'parquet')
+    faults.push(...problems, ...difference(`delivery ${delivery.id}`, expected, rows.map(sourceName)))
+  }
+  for (const [table, source] of [
+    ['events', enriched],
+    ['rejected_events', rejected],
+  ] as const)
+    faults.push(
+      ...difference(
+        `table ${table}`,
+        source.map(({ value }) => sourceName(value)),
+        world.warehouse.rows(table).map(sourceName),
+      ),
+    )
+  return faults
+}
+
+/** Acknowledged: exactly once, in the place for its kind. Unknown: at most once. Refused: never. */
+function ledgerFaults(
+  { events }: Ledger,
+  inEnriched: ReadonlyMap<string, number>,
+  inRejected: ReadonlyMap<string, number>,
+): string[] {
+  const faults: string[] = []
+  const known = new Set(events.map(nameOfSent))
+  for (const sent of events) {
+    const name = nameOfSent(sent)
+    const [good, bad] = [inEnriched.get(name) ?? 0, inRejected.get(name) ?? 0]
+    const place = sent.kind === 'good' ? 'events.enriched' : 'events.rejected'
+    const [right, wrong] = sent.kind === 'good' ? [good, bad] : [bad, good]
+    if (wrong > 0) faults.push(`${name} (${sent.kind}) is where it must not be, ${wrong} times.`)
+    if (right > 1) faults.push(`${name} is ${right} times in ${place}.`)
+    if (sent.fate === 'acked' && right === 0) faults.push(`${name} was acknowledged and is not in ${place}.`)
+    if (sent.fate === 'refused' && right > 0) faults.push(`${name} was refused and is in ${place}.`)
+  }
+  for (const name of [...inEnriched.keys(), ...inRejected.keys()])
+    if (!known.has(name)) faults.push(`${name} was never sent.`)
+  return faults
+}
+
+/** Raw offsets only go up, and stay in their partition. */
+function sourceFaults(topic: string, records: readonly Record[]): string[] {
+  const faults: string[] = []
+  const last = new Map<number, number>()
+  for (const { partition, headers } of records) {
+    const [from, offset] = (headers('src') ?? '').split(':').map(Number) as [number, number]
+    if (from !== partition) faults.push(`${topic}[${partition}] has a record of raw partition ${from}.`)
+    if (offset <= (last.get(partition) ?? -1))
+      faults.push(`${topic}[${partition}]: raw offset ${offset} comes again or late.`)
+    last.set(partition, offset)
+  }
+  return faults
+}
+
+/** Every raw offset is in one receipt, and what receipts say was written is there. */
+function receiptFaults(log: MemoryLog, enriched: readonly Record[], rejected: readonly Record[]): string[] {
+  const faults: string[] = []
+  const receipts = recordsOf(log, names.receipts)
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    let next = 0
+    for (const { value } of receipts.filter((each) => each.partition === partition)) {
+      const [from, to] = [Number(value.from), Number(value.to)]
+      if (from !== next)
+        faults.push(`Receipts of raw partition ${partition} go on at ${from} where ${next} must follow.`)
+      next = to + 1
+      const within = (records: readonly Record[]) =>
+        records.filter((each) => {
+          const [source, offset] = (each.headers('src') ?? '').split(':').map(Number) as [number, number]
+          return source === partition && offset >= from && offset <= to
+        }).length
+      const sum =
+        Number(value.enriched) + Number(value.rejected) + Number(value.duplicate) + Number(value.control)
+      if (sum !== to - from + 1) faults.push(`The receipt ${partition}:${from}–${to} adds up to ${sum}.`)
+      if (within(enriched) !== value.enriched || within(rejected) !== value.rejected)
+        faults.push(
+          `The receipt ${partition}:${from}–${to} says ${value.enriched} enriched and ${value.rejected} rejected, there are ${within(enriched)} and ${within(rejected)}.`,
+        )
+    }
+    const raw = log.controls.records(names.raw, partition)
+    const end = raw === null ? 0 : raw.offset(raw.length - 1) + 1
+    if (next !== end)
+      faults.push(`Receipts of raw partition ${partition} end at ${next}, it has ${end} records.`)
+  }
+  return faults
+}
+
+/** Rows that manifests name; manifests must follow one another and add up. */
+function delivered(world: World, delivery: string, isTable: boolean) {
+  const problems: string[] = []
+  const rows: { readonly [name: string]: unknown }[] = []
+  const objects = world.store.buckets.get(BUCKET)!
+  const next = new Map<string, number>()
+  const named = new Set<string>()
+  const keys = [...objects.keys()].filter((key) => key.startsWith(`_manifests/${delivery}/`)).sort()
+  for (const key of keys) {
+    const manifest = JSON.parse(objects.get(key)!.bytes.toString())
+    const { topic, partition, start, end } = manifest.source
+    const chain = `${topic}-${partition}`
+    if ((next.get(chain) ?? start) !== start)
+      problems.push(`${key} begins at ${start} where ${next.get(chain)} must follow.`)
+    next.set(chain, end + 1)
+    const { read, delivered, filtered, rejected, control } = manifest.receipt
+    if (read !== delivered + filtered + rejected + control) problems.push(`${key} does not balance.`)
+    let found = 0
+    for (const object of manifest.objects) {
+      named.add(object.key)
+      const stored = objects.get(object.key)
+      if (!stored) {
+        problems.push(`${object.key}, which ${key} names, is not there.`)
+        continue
+      }
+      const plain = isTable ? stored.bytes : gunzipSync(stored.bytes)
+      const lines = plain
+        .toString()
+        .split('\n')
+        .filter((line) => line.trim() !== '')
+      found += lines.length
+      for (const line of lines) rows.push(JSON.parse(line))
+    }
+    if (found !== delivered) problems.push(`${key} says ${delivered} delivered, its objects hold ${found}.`)
+  }
+  const closed = [...objects.keys()].filter((key) => key.startsWith(`_closed/${delivery}/`))
+  for (const key of closed)
+    for (const { partition, manifests } of JSON.parse(objects.get(key)!.bytes.toString()).partitions)
+      for (const { start } of manifests)
+        if (!keys.some((name) => name.endsWith(`-${partition}/${String(start).padStart(20, '0')}.json`)))
+          problems.push(`${key} lists a manifest of partition ${partition} at ${start} that is not there.`)
+  return { rows, problems }
+}
+
+function isAsked(
+  value: { readonly [name: string]: unknown },
+  datasets: readonly string[],
+  where?: string,
+): boolean {
+  // The only condition of the simulation's configuration.
+  return datasets.includes(String(value.dataset_id)) && (where === undefined || Number(nOf(value)) >= 2)
+}
+
+function difference(place: string, expected: readonly string[], found: readonly string[]): string[] {
+  const [wanted, there] = [counted(expected), counted(found)]
+  return [
+    ...[...wanted.keys()].filter((name) => !there.has(name)).map((name) => `${place}: ${name} is missing.`),
+    ...[...there.keys()]
+      .filter((name) => !wanted.has(name))
+      .map((name) => `${place}: ${name} must not be there.`),
+    ...[...there]
+      .filter(([, times]) => times > 1)
+      .map(([name, times]) => `${place}: ${name} is there ${times} times.`),
+  ]
+}
+
+function counted(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}
+
+/** Committed records that carry an event. */
+function recordsOf(log: MemoryLog, topic: string): Record[] {
+  const records: Record[] = []
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const batch = log.controls.records(topic, partition)
+    for (let index = 0; index < (batch?.length ?? 0); index++) {
+      const value = batch!.value(index)
+      if (value === null || batch!.header(index, 'tick') !== null) continue
+      records.push({
+        partition,
+        offset: batch!.offset(index),
+        headers: (name) => batch!.header(index, name),
+        value: JSON.parse(value.toString()),
+      })
+    }
+  }
+  return records
+}
+
+const eventName = ({ value }: Record) => nameOf(value.dataset_id, value.event_id, nOf(value))
+/** Of rows, whose payload may be a text in a column: where they come from names them as well. */
+const sourceName = (value: { readonly [name: string]: unknown }) =>
+  `${value.dataset_id}/${value.event_id} of ${value.src_partition}:${value.src_offset}`
+
+function nOf(value: { readonly [name: string]: unknown }): unknown {
+  return (value.properties as { n?: unknown } | null | undefined)?.n
+}
+
+/** What a rejected event carries of the client's. */
+function payloadOf(value: { readonly [name: string]: unknown }): { readonly [name: string]: unknown } {
+  return typeof value.payload === 'string' ? JSON.parse(value.payload) : (value.payload as never)
+}

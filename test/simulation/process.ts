@@ -1,0 +1,165 @@
+import type { GroupConsumer } from '../../services/core/kafka/log.ts'
+import type { Clock } from '../../services/core/runtime/clock.ts'
+import {
+  type Dependency,
+  DependencyError,
+  type DependencyErrorCode,
+} from '../../services/core/runtime/errors.ts'
+import type { MemoryLog } from '../helpers/memory-log.ts'
+import type { Kernel } from './kernel.ts'
+
+/** How unkind the world is; probabilities per call. */
+export interface Faults {
+  /** A request does not arrive. */
+  loss: number
+  /** A request is carried out and its answer does not arrive. */
+  lostAnswer: number
+  /** The process dies before or after the call has its effect. */
+  crash: number
+  /** The process stands still, often longer than its session. */
+  pause: number
+  /** Longest way of a request or an answer, ms. */
+  latencyMaxMs: number
+}
+
+export const NO_FAULTS: Readonly<Faults> = { loss: 0, lostAnswer: 0, crash: 0, pause: 0, latencyMaxMs: 5 }
+
+/** What a failing call looks like to the caller. */
+export interface CallErrors {
+  readonly dependency: Dependency
+  readonly lost: DependencyErrorCode
+  readonly lostAnswer: DependencyErrorCode
+}
+
+/** Counted over a history, to know that faults really happened. */
+export interface Tally {
+  crashes: number
+  pauses: number
+  lost: number
+  lostAnswers: number
+}
+
+export const SESSION_MS = 10_000
+
+/**
+ * One operating system process: everything that the code in it asks of the world goes through `call`, where it may be
+ * slow, fail, stand still or die. A dead process hears nothing more: none of its calls ever come back.
+ */
+export class SimulatedProcess {
+  readonly name: string
+  readonly stopping = new AbortController()
+  alive = true
+  /** Told once, when it dies. */
+  onDeath: () => void = () => {}
+  readonly #kernel: Kernel
+  readonly #faults: Readonly<Faults>
+  readonly #tally: Tally
+  readonly #log: MemoryLog
+  readonly #consumers: GroupConsumer[] = []
+  #pausedUntil = 0
+
+  constructor(kernel: Kernel, name: string, faults: Readonly<Faults>, tally: Tally, log: MemoryLog) {
+    this.#kernel = kernel
+    this.name = name
+    this.#faults = faults
+    this.#tally = tally
+    this.#log = log
+  }
+
+  /** Its own clock: a dead process never wakes up, one that stands still wakes up late. */
+  readonly clock: Clock = {
+    now: () => this.#kernel.clock.now(),
+    monotonic: () => this.#kernel.now,
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        if (signal?.aborted) return resolve()
+        this.#wake(ms, resolve)
+        signal?.addEventListener('abort', () => this.#wake(0, resolve), { once: true })
+      }),
+  }
+
+  owns(consumer: GroupConsumer): void {
+    this.#consumers.push(consumer)
+  }
+
+  /** Resolves after a while of this process's time. */
+  delay(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#wake(ms, resolve))
+  }
+
+  /**
+   * @param effect what the call does to the world, at one moment
+   */
+  async call<T>(operation: string, errors: CallErrors, effect: () => Promise<T> | T): Promise<T> {
+    const kernel = this.#kernel
+    const faults = this.#faults
+    await this.delay(kernel.between(0, faults.latencyMaxMs))
+    if (kernel.chance(faults.pause)) this.pause(kernel.between(100, 3 * SESSION_MS))
+    if (kernel.chance(faults.crash)) return this.#die(`before ${operation}`)
+    if (kernel.chance(faults.loss)) {
+      this.#tally.lost++
+      this.#note(`${operation} is lost`)
+      await this.delay(kernel.between(faults.latencyMaxMs, 500))
+      throw new DependencyError(errors.dependency, errors.lost, `${operation} was not answered.`)
+    }
+    const isAnswerLost = kernel.chance(faults.lostAnswer)
+    const isLast = kernel.chance(faults.crash)
+    let outcome: { readonly value: T } | { readonly error: unknown }
+    try {
+      outcome = { value: await effect() }
+    } catch (error) {
+      outcome = { error }
+    }
+    this.#note('error' in outcome ? `${operation} fails: ${(outcome.error as Error).message}` : operation)
+    if (isLast) return this.#die(`after ${operation}`)
+    await this.delay(kernel.between(0, faults.latencyMaxMs))
+    if (isAnswerLost) {
+      this.#tally.lostAnswers++
+      this.#note(`the answer to ${operation} is lost`)
+      throw new DependencyError(errors.dependency, errors.lostAnswer, `${operation} was not answered.`)
+    }
+    if ('error' in outcome) throw outcome.error
+    return outcome.value
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    if (!this.alive) return
+    this.alive = false
+    this.#tally.crashes++
+    for (const consumer of this.#consumers) {
+      this.#log.controls.die(consumer)
+      this.#kernel.at(SESSION_MS, () => this.#log.controls.expel(consumer))
+    }
+    this.onDeath()
+  }
+
+  /** SIGSTOP, and SIGCONT after a while. */
+  pause(ms: number): void {
+    if (this.#pausedUntil > this.#kernel.now) return
+    this.#tally.pauses++
+    this.#note(`stands still for ${ms.toFixed(0)} ms`)
+    this.#pausedUntil = this.#kernel.now + ms
+    if (ms > SESSION_MS)
+      for (const consumer of this.#consumers)
+        this.#kernel.at(SESSION_MS, () => this.alive && this.#log.controls.expel(consumer))
+  }
+
+  #wake(ms: number, action: () => void): void {
+    this.#kernel.at(ms, () => {
+      if (!this.alive) return
+      if (this.#kernel.now < this.#pausedUntil) this.#wake(this.#pausedUntil - this.#kernel.now, action)
+      else action()
+    })
+  }
+
+  #die(where: string): Promise<never> {
+    this.#note(`dies ${where}`)
+    this.kill()
+    return new Promise<never>(() => {})
+  }
+
+  #note(text: string): void {
+    this.#kernel.note(`${this.name}: ${text}`)
+  }
+}

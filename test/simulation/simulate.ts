@@ -1,0 +1,145 @@
+import { createKernel, type Kernel } from './kernel.ts'
+import { startClients } from './ledger.ts'
+import { judge } from './oracle.ts'
+import { type Faults, NO_FAULTS, type Tally } from './process.ts'
+import { createWorld, names, PARTITIONS, type World } from './world.ts'
+
+export interface History {
+  readonly seed: number
+  /** One sentence each; empty for a history in which everything is as promised. */
+  readonly faults: readonly string[]
+  /** Oracle: what was promised was not kept. Mistake: a process ended by an error of its own. Stuck: not drained. */
+  readonly verdict: 'kept' | 'oracle' | 'mistake' | 'stuck'
+  readonly acknowledged: number
+  readonly tally: Tally
+  /** Virtual time, s. */
+  readonly simulatedSeconds: number
+  readonly events: number
+  readonly traceHash: string
+  readonly trace: readonly string[]
+}
+
+/** How long clients send while everything breaks, ms. */
+const TROUBLE_MS = 60_000
+/** How long a healed world may take to deliver everything, ms. */
+const HEAL_MAX_MS = 600_000
+const REQUESTS = 60
+/** How long what is not seen from outside may take after that, ms. */
+const SETTLE_MS = 120_000
+const SETTLE_STEP_MS = 10_000
+
+/**
+ * One history: two of every stage, clients, and trouble as the seed has it; then the trouble ends, everything has to
+ * arrive, and the oracle judges.
+ */
+export async function simulate(seed: number): Promise<History> {
+  const kernel = createKernel(seed)
+  const faults = drawFaults(kernel)
+  const tally: Tally = { crashes: 0, pauses: 0, lost: 0, lostAnswers: 0 }
+  kernel.note(`seed ${seed}: ${JSON.stringify(faults)}`)
+  const world = await createWorld(kernel, faults, tally)
+  const ledger = startClients(kernel, world.send, REQUESTS, TROUBLE_MS)
+  makeTrouble(kernel, world, TROUBLE_MS)
+  await kernel.run(() => kernel.now >= TROUBLE_MS, TROUBLE_MS)
+  Object.assign(faults, NO_FAULTS)
+  kernel.note('the trouble ends')
+  const isDrained = await kernel.run(() => ledger.isDone && hasArrived(world), HEAL_MAX_MS)
+  let found = isDrained || world.mistakes.length > 0 ? judge(world, ledger) : [stuck(world)]
+  // A subscription in a lane of its own has its place outside of the group, and may still be on its way back.
+  for (let wait = 0; isDrained && found.length > 0 && wait < SETTLE_MS; wait += SETTLE_STEP_MS) {
+    await kernel.run(() => false, SETTLE_STEP_MS)
+    found = judge(world, ledger)
+  }
+  const verdict =
+    world.mistakes.length > 0 ? 'mistake' : !isDrained ? 'stuck' : found.length > 0 ? 'oracle' : 'kept'
+  world.close()
+  return {
+    seed,
+    faults: [...world.mistakes, ...found],
+    verdict,
+    acknowledged: ledger.events.filter(({ fate }) => fate === 'acked').length,
+    tally,
+    simulatedSeconds: kernel.now / 1000,
+    events: kernel.events,
+    traceHash: kernel.traceHash(),
+    trace: kernel.trace,
+  }
+}
+
+/** Mostly mild, now and then as bad as it gets. */
+function drawFaults(kernel: Kernel): Faults {
+  const upTo = (most: number) => most * kernel.random() ** 3
+  return {
+    loss: upTo(0.3),
+    lostAnswer: upTo(0.3),
+    crash: upTo(0.02),
+    pause: upTo(0.003),
+    latencyMaxMs: kernel.between(1, 60),
+  }
+}
+
+/** What comes from outside of a process: kill -9, SIGTERM, a changed configuration. */
+function makeTrouble(kernel: Kernel, world: World, overMs: number): void {
+  const anyone = () => {
+    const up = [...world.processes]
+    return up[Math.floor(kernel.random() * up.length)]
+  }
+  const count = Math.floor(kernel.between(0, 8))
+  for (let n = 0; n < count; n++) {
+    const isPolite = kernel.chance(0.4)
+    kernel.at(kernel.between(0, overMs), () => {
+      const process = anyone()
+      if (!process) return
+      kernel.note(`${process.name} ${isPolite ? 'is asked to end' : 'is killed'}`)
+      if (isPolite) process.stopping.abort()
+      else process.kill()
+    })
+  }
+  if (kernel.chance(0.3))
+    kernel.at(kernel.between(0, overMs), () => {
+      kernel.note('the configuration changes')
+      const { deliveries } = world.control.snapshot
+      world.control.update({
+        deliveries: [...deliveries.values()].map(({ object }) => ({
+          ...object,
+          rotate: { ...object.rotate, rows: 9 },
+        })),
+      })
+    })
+}
+
+/** Every consumer has committed past the last record of its topic; an open transaction counts as not arrived. */
+function hasArrived(world: World): boolean {
+  return consumers().every(({ group, topic }) => behind(world, group, topic) === 0)
+}
+
+function consumers() {
+  return [
+    { group: names.group('enricher'), topic: names.raw },
+    { group: names.group('subscriber-router'), topic: names.enriched },
+    { group: names.group('s3-sink', 'lines'), topic: names.enriched },
+    { group: names.group('s3-sink', 'table'), topic: names.enriched },
+    { group: names.group('s3-sink', 'refused'), topic: names.rejected },
+    { group: names.group('clickhouse-sink', 'events'), topic: names.enriched },
+    { group: names.group('clickhouse-sink', 'rejected'), topic: names.rejected },
+  ]
+}
+
+function behind(world: World, group: string, topic: string): number {
+  let count = 0
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const records = world.log.controls.records(topic, partition)
+    const committed = world.log.controls.committed(group, { topic, partition })
+    if (records === null || records.length === 0) continue
+    for (let index = records.length - 1; index >= 0 && records.offset(index) >= (committed ?? 0); index--)
+      count++
+  }
+  return count
+}
+
+function stuck(world: World): string {
+  const left = consumers()
+    .map(({ group, topic }) => ({ group, count: behind(world, group, topic) }))
+    .filter(({ count }) => count > 0)
+  return `Not everything arrived: ${left.map(({ group, count }) => `${group} has ${count} records to go`).join(', ') || 'a client still waits'}.`
+}

@@ -1,0 +1,98 @@
+import type { ClickHouse } from '../../services/core/clickhouse/clickhouse.ts'
+import type { ObjectStore } from '../../services/core/object-store/object-store.ts'
+import type { Disk } from '../../services/s3-sink/disk.ts'
+import type { TableEncoder } from '../../services/s3-sink/table-encoder.ts'
+import type { MemoryDisk } from '../helpers/memory-disk.ts'
+import type { MemoryObjectStore } from '../helpers/memory-object-store.ts'
+import type { InsertFate, memoryWarehouse } from '../services/clickhouse-sink/memory-warehouse.ts'
+import type { Kernel } from './kernel.ts'
+import type { CallErrors, Faults, SimulatedProcess } from './process.ts'
+
+const STORE: CallErrors = { dependency: 's3', lost: 'unavailable', lostAnswer: 'timeout' }
+const DISK: CallErrors = { dependency: 'disk', lost: 'read_only', lostAnswer: 'unavailable' }
+const WAREHOUSE: CallErrors = { dependency: 'clickhouse', lost: 'unavailable', lostAnswer: 'timeout' }
+
+/** The object store as one process sees it; files are those of its own disk. */
+export function processStore(
+  process: SimulatedProcess,
+  store: MemoryObjectStore,
+  disk: MemoryDisk,
+): ObjectStore {
+  return {
+    putIfAbsent: (bucket, key, body, options) => {
+      const bytes = 'bytes' in body ? body.bytes : (disk.files.get(body.file) ?? Buffer.alloc(0))
+      return process.call(`put ${key}`, STORE, () => store.putIfAbsent(bucket, key, { bytes }, options))
+    },
+    head: (bucket, key) => process.call(`head ${key}`, STORE, () => store.head(bucket, key)),
+    get: (bucket, key, range) => process.call(`get ${key}`, STORE, () => store.get(bucket, key, range)),
+    download: () => Promise.reject(new Error('No stage downloads.')),
+    async *list(bucket, prefix, startAfter) {
+      yield* await process.call(`list ${prefix}`, STORE, () =>
+        Array.fromAsync(store.list(bucket, prefix, startAfter)),
+      )
+    },
+    delete: () => Promise.reject(new Error('No stage deletes objects.')),
+    createBucket: () => Promise.reject(new Error('No stage makes buckets.')),
+    close: () => {},
+  }
+}
+
+/** The disk as its process sees it; now and then it is full. */
+export function processDisk(process: SimulatedProcess, disk: MemoryDisk): Disk {
+  return {
+    ...disk,
+    write: (file, at, bytes) => process.call(`write ${file}`, DISK, () => disk.write(file, at, bytes)),
+    compress: (chunks, codec, to) =>
+      process.call(`compress ${to}`, DISK, () => disk.compress(chunks, codec, to)),
+  }
+}
+
+/** Stands in for DuckDB: the rows as they are, under a name that tells the version. */
+export function memoryEncoder(disk: MemoryDisk, version: number): TableEncoder {
+  return {
+    id: `memory-encoder-${version}`,
+    async encode(from, rows, _fields, _format, to) {
+      const lines = (disk.files.get(from) ?? Buffer.alloc(0)).toString().trimEnd().split('\n')
+      if (lines.length !== rows) return `${rows} rows were given, ${lines.length} came out.`
+      try {
+        for (const line of lines) JSON.parse(line)
+      } catch (error) {
+        return (error as Error).message
+      }
+      // Another version writes other bytes of the same rows.
+      disk.files.set(to, Buffer.from(`${lines.join('\n')}\n${' '.repeat(version)}`))
+      return null
+    },
+    close: () => {},
+  }
+}
+
+const FATES: readonly InsertFate[] = ['lost', 'answer_lost', 'token_without_rows', 'half', 'still_running']
+
+/** The warehouse as one process sees it. */
+export function processWarehouse(
+  kernel: Kernel,
+  process: SimulatedProcess,
+  warehouse: ReturnType<typeof memoryWarehouse>,
+  faults: Readonly<Faults>,
+): ClickHouse {
+  const { clickhouse } = warehouse
+  return {
+    insert: (table, format, body, settings, options) =>
+      process.call(`insert into ${table}`, WAREHOUSE, () => {
+        if (kernel.chance(faults.lostAnswer)) {
+          const fate = FATES[Math.floor(kernel.random() * FATES.length)] as InsertFate
+          kernel.note(`an insert meets its fate: ${fate}`)
+          warehouse.fates.push(fate)
+        }
+        return clickhouse.insert(table, format, body, settings, options)
+      }),
+    query: (sql, parameters, options) =>
+      process.call('query', WAREHOUSE, () => clickhouse.query(sql, parameters, options)) as Promise<never>,
+    command: (sql, parameters) =>
+      process.call('kill query', WAREHOUSE, () => clickhouse.command(sql, parameters)),
+    stream: () => Promise.reject(new Error('The sink streams nothing.')),
+    ping: () => process.call('ping', WAREHOUSE, () => clickhouse.ping()),
+    close: async () => {},
+  }
+}

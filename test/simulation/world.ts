@@ -1,0 +1,339 @@
+import type { Dataset, Delivery, Subscription } from '../../schemas/control/v1.ts'
+import { runClickHouseSink } from '../../services/clickhouse-sink/pipeline.ts'
+import { createByteBudget } from '../../services/collector/byte-budget.ts'
+import { createCollectorMetrics } from '../../services/collector/collector-metrics.ts'
+import { COLLECTOR_OWN_SETTINGS } from '../../services/collector/config.ts'
+import { createIdempotencyCache } from '../../services/collector/idempotency.ts'
+import { type CollectAnswer, collect } from '../../services/collector/pipeline.ts'
+import { readNative } from '../../services/collector/read-native.ts'
+import { RequestRefusal } from '../../services/collector/request-refusal.ts'
+import { topicSpecs } from '../../services/core/kafka/topic-specs.ts'
+import { kafkaNames } from '../../services/core/kafka/topics.ts'
+import { Health } from '../../services/core/runtime/health.ts'
+import { createLogger } from '../../services/core/runtime/logger.ts'
+import { createMetrics } from '../../services/core/runtime/metrics.ts'
+import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { currentRules } from '../../services/enricher/current-rules.ts'
+import { createIdBudget } from '../../services/enricher/dedupe/dedupe-window.ts'
+import { enricherMetrics } from '../../services/enricher/enricher-metrics.ts'
+import { NO_GEO } from '../../services/enricher/enrichments/geo.ts'
+import { runEnricher } from '../../services/enricher/pipeline.ts'
+import { loadReferenceData } from '../../services/enricher/reference-data.ts'
+import { createSchemaCache } from '../../services/enricher/rules.ts'
+import { runS3Sink } from '../../services/s3-sink/pipeline.ts'
+import { ROUTER_SETTINGS } from '../../services/subscriber-router/config.ts'
+import { runRouter } from '../../services/subscriber-router/pipeline.ts'
+import { controlView, type MemoryControlView } from '../helpers/memory-control.ts'
+import { createMemoryDisk } from '../helpers/memory-disk.ts'
+import { createMemoryLog, type MemoryLog } from '../helpers/memory-log.ts'
+import { createMemoryObjectStore, type MemoryObjectStore } from '../helpers/memory-object-store.ts'
+import { memoryWarehouse } from '../services/clickhouse-sink/memory-warehouse.ts'
+import { SIGNING_KEY } from '../services/s3-sink/delivery-world.ts'
+import type { Kernel } from './kernel.ts'
+import { type Faults, SESSION_MS, SimulatedProcess, type Tally } from './process.ts'
+import { processLog } from './simulated-log.ts'
+import { memoryEncoder, processDisk, processStore, processWarehouse } from './simulated-sinks.ts'
+
+export const names = kafkaNames('')
+export const PARTITIONS = 3
+export const BUCKET = 'lake'
+
+export const DATASETS: readonly Dataset[] = [
+  { id: 'shop', account: 'acme' },
+  { id: 'blog', account: 'acme' },
+]
+export const SUBSCRIPTIONS: readonly Subscription[] = [
+  { id: 'all', account: 'acme', datasets: ['shop', 'blog'] },
+  {
+    id: 'some',
+    account: 'acme',
+    datasets: ['shop'],
+    where: 'properties.n >= 2',
+    fields: { exclude: ['ip'] },
+  },
+]
+export const DELIVERIES: readonly Delivery[] = [
+  {
+    id: 'lines',
+    account: 'acme',
+    datasets: ['shop', 'blog'],
+    format: 'jsonl',
+    partition_by: 'dataset={dataset}/dt={landed:yyyy-MM-dd}/hour={landed:HH}',
+    rotate: { rows: 7, age: '3s' },
+  },
+  {
+    id: 'table',
+    account: 'acme',
+    datasets: ['shop'],
+    format: 'parquet',
+    where: 'properties.n >= 2',
+    rotate: { rows: 20, age: '2s' },
+  },
+  {
+    id: 'refused',
+    account: 'acme',
+    datasets: ['shop', 'blog'],
+    source: 'rejected',
+    format: 'csv',
+    rotate: { rows: 5, age: '3s' },
+  },
+]
+
+const DEDUPE_WINDOW_MS = 600_000
+const COLLECTOR = parseSettings(COLLECTOR_OWN_SETTINGS, {})
+const ROUTER = parseSettings(ROUTER_SETTINGS, { MILLRACE_ROUTER_BATCH_RECORDS: '20' })
+const REFERENCE = loadReferenceData(1_000)
+
+/** What a stage logs is part of the trace, without the parts that differ from run to run. */
+function traceLogger(kernel: Kernel, process: string) {
+  const write = (line: string) => {
+    const { level: _, time: __, pid: ___, stage: ____, msg, err, ...rest } = JSON.parse(line)
+    const more = Object.keys(rest).length > 0 ? ` ${JSON.stringify(rest)}` : ''
+    kernel.note(`${process} logs: ${msg}${more}${err ? ` (${err.message})` : ''}`)
+  }
+  return createLogger('simulation', 'warn', { write })
+}
+
+/** A request that was answered, or to which no answer came. */
+export type Answer = CollectAnswer | RequestRefusal | 'no answer'
+export type Send = (dataset: string, body: string) => Promise<Answer>
+
+/** What outlives every process, and the processes that are up. */
+export interface World {
+  readonly log: MemoryLog
+  readonly store: MemoryObjectStore
+  readonly warehouse: ReturnType<typeof memoryWarehouse>
+  readonly control: MemoryControlView
+  readonly processes: ReadonlySet<SimulatedProcess>
+  /** Our own mistakes: a process that ended by an error that is not the world's. */
+  readonly mistakes: string[]
+  /** Sends to a collector that is up, or to none. */
+  readonly send: Send
+  close(): void
+}
+
+type Run = (process: SimulatedProcess) => Promise<void>
+
+/** Starts two of every stage. Whoever dies or ends comes up again after a while. */
+export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tally: Tally): Promise<World> {
+  const log = createMemoryLog({ clock: kernel.clock, turn: () => kernel.delay(0) })
+  await log.admin.createTopics(
+    topicSpecs(names, { partitions: PARTITIONS, replicationFactor: -1, dedupeWindowMs: DEDUPE_WINDOW_MS }),
+  )
+  const store = createMemoryObjectStore()
+  await store.createBucket(BUCKET)
+  const warehouse = memoryWarehouse()
+  const control = controlView({
+    datasets: DATASETS,
+    subscriptions: SUBSCRIPTIONS,
+    deliveries: DELIVERIES,
+  })
+  const processes = new Set<SimulatedProcess>()
+  const mistakes: string[] = []
+  const doors = new Map<SimulatedProcess, Send>()
+  let isOpen = true
+  let made = 0
+  const nonce = () => `n${++made}`
+  const group = { sessionTimeoutMs: SESSION_MS, prefetchBytesMax: 1_000_000 }
+
+  function start(role: string, run: Run): void {
+    if (!isOpen) return
+    const process = new SimulatedProcess(kernel, `${role}#${++made}`, faults, tally, log)
+    processes.add(process)
+    kernel.note(`${process.name} starts`)
+    const again = () => {
+      processes.delete(process)
+      doors.delete(process)
+      kernel.at(kernel.between(200, 3_000), () => start(role, run))
+    }
+    process.onDeath = again
+    run(process).then(
+      () => process.alive && again(),
+      (error: unknown) => {
+        if (!process.alive) return
+        // What the world did to it is no mistake: the supervisor starts it again.
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+        if (!(error instanceof Error && error.name === 'DependencyError'))
+          mistakes.push(`${process.name}: ${text}`)
+        kernel.note(`${process.name} ends: ${text}`)
+        process.kill()
+      },
+    )
+  }
+
+  const runs: Readonly<Record<string, Run>> = {
+    async collector(process) {
+      const own = processLog(kernel, process, log, faults)
+      const producer = await own.openProducer({ clientId: 'c', lingerMs: 5, deliveryTimeoutMs: 10_000 })
+      const env = {
+        control,
+        producer,
+        kafka: { note: () => {} },
+        rawTopic: names.raw,
+        rawPartitions: PARTITIONS,
+        budget: createByteBudget(1_000_000, () => {}),
+        idempotency: createIdempotencyCache(100_000, process.clock),
+        nextEventId: () => `made-${++made}`,
+        traceparentOf: () => '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01',
+        clock: process.clock,
+        metrics: createCollectorMetrics(createMetrics()),
+        logger: traceLogger(kernel, process.name),
+      }
+      doors.set(process, async (dataset, body) => {
+        await process.delay(kernel.between(0, faults.latencyMaxMs))
+        const sent = readNative(Buffer.from(body), 'json', COLLECTOR)
+        if (sent instanceof RequestRefusal) return sent
+        const lease = env.budget.lease()
+        const request = {
+          datasetId: dataset,
+          protocol: 'native' as const,
+          sent,
+          ip: '192.0.2.1',
+          userAgent: null,
+          traceparent: env.traceparentOf(),
+          idempotencyKey: undefined,
+          dryRun: false,
+          lease,
+        }
+        try {
+          return await collect(request, COLLECTOR, env)
+        } finally {
+          lease.release()
+          await process.delay(kernel.between(0, faults.latencyMaxMs))
+        }
+      })
+      await new Promise<void>((resolve) => process.stopping.signal.addEventListener('abort', () => resolve()))
+    },
+
+    async enricher(process) {
+      const metrics = createMetrics()
+      await runEnricher(
+        {
+          log: processLog(kernel, process, log, faults),
+          names,
+          control,
+          current: currentRules(
+            () => control.snapshot,
+            () => ({ hash: 'none', builtAt: 0, lookUp: () => NO_GEO }),
+            REFERENCE,
+            createSchemaCache(100),
+            {},
+          ),
+          idBudget: createIdBudget(1_000_000),
+          limits: {
+            enrichedBytesMax: 900_000,
+            rejectedPayloadBytesMax: 1_000,
+            batchRowsMax: 20,
+            batchBytesMax: 1_000_000,
+            lingerMs: 100,
+            transactionTimeoutMs: 30_000,
+            dedupeWindowMs: DEDUPE_WINDOW_MS,
+            tickMs: 20_000,
+            takeoverSilenceMs: 20_000,
+          },
+          group,
+          clock: process.clock,
+          random: kernel.random,
+          randomBytes: (size) => Buffer.alloc(size, ++made),
+          logger: traceLogger(kernel, process.name),
+          metrics: enricherMetrics(metrics),
+          registry: metrics,
+          health: new Health(),
+          absolved: new Set(),
+        },
+        process.stopping.signal,
+      )
+    },
+
+    router: (process) =>
+      runRouter({
+        log: processLog(kernel, process, log, faults),
+        names,
+        control,
+        settings: { ...ROUTER, kafkaSessionTimeoutMs: SESSION_MS },
+        clock: process.clock,
+        random: kernel.random,
+        newOwner: () => `owner-${++made}`,
+        logger: traceLogger(kernel, process.name),
+        metrics: createMetrics(),
+        health: new Health(),
+        stopping: process.stopping.signal,
+      }),
+
+    's3-sink'(process) {
+      const disk = createMemoryDisk()
+      return runS3Sink(
+        {
+          log: processLog(kernel, process, log, faults),
+          names,
+          control,
+          store: processStore(process, store, disk),
+          disk: processDisk(process, disk),
+          // Two versions of the program work side by side.
+          encoder: memoryEncoder(disk, made % 2),
+          signingKey: SIGNING_KEY,
+          spoolDir: '/spool',
+          bounds: {
+            spoolBytesMax: 1_000_000,
+            encodingsMax: 2,
+            pathsMax: 20,
+            queueBytesMax: 1_000_000,
+            closeEveryMs: 10_000,
+          },
+          group: { ...group, pollRecordsMax: 50 },
+          bucketDefault: BUCKET,
+          clock: process.clock,
+          random: kernel.random,
+          nonce,
+          failPoint: () => {},
+          logger: traceLogger(kernel, process.name),
+          metrics: createMetrics(),
+          health: new Health(),
+        },
+        process.stopping.signal,
+      )
+    },
+
+    'clickhouse-sink': (process) =>
+      runClickHouseSink(
+        {
+          log: processLog(kernel, process, log, faults),
+          names,
+          clickhouse: processWarehouse(kernel, process, warehouse, faults),
+          limits: { rows: 15, bytes: 1_000_000, ageMs: 1_000 },
+          bounds: { openBytesMax: 1_000_000, queueBytesMax: 1_000_000 },
+          group: { ...group, pollRecordsMax: 50 },
+          clock: process.clock,
+          random: kernel.random,
+          nonce,
+          failPoint: () => {},
+          logger: traceLogger(kernel, process.name),
+          metrics: createMetrics(),
+          health: new Health(),
+        },
+        process.stopping.signal,
+      ),
+  }
+  for (const [role, run] of Object.entries(runs)) for (let n = 0; n < 2; n++) start(role, run)
+
+  return {
+    log,
+    store,
+    warehouse,
+    control,
+    processes,
+    mistakes,
+    async send(dataset, body) {
+      const up = [...doors.values()]
+      const door = up[Math.floor(kernel.random() * up.length)]
+      if (!door) return 'no answer'
+      const patience = kernel.delay(15_000).then(() => 'no answer' as const)
+      return Promise.race([door(dataset, body), patience])
+    },
+    close() {
+      isOpen = false
+      for (const process of processes) process.onDeath = () => {}
+      for (const process of processes) process.kill()
+    },
+  }
+}
