@@ -10,7 +10,7 @@ import { type Cluster, openCluster } from './cluster.ts'
 import { BrokerError, CODES, COORDINATOR_MOVED } from './errors.ts'
 import { createFetcher, fetcherOptions } from './fetcher.ts'
 import { createAssignment } from './group-assignment.ts'
-import { openGroupCoordinator } from './group-coordinator.ts'
+import { type GroupCoordinator, openGroupCoordinator } from './group-coordinator.ts'
 import { startGroupMember } from './group-member.ts'
 import { registerMembership } from './group-membership.ts'
 
@@ -21,8 +21,9 @@ const ASK_AGAIN_MS = 50
 
 /** What a consumer stands on; tests bring their own. */
 export interface GroupConsumerEnvironment {
-  /** A client of its own for records, for questions, and for joining: each may wait without holding up the others. */
-  readonly openCluster: (purpose: 'records' | 'questions' | 'joins') => Cluster
+  readonly coordinator: GroupCoordinator
+  /** For fetching, apart from the coordinator's: a fetch may wait without holding up heartbeats. */
+  readonly records: Cluster
   readonly instanceId: string | null
   /** Longest wait for one answer, ms. */
   readonly requestTimeoutMs: number
@@ -41,9 +42,11 @@ export function openGroupConsumer(
   logger: Logger,
   instanceId: string | null = null,
 ): GroupConsumer {
+  const open = () => openCluster(settings, options.clientId)
   return createGroupConsumer(
     {
-      openCluster: () => openCluster(settings, options.clientId),
+      coordinator: openGroupCoordinator(open(), open(), options.groupId, instanceId),
+      records: open(),
       instanceId,
       requestTimeoutMs: settings.kafkaRequestTimeoutMs,
       clock: systemClock,
@@ -62,15 +65,9 @@ export function createGroupConsumer(
   options: GroupConsumerOptions,
   logger: Logger,
 ): GroupConsumer {
-  const { clock } = env
+  const { clock, coordinator } = env
   const assignment = createAssignment()
-  const fetcher = createFetcher(env.openCluster('records'), fetcherOptions(options.prefetchBytesMax), logger)
-  const coordinator = openGroupCoordinator(
-    env.openCluster('questions'),
-    env.openCluster('joins'),
-    options.groupId,
-    env.instanceId,
-  )
+  const fetcher = createFetcher(env.records, fetcherOptions(options.prefetchBytesMax), logger)
   let failure: unknown = null
   let closing: Promise<void> | null = null
   /** Callbacks one at a time. */
