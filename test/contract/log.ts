@@ -52,8 +52,15 @@ const valuesOf = (reads: readonly Read[], partition = 0) =>
 
 const numbered = (prefix: string, count: number) => Array.from({ length: count }, (_, n) => `${prefix}${n}`)
 
-/** What every log must do. The suite makes topics of its own and closes what it opens. */
-export function logContract(name: string, open: () => Promise<LogUnderTest>): void {
+/**
+ * What every log must do. The suite makes topics of its own and closes what it opens.
+ *
+ * @param only one section, for what is only a part of a log
+ */
+export function logContract(name: string, open: () => Promise<LogUnderTest>, only?: string): void {
+  const section = (title: string, body: () => void) => {
+    if (only === undefined || only === title) describe(title, body)
+  }
   describe(`log contract: ${name}`, () => {
     let under: LogUnderTest
     let log: Log
@@ -163,7 +170,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       return end
     }
 
-    describe('records', () => {
+    section('records', () => {
       test('keys, values, headers, tombstones and absent keys come back as they were sent', async () => {
         const topic = await newTopic()
         const producer = await newProducer()
@@ -270,7 +277,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       })
     })
 
-    describe('transactions', () => {
+    section('transactions', () => {
       test('aborted records never show, also between others and over more than one fetch', async () => {
         const topic = await newTopic()
         const [good, bad] = [await newTransactional(`${topic}-good`), await newTransactional(`${topic}-bad`)]
@@ -467,7 +474,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       })
     })
 
-    describe('groups', () => {
+    section('groups', () => {
       test('what is committed is told back with its text of up to 1 KiB, by the coordinator and by admin', async () => {
         const topic = await newTopic(3)
         const { consumer, told } = await newMember(topic, topic)
@@ -844,7 +851,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       })
     })
 
-    describe('readers', () => {
+    section('readers', () => {
       test('a reader starts where it is told, in every partition, and touches no group', async () => {
         const topic = await newTopic(2)
         const producer = await newProducer()
@@ -894,7 +901,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       })
     })
 
-    describe('administration', () => {
+    section('administration', () => {
       test('making a topic twice leaves it as it is', async () => {
         const topic = await newTopic(3)
         const before = await log.admin.describeTopic(topic)

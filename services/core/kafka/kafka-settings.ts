@@ -44,7 +44,7 @@ export const KAFKA_SETTINGS = {
     doc: 'Replicas of a topic that millrace makes; -1 for the broker’s default.',
   }),
   kafkaSessionTimeoutMs: duration('MILLRACE_KAFKA_SESSION_TIMEOUT', {
-    default: '10s',
+    default: '6s',
     doc: 'How long a group waits for a silent member before its partitions go to another one.',
   }),
   kafkaRequestTimeoutMs: duration('MILLRACE_KAFKA_REQUEST_TIMEOUT', {

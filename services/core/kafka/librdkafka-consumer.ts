@@ -2,7 +2,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DependencyError, isDependencyError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
-import { createAssignment } from './librdkafka-assignment.ts'
 import {
   connect,
   connectionConfig,
@@ -23,6 +22,7 @@ import { checkMetadata, metadataText, nativeMetadata } from './librdkafka-metada
 import type { GroupConsumer, GroupConsumerOptions, Position, TopicPartition } from './log.ts'
 import { openCluster } from './wire/cluster.ts'
 import { createFetcher, fetcherOptions } from './wire/fetcher.ts'
+import { createAssignment } from './wire/group-assignment.ts'
 
 /** Longest native poll, ms: it holds a thread and keeps answers to rebalances waiting. */
 const POLL_SLICE_MS = 100

@@ -4,12 +4,12 @@ import { DependencyError } from '../../runtime/errors.ts'
 import { BRIEF, retry } from '../../runtime/retry.ts'
 import type { KafkaSettings } from '../kafka-settings.ts'
 import { effectError, queryError } from '../librdkafka-errors.ts'
-import { metadataText } from '../librdkafka-metadata.ts'
 import type { LogAdmin, OffsetRange, TopicSpec } from '../log.ts'
 import { APIS } from './apis.ts'
 import { openCluster, type TopicMetadata } from './cluster.ts'
 import { type WireReader, WireWriter } from './codec.ts'
 import { BrokerError, CODES, LEADER_MOVED } from './errors.ts'
+import { committedPositions, committedRequest } from './group-coordinator.ts'
 
 /** Longest wait for a topic that was just made to have a leader for every partition, ms. */
 const TOPIC_READY_MS = 15_000
@@ -162,25 +162,11 @@ export function openAdmin(settings: KafkaSettings): LogAdmin & { close(): Promis
     groupPositions: (groupId, topic) =>
       query(`Reading positions of ${groupId}`, async () => {
         const { leaders } = await existing(topic)
-        const body = new WireWriter()
-        body.array([groupId], () => {
-          body.string(groupId)
-          body.array([topic], () => {
-            body.string(topic)
-            body.array([...leaders.keys()], (partition) => body.int32(partition)).noTags()
-          })
-          body.noTags()
-        })
+        const partitions = [...leaders.keys()].map((partition) => ({ topic, partition }))
         // A transaction under way is not waited for: what is committed is what counts.
-        body.boolean(false).noTags()
+        const body = committedRequest(groupId, partitions, false)
         const answer = await cluster.ask(await cluster.coordinator(groupId), APIS.offsetFetch, body)
-        const committed = committedOffsets(answer)
-        return [...leaders.keys()].map((partition) => {
-          const { offset, metadata } = committed.get(partition) ?? { offset: -1, metadata: '' }
-          return offset < 0
-            ? { topic, partition, offset: null, metadata: '' }
-            : { topic, partition, offset, metadata: metadataText(metadata) }
-        })
+        return committedPositions(answer, partitions)
       }),
 
     async deleteTopics(topics) {
@@ -221,32 +207,4 @@ function skipConfig(answer: WireReader): void {
   answer.int8() // source
   answer.boolean() // sensitive
   answer.tags()
-}
-
-/** @returns what one group committed for one topic, by partition; -1 for nothing */
-function committedOffsets(answer: WireReader): ReadonlyMap<number, { offset: number; metadata: string }> {
-  const committed = new Map<number, { offset: number; metadata: string }>()
-  answer.int32() // throttle time
-  answer.array(() => {
-    answer.string() // group
-    answer.array(() => {
-      answer.string() // topic
-      answer.array(() => {
-        const partition = answer.int32()
-        const offset = answer.int64()
-        answer.int32() // leader epoch
-        const metadata = answer.string()
-        const code = answer.int16()
-        answer.tags()
-        if (code !== 0) throw new BrokerError(code)
-        committed.set(partition, { offset, metadata })
-      })
-      answer.tags()
-    })
-    const code = answer.int16()
-    answer.tags()
-    // A group that nobody ever joined has no positions.
-    if (code !== 0 && code !== CODES.GROUP_ID_NOT_FOUND) throw new BrokerError(code)
-  })
-  return committed
 }

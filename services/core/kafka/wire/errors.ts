@@ -17,7 +17,14 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [7, 'the request timed out'],
   [15, 'the coordinator is not available'],
   [16, 'another broker coordinates the group'],
+  [14, 'the coordinator is still reading the group'],
   [17, 'the topic’s name is not allowed'],
+  [22, 'the group is in another generation'],
+  [23, 'the group’s members use another protocol'],
+  [24, 'the group’s id is not allowed'],
+  [25, 'the group does not know this member'],
+  [26, 'the session timeout is outside of what the broker allows'],
+  [27, 'the group is rebalancing'],
   [29, 'no permission for the topic'],
   [30, 'no permission for the group'],
   [31, 'no permission for the cluster'],
@@ -27,6 +34,9 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [42, 'the request is not valid'],
   [44, 'a policy of the cluster forbids it'],
   [58, 'wrong user or password'],
+  [81, 'the group is full'],
+  [82, 'another process joined under the same instance id'],
+  [88, 'a transaction over the position is under way'],
 ])
 
 export const CODES = {
@@ -34,12 +44,25 @@ export const CODES = {
   LEADER_NOT_AVAILABLE: 5,
   NOT_LEADER_OR_FOLLOWER: 6,
   REPLICA_NOT_AVAILABLE: 9,
+  COORDINATOR_LOAD_IN_PROGRESS: 14,
+  COORDINATOR_NOT_AVAILABLE: 15,
+  NOT_COORDINATOR: 16,
+  ILLEGAL_GENERATION: 22,
+  INCONSISTENT_GROUP_PROTOCOL: 23,
+  INVALID_GROUP_ID: 24,
+  UNKNOWN_MEMBER_ID: 25,
+  INVALID_SESSION_TIMEOUT: 26,
+  REBALANCE_IN_PROGRESS: 27,
   TOPIC_ALREADY_EXISTS: 36,
   KAFKA_STORAGE_ERROR: 56,
   GROUP_ID_NOT_FOUND: 69,
   FENCED_LEADER_EPOCH: 74,
   UNKNOWN_LEADER_EPOCH: 75,
   OFFSET_NOT_AVAILABLE: 78,
+  MEMBER_ID_REQUIRED: 79,
+  GROUP_MAX_SIZE_REACHED: 81,
+  FENCED_INSTANCE_ID: 82,
+  UNSTABLE_OFFSET_COMMIT: 88,
 } as const
 
 /** The partition is led elsewhere, or its leader is not ready: asking the cluster who leads it now puts it right. */
@@ -52,4 +75,11 @@ export const LEADER_MOVED: ReadonlySet<number> = new Set([
   CODES.FENCED_LEADER_EPOCH,
   CODES.UNKNOWN_LEADER_EPOCH,
   CODES.OFFSET_NOT_AVAILABLE,
+])
+
+/** The group is kept elsewhere, or its keeper is not ready: nothing was taken, and asking who keeps it now puts it right. */
+export const COORDINATOR_MOVED: ReadonlySet<number> = new Set([
+  CODES.COORDINATOR_LOAD_IN_PROGRESS,
+  CODES.COORDINATOR_NOT_AVAILABLE,
+  CODES.NOT_COORDINATOR,
 ])

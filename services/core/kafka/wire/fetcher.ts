@@ -8,6 +8,7 @@ import type { Cluster } from './cluster.ts'
 import { BrokerError, CODES, LEADER_MOVED } from './errors.ts'
 import { type FetchedPartition, fetchAnswer, fetchRequest } from './fetch.ts'
 import { endOfRecords, RecordColumns, RecordsReader } from './records.ts'
+import { createSignal } from './signal.ts'
 
 /** How long a broker may wait for records, ms. What is resumed or assigned meanwhile waits as long. */
 const WAIT_MS = 100
@@ -417,28 +418,6 @@ function createBackoff() {
     },
     reset() {
       delayMs = 0
-    },
-  }
-}
-
-/** Wakes everyone who waits for it. */
-function createSignal() {
-  const waiting = new Set<() => void>()
-  return {
-    raise() {
-      for (const wake of waiting) wake()
-      waiting.clear()
-    },
-    wait(ms?: number): Promise<void> {
-      return new Promise((resolve) => {
-        const timer = ms === undefined ? null : setTimeout(wake, ms)
-        function wake() {
-          if (timer) clearTimeout(timer)
-          waiting.delete(wake)
-          resolve()
-        }
-        waiting.add(wake)
-      })
     },
   }
 }

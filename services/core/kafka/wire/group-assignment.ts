@@ -1,4 +1,4 @@
-import type { TopicPartition } from './log.ts'
+import type { TopicPartition } from '../log.ts'
 
 /** What a consumer holds, in which state, and what of it is paused. */
 export interface Assignment {
