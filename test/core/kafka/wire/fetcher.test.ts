@@ -63,6 +63,7 @@ function clusterOf(answer: (asked: Asked, position: Position) => Answer | Promis
       if (answers.every(({ bytes, code }) => !bytes && !code)) await pause(5)
       return new WireReader(Buffer.from(encodeAnswer(answers).written))
     },
+    askAnyone: () => Promise.reject(new Error('not asked here')),
     askController: () => Promise.reject(new Error('not asked here')),
     coordinator: () => Promise.reject(new Error('not asked here')),
     close() {

@@ -21,6 +21,7 @@ function silentCluster(): Cluster {
   return {
     metadata: () => closed.promise,
     ask: () => closed.promise,
+    askAnyone: () => Promise.reject(new Error('not asked here')),
     askController: () => closed.promise,
     coordinator: () => closed.promise,
     close: () => closed.reject(gone()),
