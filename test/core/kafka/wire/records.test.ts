@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { ProduceRecord } from '../../../../services/core/kafka/log.ts'
 import { int64To } from '../../../../services/core/kafka/wire/codec.ts'
-import { encodeRecordBatch } from '../../../../services/core/kafka/wire/record-batch.ts'
+import { encodeRecordBatch } from '../../../helpers/record-batch.ts'
 import {
   BATCH,
   endOfRecords,
