@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { openClickHouse } from '../core/clickhouse/http-clickhouse.ts'
 import { migrate } from '../core/clickhouse/migrate.ts'
-import { openKafkaLog } from '../core/kafka/librdkafka-log.ts'
+import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import { failPoints } from '../core/runtime/fail-points.ts'
 import { PATIENT, retry } from '../core/runtime/retry.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { openControlView } from '../core/control/control-topic.ts'
-import { openKafkaLog } from '../core/kafka/librdkafka-log.ts'
+import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import { openSigningKey } from '../core/manifest/signing-key-file.ts'
 import { openS3Store } from '../core/object-store/s3-store.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { openControlView } from '../core/control/control-topic.ts'
-import { openKafkaLog } from '../core/kafka/librdkafka-log.ts'
+import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import type { Stage } from '../core/runtime/stage.ts'

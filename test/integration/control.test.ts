@@ -10,8 +10,8 @@ import {
   openControlView,
   readControlRecords,
 } from '../../services/core/control/control-topic.ts'
+import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
-import { openKafkaLog } from '../../services/core/kafka/librdkafka-log.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'

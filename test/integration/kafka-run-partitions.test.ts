@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, inject, test } from 'vitest'
+import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
-import { openKafkaLog } from '../../services/core/kafka/librdkafka-log.ts'
 import type {
   GroupConsumer,
   Log,

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { FilterError } from '../../core/event/filter-expression.ts'
+import { openKafkaLog } from '../../core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
-import { openKafkaLog } from '../../core/kafka/librdkafka-log.ts'
 import { kafkaNames } from '../../core/kafka/topics.ts'
 import { createLogger } from '../../core/runtime/logger.ts'
 import { parseSettings } from '../../core/runtime/settings.ts'

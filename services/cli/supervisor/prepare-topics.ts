@@ -1,5 +1,5 @@
+import { openKafkaLog } from '../../core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
-import { openKafkaLog } from '../../core/kafka/librdkafka-log.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS, ensureTopics } from '../../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../core/kafka/topics.ts'
 import { createLogger } from '../../core/runtime/logger.ts'

@@ -1,9 +1,9 @@
 import { DependencyError, isDependencyError } from '../../runtime/errors.ts'
 import type { KafkaSettings } from '../kafka-settings.ts'
-import { queryError } from '../librdkafka-errors.ts'
 import { APIS, type Api } from './apis.ts'
 import { type WireReader, WireWriter } from './codec.ts'
 import { type BrokerAddress, type Connection, openConnection } from './connection.ts'
+import { queryError } from './dependency-errors.ts'
 import { BrokerError } from './errors.ts'
 
 export interface TopicMetadata {
@@ -24,8 +24,12 @@ export interface Cluster {
   ask(brokerId: number, api: Api, body: WireWriter, timeoutMs?: number): Promise<WireReader>
   /** Asks the broker that may change topics. */
   askController(api: Api, body: WireWriter): Promise<WireReader>
-  /** Broker id of the group's coordinator. */
-  coordinator(groupId: string): Promise<number>
+  /** Asks any broker. */
+  askAnyone(api: Api, body: WireWriter): Promise<WireReader>
+  /** Broker id of the coordinator of a group, or of a transactional id. */
+  coordinator(id: string, of?: 'group' | 'transaction'): Promise<number>
+  /** Level of a feature that the cluster has switched on, as that broker tells; 0 when it has not. */
+  feature(brokerId: number, name: string): Promise<number>
   /** Breaks every connection off. */
   close(): void
 }
@@ -130,27 +134,29 @@ export function openCluster(settings: KafkaSettings, clientId: string): Cluster 
       await metadata([])
       return ask(controllerId, api, body)
     },
-    async coordinator(groupId) {
-      const body = new WireWriter().int8(GROUP)
-      body.array([groupId], (group) => body.string(group)).noTags()
+    askAnyone: async (api, body) => (await anyone()).ask(api, body),
+    feature: async (brokerId, name) => (await connection(await address(brokerId))).features.get(name) ?? 0,
+    async coordinator(id, of = 'group') {
+      const body = new WireWriter().int8(of === 'group' ? GROUP : TRANSACTION)
+      body.array([id], (key) => body.string(key)).noTags()
       const answer = await (await anyone()).ask(APIS.findCoordinator, body)
       answer.int32() // throttle time
       const [found] = answer.array(() => {
-        answer.string() // group
-        const id = answer.int32()
+        answer.string() // group or transactional id
+        const broker = answer.int32()
         const place = { host: answer.string(), port: answer.int32() }
         const code = answer.int16()
         const detail = answer.nullableString()
         answer.tags()
-        return { id, place, code, detail }
+        return { broker, place, code, detail }
       })
       if (found?.code !== 0)
         throw queryError(
-          `Finding the coordinator of group ${groupId}`,
+          `Finding the coordinator of ${of} ${id}`,
           new BrokerError(found?.code ?? -1, found?.detail),
         )
-      addresses.set(found.id, found.place)
-      return found.id
+      addresses.set(found.broker, found.place)
+      return found.broker
     },
     close() {
       closed = true
@@ -161,6 +167,7 @@ export function openCluster(settings: KafkaSettings, clientId: string): Cluster 
 }
 
 const GROUP = 0
+const TRANSACTION = 1
 const NO_UUID = Buffer.alloc(16)
 
 /** Whoever cannot reach any broker is helped most by a refusal, if there was one. */

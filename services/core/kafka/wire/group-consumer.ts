@@ -3,16 +3,16 @@ import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { DependencyError, isDependencyError } from '../../runtime/errors.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import type { KafkaSettings } from '../kafka-settings.ts'
-import { effectError, queryError } from '../librdkafka-errors.ts'
-import { checkMetadata } from '../librdkafka-metadata.ts'
 import type { GroupConsumer, GroupConsumerOptions, Position, TopicPartition } from '../log.ts'
 import { type Cluster, openCluster } from './cluster.ts'
+import { effectError, queryError } from './dependency-errors.ts'
 import { BrokerError, CODES, COORDINATOR_MOVED } from './errors.ts'
 import { createFetcher, fetcherOptions } from './fetcher.ts'
 import { createAssignment } from './group-assignment.ts'
 import { type GroupCoordinator, openGroupCoordinator } from './group-coordinator.ts'
 import { startGroupMember } from './group-member.ts'
 import { registerMembership } from './group-membership.ts'
+import { checkMetadata } from './position-metadata.ts'
 
 /** Longest wait before a poll looks again, ms. */
 const POLL_SLICE_MS = 100

@@ -28,13 +28,13 @@ const FIRST_BYTES = 4 * 1024
 export class RecordBatchWriter {
   count = 0
   #bytes: Buffer
-  #end = BATCH.records
+  #end: number = BATCH.records
   readonly #baseTimestamp: number
   #maxTimestamp: number
 
   /** @param baseTimestamp of the first record, epoch milliseconds */
   constructor(baseTimestamp: number, sizeHint = FIRST_BYTES) {
-    this.#bytes = Buffer.allocUnsafe(Math.max(sizeHint, BATCH.records))
+    this.#bytes = takeBytes(Math.max(sizeHint, FIRST_BYTES))
     this.#baseTimestamp = baseTimestamp
     this.#maxTimestamp = baseTimestamp
   }
@@ -101,14 +101,42 @@ export class RecordBatchWriter {
   seal(): Buffer {
     const plain = this.#bytes.subarray(BATCH.records, this.#end)
     const header = { count: this.count, base: this.#baseTimestamp, max: this.#maxTimestamp }
-    return sealed(plain, header)
+    const batch = sealed(plain, header)
+    giveBack(this.#bytes)
+    this.#bytes = NOTHING
+    return batch
   }
 
   #grow(sizeMin: number): void {
-    const larger = Buffer.allocUnsafe(Math.max(sizeMin, this.#bytes.length * 2))
+    const larger = takeBytes(Math.max(sizeMin, this.#bytes.length * 2))
     this.#bytes.copy(larger, BATCH.records, BATCH.records, this.#end)
+    giveBack(this.#bytes)
     this.#bytes = larger
   }
+}
+
+const NOTHING = Buffer.alloc(0)
+/**
+ * Buffers of batches that were sealed, for batches to come: a fresh one for each is more work for the garbage collector
+ * than the batch itself.
+ */
+const spare: Buffer[] = []
+/** How many are kept, and how large at most, bytes. */
+const SPARE_MAX = 32
+const SPARE_BYTES_MAX = 256 * 1024
+
+function takeBytes(sizeMin: number): Buffer {
+  const last = spare.at(-1)
+  if (last === undefined || last.length < sizeMin) return Buffer.allocUnsafeSlow(sizeMin)
+  spare.pop()
+  return last
+}
+
+/** What was given back last lies on top: it is the likeliest to be of the size that is wanted next. */
+function giveBack(bytes: Buffer): void {
+  if (bytes.length > SPARE_BYTES_MAX) return
+  if (spare.length === SPARE_MAX) spare.shift()
+  spare.push(bytes)
 }
 
 /** Timestamps of a batch lie within what a varint of 32 bits holds, ms. */

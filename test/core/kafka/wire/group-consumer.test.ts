@@ -22,6 +22,8 @@ function silentCluster(): Cluster {
     metadata: () => closed.promise,
     ask: () => closed.promise,
     askController: () => closed.promise,
+    askAnyone: () => closed.promise,
+    feature: () => closed.promise,
     coordinator: () => closed.promise,
     close: () => closed.reject(gone()),
   }
