@@ -8,7 +8,7 @@ MILLRACE := bin/millrace
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: Node 24, packages, the Kafka client, the engines
+setup: ## Install what is missing: Node 24, packages, the engines
 	@infra/setup.sh
 
 demo: setup ## Run everything on sample traffic and print the reconciliation table

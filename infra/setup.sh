@@ -2,7 +2,7 @@
 # setup.sh [--tests]
 #
 # Brings everything here that the project needs, and nothing that is there already: Node 24, the npm packages, the
-# native Kafka client, the engines' jars. What cannot be installed from here is named with the command that does it.
+# engines' jars. What cannot be installed from here is named with the command that does it.
 # With --tests, a machine without Java or Maven is no failure: the tests that need them say that they did not run.
 #
 # Runs on the bash of macOS (3.2) too. Sourcing the file defines the functions and does nothing.
@@ -12,10 +12,6 @@ NODE_VERSION=24.21.0
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 TOOLCHAIN=$ROOT/.millrace/toolchain
 LOG_DIR=$ROOT/.millrace/logs
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/millrace
-KAFKA_CLIENT=$ROOT/node_modules/@confluentinc/kafka-javascript
-# Longest wait for a prebuilt binary: a blocked network may answer nothing at all.
-PREBUILT_TIMEOUT_S=90
 MISSING=0
 # Process group of the step under way.
 STEP=
@@ -40,8 +36,7 @@ without_addresses() {
 }
 
 # step WHAT FUNCTION [ARGUMENT]...: runs it with its output in a log, shows that time passes, ends in one line.
-# The function may leave a sentence in $SAID, which then stands for WHAT. With OPTIONAL set, its value is what is
-# said when it fails, and the log's end is not shown.
+# The function may leave a sentence in $SAID, which then stands for WHAT.
 step() {
   local what=$1 started=$SECONDS log status ticks=0 shown=0 said
   shift
@@ -71,8 +66,6 @@ step() {
   [ "$shown" -eq 0 ] || printf '\r\033[K'
   if [ "$status" -eq 0 ]; then
     told ok "$(cat "$said" 2>/dev/null || echo "$what")" "$(seconds_since "$started")"
-  elif [ -n "${OPTIONAL:-}" ]; then
-    told no "$what: $OPTIONAL" "$(seconds_since "$started")"
   else
     told failed "$what" "$(seconds_since "$started")"
     tail -n 20 "$log" | without_addresses | sed 's/^/          /'
@@ -167,156 +160,6 @@ ensure_packages() {
   fi
 }
 
-# --- the native Kafka client ----------------------------------------------------------------------------------
-
-kafka_client_loads() { (cd "$ROOT" && node -e "require('@confluentinc/kafka-javascript')") >/dev/null 2>&1; }
-
-os_release() {
-  if [ -r /etc/os-release ]; then
-    # shellcheck disable=SC1091
-    (. /etc/os-release && echo "${ID:-linux}${VERSION_ID:-}")
-  else
-    echo "$(uname -s | tr 'A-Z' 'a-z')$(uname -r | cut -d. -f1)"
-  fi
-}
-
-# The built module fits one version of the package, one ABI of Node, one processor and one set of system libraries.
-native_key() {
-  echo "kafka-javascript-$(node -p "require('$KAFKA_CLIENT/package.json').version")-abi$(node -p process.versions.modules)-$(node_platform)-$(os_release)"
-}
-
-# What of build/ is needed to run: the module and, linked dynamically, its own librdkafka.
-native_files() {
-  local path
-  cd "$KAFKA_CLIENT" || return 1
-  for path in build/Release/*.node build/deps/librdkafka*.so.* build/deps/librdkafka*.[0-9]*.dylib; do
-    # A pattern that matches nothing stands for itself.
-    if [ -f "$path" ]; then echo "$path"; fi
-  done
-}
-
-# copy_native FROM TO: reads the list of paths from standard input
-copy_native() {
-  local path
-  while IFS= read -r path; do
-    mkdir -p "$2/$(dirname "$path")" && cp -L "$1/$path" "$2/$path" || return 1
-  done
-}
-
-native_from_cache() {
-  local kept
-  kept=$CACHE/native/$(native_key)
-  [ -d "$kept/build" ] || return 1
-  (cd "$kept" && find build -type f) | copy_native "$kept" "$KAFKA_CLIENT" && kafka_client_loads
-}
-
-# keep_native: 1 when it could not be kept; the next clone then builds its own.
-keep_native() {
-  local kept unfinished
-  kept=$CACHE/native/$(native_key)
-  unfinished=$kept.$$
-  # In a subshell of its own: native_files changes the directory.
-  if ! (native_files) | copy_native "$KAFKA_CLIENT" "$unfinished"; then
-    rm -rf "$unfinished"
-    return 1
-  fi
-  rm -rf "$kept"
-  mv "$unfinished" "$kept"
-}
-
-# Without a fallback: a refused download says so within seconds, and the build is then ours to prepare.
-native_prebuilt() {
-  local pid waited=0
-  (cd "$KAFKA_CLIENT" && exec node "$ROOT/node_modules/@mapbox/node-pre-gyp/bin/node-pre-gyp" install) &
-  pid=$!
-  while kill -0 "$pid" 2>/dev/null; do
-    if [ "$waited" -ge $((PREBUILT_TIMEOUT_S * 10)) ]; then
-      kill "$pid"
-      echo "Gave up after $PREBUILT_TIMEOUT_S s."
-    fi
-    sleep 0.1
-    waited=$((waited + 1))
-  done
-  wait "$pid" && kafka_client_loads
-}
-
-NATIVE_DEBIAN='g++ make python3 libssl-dev libsasl2-dev libcurl4-openssl-dev libzstd-dev zlib1g-dev liblz4-dev'
-NATIVE_MACOS='xcode-select --install; brew install openssl@3 cyrus-sasl curl zstd lz4 python3'
-
-# native_lacks: the Debian packages of $NATIVE_DEBIAN that are not installed, on one line. A compiler, make or
-# python3 from elsewhere is as good.
-native_lacks() {
-  local package lacks=
-  for package in $NATIVE_DEBIAN; do
-    case $package in
-      g++ | make | python3) command -v "$package" >/dev/null && continue ;;
-    esac
-    [ "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" = 'install ok installed' ] && continue
-    lacks="$lacks${lacks:+ }$package"
-  done
-  echo "$lacks"
-}
-
-apt_install() {
-  # shellcheck disable=SC2086
-  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $1 && return 0
-  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $1
-}
-
-# ensure_native_tools: 0 when the build can start
-ensure_native_tools() {
-  local lacks tool
-  if command -v dpkg-query >/dev/null; then
-    lacks=$(native_lacks)
-    [ -z "$lacks" ] && return 0
-    if [ "$(id -u)" -eq 0 ]; then
-      step "Debian packages: $lacks" apt_install "$lacks"
-      return
-    fi
-    missing "what the Kafka client is built with: $lacks" "sudo apt-get install $lacks" "$NATIVE_MACOS"
-    return 1
-  fi
-  for tool in c++ make python3; do
-    if ! command -v "$tool" >/dev/null; then
-      missing "$tool, to build the Kafka client" "apt-get install $NATIVE_DEBIAN" "$NATIVE_MACOS"
-      return 1
-    fi
-  done
-}
-
-native_build() {
-  local home
-  home=$(dirname "$(dirname "$(command -v node)")")
-  # The headers that came with this Node; else node-gyp fetches them, or takes those of another Node.
-  if [ -f "$home/include/node/node_version.h" ]; then export npm_config_nodedir=$home; fi
-  if [ "$(uname -s)" = Darwin ] && command -v brew >/dev/null; then
-    local formula
-    for formula in openssl@3 cyrus-sasl curl zstd lz4; do
-      export CPPFLAGS="${CPPFLAGS:-} -I$(brew --prefix "$formula")/include"
-      export LDFLAGS="${LDFLAGS:-} -L$(brew --prefix "$formula")/lib"
-    done
-  fi
-  # Dynamic: the static build downloads and compiles its own OpenSSL. JOBS breaks librdkafka's Makefile.
-  (cd "$ROOT" && unset JOBS && CKJS_LINKING=dynamic npm_config_build_from_source=true \
-    npm rebuild @confluentinc/kafka-javascript --foreground-scripts) || return 1
-  kafka_client_loads || return 1
-  SAID='native Kafka client built'
-  if keep_native; then SAID="$SAID and kept for the next clone"; fi
-}
-
-ensure_kafka_client() {
-  local started=$SECONDS
-  if kafka_client_loads; then
-    told ok 'native Kafka client' "$(seconds_since "$started")"
-  elif native_from_cache; then
-    told ok 'native Kafka client, from the cache' "$(seconds_since "$started")"
-  elif OPTIONAL='cannot be had here; it is compiled instead' step 'native Kafka client, prebuilt' native_prebuilt; then
-    keep_native || true
-  else
-    ensure_native_tools && step 'native Kafka client: compiling, two minutes or so' native_build
-  fi
-}
-
 # --- the engines ----------------------------------------------------------------------------------------------
 
 fetch_jars() { node "$ROOT/infra/engines/jars.ts" && SAID='jars of the engines fetched'; }
@@ -367,7 +210,6 @@ main() {
   PATH=$(dirname "$(right_node)"):$PATH
   export PATH
   ensure_packages || return 1
-  ensure_kafka_client || [ "$MISSING" -gt 0 ] || return 1
   ensure_jars || [ "$MISSING" -gt 0 ] || return 1
   if [ "$MISSING" -gt 0 ] && [ "$for_tests" -eq 0 ]; then
     echo "  Install what is missing, then run this again: what is done is not done twice."

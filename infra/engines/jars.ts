@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-/** Where things are kept that every checkout on this machine can share: jars and native builds. */
+/** Where things are kept that every checkout on this machine can share. */
 export function cacheDir(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'millrace')
 }

@@ -19,10 +19,6 @@ const NEEDS = {
     words: 'the engines’ jars (Debian: apt-get install maven; macOS: brew install maven; then: make setup)',
     there: () => JAR_ENGINES.every(jarsFetched) || outputOf('mvn', ['--version']) !== null,
   },
-  'kafka-client': {
-    words: 'the native Kafka client (make setup)',
-    there: () => outputOf(process.execPath, ['-e', "require('@confluentinc/kafka-javascript')"]) !== null,
-  },
   chdb: {
     words: 'chdb, which has no build for this platform',
     there: () => outputOf(process.execPath, ['-e', "require.resolve('chdb')"]) !== null,
@@ -83,5 +79,5 @@ export function needs(...all: readonly Need[]): { readonly skip?: true; readonly
 }
 
 /** What the whole `engines` project needs. */
-export const ENGINE_NEEDS = ['java', 'jars', 'kafka-client', 'chdb'] as const satisfies readonly Need[]
+export const ENGINE_NEEDS = ['java', 'jars', 'chdb'] as const satisfies readonly Need[]
 export const ENGINE_TESTS = ['test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts']

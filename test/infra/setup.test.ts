@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -75,79 +75,6 @@ test.each([
   expect(chosen).toMatch(new RegExp(`^${packagePrefix}24\\.\\d+\\.\\d+$`))
 })
 
-test('a built Kafka client serves the next clone, with the library it is linked to and nothing else', () => {
-  for (const file of [
-    'Release/client.node',
-    'Release/obj.target/client.o',
-    'deps/librdkafka.so.1',
-    'deps/librdkafka.a',
-  ]) {
-    mkdirSync(join(dir, 'first/build', file, '..'), { recursive: true })
-    writeFileSync(join(dir, 'first/build', file), file)
-  }
-  mkdirSync(join(dir, 'second'))
-  for (const tool of ['cp', 'mv', 'find']) link(tool)
-  command('node', 'echo 1')
-  const { status } = sourced(
-    `CACHE='${dir}/cache'; kafka_client_loads() { [ -e "$KAFKA_CLIENT/build/Release/client.node" ]; }
-KAFKA_CLIENT='${dir}/second'; native_from_cache && exit 9
-KAFKA_CLIENT='${dir}/first'; keep_native || exit 8
-KAFKA_CLIENT='${dir}/second'; native_from_cache`,
-  )
-  expect(status).toBe(0)
-  expect(globSync('second/build/**/*.*', { cwd: dir }).sort()).toEqual([
-    'second/build/Release/client.node',
-    'second/build/deps/librdkafka.so.1',
-  ])
-  expect(globSync('cache/native/*', { cwd: dir })).toHaveLength(1)
-})
-
-test('a Kafka client in the cache that does not load is not taken', () => {
-  mkdirSync(join(dir, 'first/build/Release'), { recursive: true })
-  writeFileSync(join(dir, 'first/build/Release/client.node'), '')
-  for (const tool of ['cp', 'mv', 'find']) link(tool)
-  command('node', 'echo 1')
-  const { stdout } = sourced(
-    `CACHE='${dir}/cache'; KAFKA_CLIENT='${dir}/first'; kafka_client_loads() { false; }
-keep_native; native_from_cache || echo 'built again'`,
-  )
-  expect(stdout).toBe('built again\n')
-})
-
-test('only the Debian packages that are not there are asked for', () => {
-  command('dpkg-query', 'case "$3" in libssl-dev|zlib1g-dev) echo "install ok installed";; *) exit 1;; esac')
-  command('make', '')
-  command('python3', '')
-  expect(sourced('native_lacks').stdout.trim()).toBe(
-    'g++ libsasl2-dev libcurl4-openssl-dev libzstd-dev liblz4-dev',
-  )
-})
-
-test('who is not root is told the command instead of being asked for a password', () => {
-  command('dpkg-query', 'exit 1')
-  command('id', 'echo 1000')
-  command('apt-get', `touch '${dir}/called'`)
-  const { status, stdout } = sourced(`ensure_native_tools; echo "status $?"; [ ! -e '${dir}/called' ]`)
-  expect(stdout).toContain('Debian: sudo apt-get install g++ make python3 libssl-dev')
-  expect(stdout).toContain('status 1')
-  expect(status).toBe(0)
-})
-
-test('root has the packages installed, after an update where the lists are stale', () => {
-  command('dpkg-query', 'exit 1')
-  command('id', 'echo 0')
-  command(
-    'apt-get',
-    `echo "$*" >> '${dir}/calls'
-case "$1" in update) : > '${dir}/updated';; *) [ -e '${dir}/updated' ];; esac`,
-  )
-  expect(sourced(`ensure_native_tools && cat '${dir}/calls'`).stdout.match(/^(update|install)/gm)).toEqual([
-    'install',
-    'update',
-    'install',
-  ])
-})
-
 test('a step that succeeds is one line with its seconds', () => {
   expect(sourced(`works() { echo noise; SAID='It worked'; }; step 'Works' works`).stdout).toBe(
     '  ok      It worked (N s)\n',
@@ -163,11 +90,6 @@ step 'Fetch it' fails`,
   expect(stdout).toContain('  failed  Fetch it (N s)\n')
   expect(stdout).toContain('GET (address) 404')
   expect(stdout).not.toContain('example.org')
-})
-
-test('a step whose failure has another way says so in one line', () => {
-  const { stdout } = sourced(`OPTIONAL='built instead' step 'Fetch it' false`)
-  expect(stdout).toBe('  no      Fetch it: built instead (N s)\n')
 })
 
 test('a step never reads the standard input of whoever runs it', () => {

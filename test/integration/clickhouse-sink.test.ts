@@ -10,11 +10,11 @@ import { freePort } from '../../infra/engines/ports.ts'
 import type { ClickHouse } from '../../services/core/clickhouse/clickhouse.ts'
 import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
+import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import type { Log, ProduceRecord, TransactionalProducer } from '../../services/core/kafka/log.ts'
 import { ensureTopics } from '../../services/core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
-import { openKafkaLog } from '../../services/core/kafka/wire/kafka-log.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
 import { needs } from '../helpers/needs.ts'
@@ -231,8 +231,8 @@ describe('events into ClickHouse, with processes that die', { timeout: 180_000, 
   })
 
   test('where the positions of the group are gone, the ledger says where to go on', async () => {
-    const { Kafka } = (await import('@confluentinc/kafka-javascript')).KafkaJS
-    const admin = new Kafka({ kafkaJS: { brokers: [inject('kafkaBrokers')], logLevel: 0 } }).admin()
+    const { Kafka, logLevel } = (await import('kafkajs')).default
+    const admin = new Kafka({ brokers: [inject('kafkaBrokers')], logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
     await vi.waitFor(() => admin.deleteGroups([group]), { timeout: 30_000, interval: 300 })
     await admin.disconnect()

@@ -10,9 +10,9 @@ import {
   openControlView,
   readControlRecords,
 } from '../../services/core/control/control-topic.ts'
+import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
-import { openKafkaLog } from '../../services/core/kafka/wire/kafka-log.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'

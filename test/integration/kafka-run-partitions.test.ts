@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, inject, test } from 'vitest'
+import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import type {
   GroupConsumer,
@@ -8,7 +9,6 @@ import type {
   TopicPartition,
   TransactionalProducer,
 } from '../../services/core/kafka/log.ts'
-import { openKafkaLog } from '../../services/core/kafka/wire/kafka-log.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { DependencyError } from '../../services/core/runtime/errors.ts'
 import { Health } from '../../services/core/runtime/health.ts'

@@ -1,7 +1,7 @@
 import { type ClickHouseAddress, readClickHouseRows } from './clickhouse-rows.ts'
 import { type Bucket, type DeliveryContent, readDelivery } from './delivery-reader.ts'
 import {
-  type EnrichedFacts,
+  enrichedFacts,
   entitledEvents,
   SAMPLE_DELIVERIES,
   SAMPLE_REJECTED_DELIVERIES,
@@ -9,7 +9,7 @@ import {
 } from './entitlements.ts'
 import { commitReadingStarts, type ReadingStarts } from './reading-positions.ts'
 import { countEvent, type Place } from './reconcile.ts'
-import { readTopicContent, type TopicContent, type TopicReading } from './topic-places.ts'
+import { readTopicContent, type TopicReading } from './topic-places.ts'
 
 /** Resolved when everything that was sent is in every place of that kind. */
 export interface Arrivals {
@@ -56,18 +56,13 @@ export async function countPlaces(run: RunToCount): Promise<Place[]> {
     const groupOf = await commitReadingStarts(run.reading, run.starts, run.name)
     await run.arrived.topics
     run.onProgress('topics')
-    const topic = (name: string, withValues: boolean) =>
-      readTopicContent(
-        { ...run.reading, concerns },
-        topicPrefix + name,
-        groupOf(topicPrefix + name),
-        withValues,
-      )
+    const topic = <Facts>(name: string, factsOf: ((value: string) => Facts) | null) =>
+      readTopicContent({ ...run.reading, concerns }, topicPrefix + name, groupOf(topicPrefix + name), factsOf)
     return Promise.all([
-      topic('events.enriched', true),
-      topic('events.rejected', true),
-      ...subscriptions.map(([id]) => topic(`sub.${id}`, false)),
-    ]) as Promise<[TopicContent, TopicContent, ...TopicContent[]]>
+      topic('events.enriched', enrichedFacts),
+      topic('events.rejected', (value) => JSON.parse(value) as Record<string, string>),
+      Promise.all(subscriptions.map(([id]) => topic(`sub.${id}`, null))),
+    ])
   }
   const readFiles = async () => {
     await run.arrived.files
@@ -88,17 +83,15 @@ export async function countPlaces(run: RunToCount): Promise<Place[]> {
       readClickHouseRows(run.clickhouse, 'rejected_events', concerns),
     ])
   }
-  const [[enriched, rejected, ...subscribed], deliveries, [rows, rejectedRows]] = await Promise.all([
+  const [[enriched, rejected, subscribed], deliveries, [rows, rejectedRows]] = await Promise.all([
     readTopics(),
     readFiles(),
     readRows(),
   ])
-  const facts = enriched.values.map((value) => JSON.parse(value) as EnrichedFacts)
-
+  const { facts } = enriched
   const all = new Set(acknowledged.keys())
   const both = new Map(enriched.events)
-  for (const value of rejected.values) {
-    const { dataset_id, event_id, code } = JSON.parse(value) as Record<string, string>
+  for (const { dataset_id, event_id, code } of rejected.facts) {
     // Another payload under the id of an accepted event: the id itself is counted where it was accepted.
     if (code !== 'id_conflict') countEvent(both, dataset_id!, event_id!)
   }

@@ -7,6 +7,12 @@ export interface EnrichedFacts {
   readonly properties: { readonly amount?: unknown }
 }
 
+/** Only what is needed: the whole record of every event would fill the memory. */
+export function enrichedFacts(value: string): EnrichedFacts {
+  const { dataset_id, event_id, event, is_bot, properties } = JSON.parse(value) as EnrichedFacts
+  return { dataset_id, event_id, event, is_bot, properties: { amount: properties.amount } }
+}
+
 type Entitled = (event: EnrichedFacts) => boolean
 
 const everything: Entitled = () => true

@@ -2,10 +2,10 @@ import { type ConsoleAccess, type ConsoleRecord, readTopic } from './console-con
 import { countEvent } from './reconcile.ts'
 
 /** What one topic holds of this run. */
-export interface TopicContent {
+export interface TopicContent<Facts> {
   readonly events: ReadonlyMap<string, number>
-  /** Values of the events, where they were asked for, in no particular order. */
-  readonly values: readonly string[]
+  /** What was read of each event's value, in no particular order. */
+  readonly facts: readonly Facts[]
 }
 
 export interface TopicReading extends ConsoleAccess {
@@ -16,15 +16,21 @@ export interface TopicReading extends ConsoleAccess {
   readonly concerns: (event: string) => boolean
 }
 
-/** Reads one topic from where `group` stands to its end. Ticks carry no event and are passed over. */
-export async function readTopicContent(
+/**
+ * Reads one topic from where `group` stands to its end. Ticks carry no event and are passed over.
+ *
+ * @param factsOf what to keep of a value, which is not kept itself: a run's are hundreds of megabytes; null when values
+ *   are not needed
+ */
+export async function readTopicContent<Facts>(
   reading: TopicReading,
   topic: string,
   group: string,
-  withValues: boolean,
-): Promise<TopicContent> {
+  factsOf: ((value: string) => Facts) | null,
+): Promise<TopicContent<Facts>> {
   const events = new Map<string, number>()
-  const values: string[] = []
+  const facts: Facts[] = []
+  const withValues = factsOf !== null
   const lastOffsets = await reading.lastOffsets(topic)
   await readTopic(
     { ...reading, lastOffsets, topic, group, withValues },
@@ -33,8 +39,8 @@ export async function readTopicContent(
       if (dataset === undefined || eventId === undefined) return
       if (!reading.concerns(`${dataset}/${eventId}`)) return
       countEvent(events, dataset, eventId)
-      if (value !== null) values.push(value)
+      if (factsOf !== null && value !== null) facts.push(factsOf(value))
     },
   )
-  return { events, values }
+  return { events, facts }
 }

@@ -1,7 +1,7 @@
+import { openKafkaLog } from '../../core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS, ensureTopics } from '../../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../core/kafka/topics.ts'
-import { openKafkaLog } from '../../core/kafka/wire/kafka-log.ts'
 import { createLogger } from '../../core/runtime/logger.ts'
 import { parseSettings } from '../../core/runtime/settings.ts'
 

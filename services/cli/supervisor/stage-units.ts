@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
 import { parseDuration } from '../../core/runtime/settings.ts'
 import { STAGE_SETTINGS } from '../../core/runtime/stage.ts'
 import { OPS_PORTS, STAGE_NODE_FLAGS, type StageName } from '../stages.ts'
@@ -11,6 +14,8 @@ const SINGLE_OPS_PORT = 9100
 const PUBLIC_PORTS = { MILLRACE_COLLECTOR_PORT: 8080, MILLRACE_QUERY_PORT: 8090 } as const
 /** What a process gets on top of its own drain timeout before it is ended by force. */
 const STOP_MARGIN_MS = 5000
+
+const INSTANCE_ID = KAFKA_SETTINGS.kafkaGroupInstanceId.variable
 
 const MAIN = join(import.meta.dirname, '..', 'main.ts')
 
@@ -33,6 +38,8 @@ export function stageUnits(options: {
   }
   const drainText = env[STAGE_SETTINGS.drainTimeoutMs.variable] || STAGE_SETTINGS.drainTimeoutMs.defaultText
   const stopTimeoutMs = parseDuration(drainText as string) + STOP_MARGIN_MS
+  // A stage that is started again takes up its partitions at once. Another installation's on the same brokers is not it.
+  const installation = createHash('sha256').update(`${hostname()}:${stateDir}`).digest('hex').slice(0, 12)
   const unit = (name: string, opsPort: number, names: readonly StageName[]): Unit => ({
     name,
     kind: 'stage',
@@ -41,7 +48,11 @@ export function stageUnits(options: {
       startLoggedProcess({
         command: process.execPath,
         args: [...STAGE_NODE_FLAGS, MAIN, 'run', ...names],
-        env: { ...env, MILLRACE_OPS_PORT: String(opsPort) },
+        env: {
+          ...env,
+          MILLRACE_OPS_PORT: String(opsPort),
+          [INSTANCE_ID]: env[INSTANCE_ID] || `${installation}-${name}`,
+        },
         logFile: join(stateDir, 'logs', `${name}.log`),
         stopTimeoutMs,
       }),

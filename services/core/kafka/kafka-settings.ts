@@ -47,6 +47,11 @@ export const KAFKA_SETTINGS = {
     default: '6s',
     doc: 'How long a group waits for a silent member before its partitions go to another one.',
   }),
+  kafkaGroupInstanceId: optional(
+    text('MILLRACE_KAFKA_GROUP_INSTANCE_ID', {
+      doc: 'Name that this process has in its consumer groups: started again under it, it has its partitions back at once instead of after the session timeout. No two processes of a stage may share one.',
+    }),
+  ),
   kafkaRequestTimeoutMs: duration('MILLRACE_KAFKA_REQUEST_TIMEOUT', {
     default: '30s',
     doc: 'Longest wait for one answer of a broker.',

@@ -1,6 +1,6 @@
 /**
  * The log as stages see it: the narrow port in front of Kafka. Two implementations pass one contract suite
- * (`test/contract/log.ts`): the librdkafka adapter against a real broker, and the in-memory log of the tests.
+ * (`test/contract/log.ts`): the adapter on Kafka's protocol against a real broker, and the in-memory log of the tests.
  *
  * Values are bytes. A batch hands out byte ranges through accessors, so that an adapter which decodes record
  * batches without an object per record fits behind the same port.

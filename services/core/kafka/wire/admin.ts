@@ -7,7 +7,7 @@ import type { LogAdmin, OffsetRange, TopicSpec } from '../log.ts'
 import { APIS } from './apis.ts'
 import { openCluster, type TopicMetadata } from './cluster.ts'
 import { type WireReader, WireWriter } from './codec.ts'
-import { effectError, queryError } from './error-policy.ts'
+import { effectError, queryError } from './dependency-errors.ts'
 import { BrokerError, CODES, LEADER_MOVED } from './errors.ts'
 import { committedPositions, committedRequest } from './group-coordinator.ts'
 

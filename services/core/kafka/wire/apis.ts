@@ -29,3 +29,14 @@ export const APIS = {
   endTxn: { name: 'EndTxn', key: 26, version: 3 },
   txnOffsetCommit: { name: 'TxnOffsetCommit', key: 28, version: 3 },
 } as const satisfies Record<string, Api>
+
+/**
+ * What a transaction is made of where the cluster has `transaction.version` 2 (KIP-890): partitions and groups join a
+ * transaction by being written to, and each transaction has an epoch of its own. Bodies are as above but for the answer
+ * to EndTxn.
+ */
+export const TRANSACTION_2_APIS = {
+  produce: { name: 'Produce', key: 0, version: 12 },
+  endTxn: { name: 'EndTxn', key: 26, version: 5 },
+  txnOffsetCommit: { name: 'TxnOffsetCommit', key: 28, version: 5 },
+} as const satisfies Record<string, Api>

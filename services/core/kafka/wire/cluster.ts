@@ -3,7 +3,7 @@ import type { KafkaSettings } from '../kafka-settings.ts'
 import { APIS, type Api } from './apis.ts'
 import { type WireReader, WireWriter } from './codec.ts'
 import { type BrokerAddress, type Connection, openConnection } from './connection.ts'
-import { queryError } from './error-policy.ts'
+import { queryError } from './dependency-errors.ts'
 import { BrokerError } from './errors.ts'
 
 export interface TopicMetadata {
@@ -22,12 +22,14 @@ export interface Cluster {
   metadata(topics: readonly string[] | null): Promise<readonly TopicMetadata[]>
   /** Asks one broker that metadata or `coordinator` named. */
   ask(brokerId: number, api: Api, body: WireWriter, timeoutMs?: number): Promise<WireReader>
-  /** Asks a broker that is at hand. */
-  askAnyone(api: Api, body: WireWriter): Promise<WireReader>
   /** Asks the broker that may change topics. */
   askController(api: Api, body: WireWriter): Promise<WireReader>
+  /** Asks any broker. */
+  askAnyone(api: Api, body: WireWriter): Promise<WireReader>
   /** Broker id of the coordinator of a group, or of a transactional id. */
   coordinator(id: string, of?: 'group' | 'transaction'): Promise<number>
+  /** Level of a feature that the cluster has switched on, as that broker tells; 0 when it has not. */
+  feature(brokerId: number, name: string): Promise<number>
   /** Breaks every connection off. */
   close(): void
 }
@@ -127,33 +129,34 @@ export function openCluster(settings: KafkaSettings, clientId: string): Cluster 
   return {
     metadata,
     ask,
-    askAnyone: async (api, body) => (await anyone()).ask(api, body),
     async askController(api, body) {
       // Brokers of a KRaft cluster pass it on: they name any of themselves as the controller.
       await metadata([])
       return ask(controllerId, api, body)
     },
+    askAnyone: async (api, body) => (await anyone()).ask(api, body),
+    feature: async (brokerId, name) => (await connection(await address(brokerId))).features.get(name) ?? 0,
     async coordinator(id, of = 'group') {
       const body = new WireWriter().int8(of === 'group' ? GROUP : TRANSACTION)
-      body.array([id], (each) => body.string(each)).noTags()
+      body.array([id], (key) => body.string(key)).noTags()
       const answer = await (await anyone()).ask(APIS.findCoordinator, body)
       answer.int32() // throttle time
       const [found] = answer.array(() => {
-        answer.string() // what was asked for
-        const brokerId = answer.int32()
+        answer.string() // group or transactional id
+        const broker = answer.int32()
         const place = { host: answer.string(), port: answer.int32() }
         const code = answer.int16()
         const detail = answer.nullableString()
         answer.tags()
-        return { brokerId, place, code, detail }
+        return { broker, place, code, detail }
       })
       if (found?.code !== 0)
         throw queryError(
           `Finding the coordinator of ${of} ${id}`,
           new BrokerError(found?.code ?? -1, found?.detail),
         )
-      addresses.set(found.brokerId, found.place)
-      return found.brokerId
+      addresses.set(found.broker, found.place)
+      return found.broker
     },
     close() {
       closed = true

@@ -24,6 +24,8 @@ export interface BrokerAddress {
 export interface Connection {
   /** Nothing new should be asked: it is broken, closed, or its sign-in ends soon. */
   readonly spent: boolean
+  /** Features that the whole cluster has switched on, with their level (KIP-584). */
+  readonly features: ReadonlyMap<string, number>
   /**
    * @returns the body of the answer
    * @throws DependencyError `unavailable` when the connection broke, `timeout`; the request may have been carried out
@@ -56,6 +58,7 @@ export async function openConnection(
   const incoming = createFrames(onFrame, (detail) => fail('unavailable', detail))
   let correlationId = 0
   let broken: DependencyError | null = null
+  let features: ReadonlyMap<string, number> = new Map()
   let signedInUntil = Number.POSITIVE_INFINITY
 
   function fail(code: 'unavailable' | 'timeout', detail: string): void {
@@ -112,6 +115,9 @@ export async function openConnection(
   const connection: Connection = {
     get spent() {
       return broken !== null || performance.now() > signedInUntil
+    },
+    get features() {
+      return features
     },
     async ask(api, body, timeoutMs = settings.kafkaRequestTimeoutMs) {
       const answer = await send(api, body, timeoutMs, 'flexible')
@@ -186,6 +192,10 @@ export async function openConnection(
         ranges.set(key, { min: answer.int16(), max: answer.int16() })
         answer.tags()
       })
+    if (code === 0) {
+      answer.int32() // throttle time
+      features = finalizedFeatures(answer)
+    }
     for (const api of Object.values(APIS)) {
       const range = ranges.get(api.key)
       if (range && api.version >= range.min && api.version <= range.max) continue
@@ -196,6 +206,26 @@ export async function openConnection(
       )
     }
   }
+}
+
+/** Number of the tagged field that says what the cluster has switched on. */
+const FINALIZED_FEATURES = 2
+
+function finalizedFeatures(answer: WireReader): ReadonlyMap<string, number> {
+  const features = new Map<string, number>()
+  for (let count = answer.uvarint(); count > 0; count--) {
+    const tag = answer.uvarint()
+    const end = answer.uvarint() + answer.position
+    if (tag === FINALIZED_FEATURES)
+      answer.array(() => {
+        const name = answer.string()
+        features.set(name, answer.int16()) // highest level
+        answer.int16() // lowest level
+        answer.tags()
+      })
+    answer.position = end
+  }
+  return features
 }
 
 const SASL_HANDSHAKE: Api = { name: 'SaslHandshake', key: 17, version: 1 }

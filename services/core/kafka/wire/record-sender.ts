@@ -1,446 +1,545 @@
+import type { Clock } from '../../runtime/clock.ts'
 import { DependencyError, isDependencyError } from '../../runtime/errors.ts'
+import type { Logger } from '../../runtime/logger.ts'
 import type { ProduceRecord, TopicPartition } from '../log.ts'
-import { APIS } from './apis.ts'
+import type { Api } from './apis.ts'
 import type { Cluster } from './cluster.ts'
-import { effectError, permanentCode } from './error-policy.ts'
+import { WireFormatError, type WireReader } from './codec.ts'
+import { type Delivery, settle } from './delivery.ts'
+import { permanentCode } from './dependency-errors.ts'
 import { BrokerError, CODES, LEADER_MOVED } from './errors.ts'
-import { decodeProduce, encodeProduce } from './produce-request.ts'
-import { encodeRecordBatch, recordSizeMax } from './record-batch.ts'
+import { PartitionQueue, type ProducerIdentity, type QueuedBatch, settleBatch } from './partition-queue.ts'
+import { type ProduceAnswer, type ProducedPartition, produceAnswer, produceRequest } from './produce.ts'
+import { signRecordBatch } from './record-batch.ts'
+import { createSignal } from './signal.ts'
 
-/** A producer's name for itself: brokers recognise repetitions of its batches, and older epochs of it. */
-export interface ProducerIdentity {
-  readonly producerId: number
-  readonly producerEpoch: number
-}
+/** What one request brings at most, beyond its first batch. */
+const REQUEST_BYTES_MAX = 8 * 1024 * 1024
+/** First and longest pause before a batch is tried again, ms; doubled in between. */
+const BACKOFF_MS = { first: 20, longest: 1_000 }
+/** The same while the coordinator is still ending the transaction before. */
+const CONCURRENT_BACKOFF_MS = { first: 2, longest: 20 }
+/** How long a topic may be unknown to the brokers before its records fail: longer than a new one takes, ms. */
+const UNKNOWN_TOPIC_MS = 5_000
 
 export interface SenderOptions {
-  readonly transactionalId: string | null
-  /** How long records gather before they are sent, ms. */
+  /** How long records are gathered before they are sent, ms. */
   readonly lingerMs: number
-  /** Time from its first record until a batch fails, ms. */
+  /** How long a record is tried, ms. */
   readonly deliveryTimeoutMs: number
   /** Longest wait for one answer, ms. */
   readonly requestTimeoutMs: number
-  /** Bytes of one batch, uncompressed, at most; a record alone may be as large. */
+  /** A record batch before compression. */
   readonly batchBytesMax: number
-  /** Bytes that are held unacknowledged at most; whoever sends more waits. */
-  readonly heldBytesMax: number
-  /**
-   * Who writes to a partition that has no author yet, or whose last batch was lost sight of: its sequence cannot go on.
-   */
-  readonly identity: () => Promise<ProducerIdentity>
-  /** Called with the partitions of batches before they are sent; a transaction learns of them here. */
-  readonly announce: (partitions: readonly TopicPartition[]) => Promise<void>
+  /** Everything that is not settled, before compression; a caller's records wait past it. */
+  readonly bufferBytesMax: number
 }
 
-/** What became of the records of one `send`. */
-export interface SendOutcome {
-  /** Records stored. */
-  readonly stored: number
-  /** Why some were certainly not stored; null when there is none. */
-  readonly refusal: DependencyError | null
-  /** Why nobody knows of some; null when there is none. */
-  readonly doubt: DependencyError | null
+/** Who sends, and what it takes before a partition may be sent to. */
+export interface SenderAuthor {
+  readonly api: Api
+  readonly transactionalId: string | null
+  /** Whether `prepare` has to be awaited before anything goes to the partition. */
+  isReady(queue: PartitionQueue): boolean
+  /** @throws DependencyError or BrokerError, with which what is queued of these partitions fails */
+  prepare(queues: readonly PartitionQueue[]): Promise<void>
+  /** Under which the next batch goes to the partition; a change starts its sequence from 0. */
+  identity(queue: PartitionQueue): ProducerIdentity
+  /** It is not known what is stored of what went there: nothing more may be sent there under this identity. */
+  retire(queue: PartitionQueue, isFenced: boolean): void
 }
 
 /**
- * Gathers records into batches per partition and sends them to the partitions' leaders, in order and without loss or
- * repetition: at most one batch of a partition is under way, and it is sent again, byte by byte the same and with the
- * same sequence number, until a broker answers for it or its time is up.
+ * Sends records to the leaders of their partitions: gathered over calls and partitions, at most one batch of a
+ * partition at a time, again with the same bytes and sequence numbers for as long as their outcome is open.
  *
- * ```
- *  gathered ──▶ under way ── stored, or stored before ──▶ done
- *                 │   ▲ └─── refused ──▶ refused: its sequence numbers are used by the next batch
- *                 │   └───── no answer, leader moved, too few replicas
- *                 └── time is up ──▶ in doubt: it may be stored, so the partition goes on under a new identity
- * ```
+ * A batch ends in one of three ways: stored, refused with nothing of it stored, or given up in doubt.
  */
 export interface RecordSender {
-  /** Resolves when something is known of every record. Waits first while too much is held. */
-  send(records: readonly ProduceRecord[]): Promise<SendOutcome>
-  /** Sends what is gathered now instead of when it has lingered. */
+  /**
+   * Queues records in the order of the calls.
+   *
+   * @returns null when there was room for all of them at once, else what resolves once all of them are queued
+   */
+  add(records: readonly ProduceRecord[], delivery: Delivery): Promise<void> | null
+  /** What has been gathered is sent as soon as it can be. */
   flush(): void
-  /** Resolves when nothing is held. */
-  idle(): Promise<void>
-  /** Fails what is held, and sends nothing more. */
-  abandon(error: DependencyError): void
-  /** Every partition begins anew under the next identity. To be called when nothing is held. */
-  forgetAuthors(): void
+  /** Drops what is not at a broker; it counts as refused. */
+  discard(): void
+  /** Gives everything up, and takes nothing more. */
+  close(): void
 }
 
-interface Call {
-  left: number
-  stored: number
-  refusal: DependencyError | null
-  doubt: DependencyError | null
-  readonly settle: (outcome: SendOutcome) => void
-}
+export function createRecordSender(
+  cluster: Cluster,
+  author: SenderAuthor,
+  options: SenderOptions,
+  clock: Clock,
+  logger: Logger,
+): RecordSender {
+  const topics = new Map<string, PartitionQueue[]>()
+  /** Has something to send and may be sent to, as far as known. */
+  const ready = new Set<PartitionQueue>()
+  /** Gathers a batch whose time has not come. */
+  const gathering = new Set<PartitionQueue>()
+  /** Brokers that want to be left alone, until when. */
+  const throttled = new Map<number, number>()
+  const timers = new Set<NodeJS.Timeout>()
+  const room = createSignal()
+  let used = 0
+  let line: Promise<void> | null = null
+  let lingering = false
+  let watching = false
+  let isScheduled = false
+  let isLocating = false
+  let closed = false
 
-interface Author extends ProducerIdentity {
-  /** Sequence number of the next record. */
-  next: number
-}
-
-interface Batch {
-  readonly lane: Lane
-  readonly records: ProduceRecord[]
-  readonly calls: Call[]
-  readonly size: number
-  readonly madeMs: number
-  bytes: Buffer | null
-  firstSequence: number
-  /** A broker may have it, though none said so. */
-  mayBeStored: boolean
-  tries: number
-  lastError: DependencyError | null
-}
-
-/** One partition. */
-interface Lane extends TopicPartition {
-  records: ProduceRecord[]
-  calls: Call[]
-  sizes: number[]
-  batch: Batch | null
-  author: Author | null
-  /** Fewer than usual after a broker found a batch too large. */
-  recordsMax: number
-}
-
-/** Records of one batch at most: sequence numbers and deltas stay small. */
-const BATCH_RECORDS_MAX = 100_000
-const SEQUENCES = 2 ** 31
-/** Pauses between two tries of a batch, ms. */
-const RETRY_FIRST_MS = 10
-const RETRY_MAX_MS = 500
-/** A request that is given less would only break its connection off, ms. */
-const ANSWER_MIN_MS = 500
-/** How long a topic may stay unknown before its records fail: longer than a new topic takes to be known, ms. */
-const UNKNOWN_TOPIC_MS = 5_000
-
-export function createRecordSender(cluster: Cluster, options: SenderOptions): RecordSender {
-  const lanes = new Map<string, Lane[]>()
-  /** Lanes with records that wait. */
-  const waiting = new Set<Lane>()
-  const leaders = new Map<string, readonly number[]>()
-  /** Why nothing is known of a topic. */
-  const topicCodes = new Map<string, number>()
-  let refreshing: Promise<void> | null = null
-  let held = 0
-  let broken: DependencyError | null = null
-  let timer: NodeJS.Timeout | null = null
-  let isFlushing = false
-  let room = Promise.withResolvers<void>()
-  /** Calls that wait for room. */
-  let lined = 0
-  let turn: Promise<unknown> = Promise.resolve()
-
-  function laneOf(topic: string, partition: number): Lane {
-    let ofTopic = lanes.get(topic)
-    if (!ofTopic) {
-      ofTopic = []
-      lanes.set(topic, ofTopic)
-    }
-    let lane = ofTopic[partition]
-    if (!lane) {
-      lane = {
-        topic,
-        partition,
-        records: [],
-        calls: [],
-        sizes: [],
-        batch: null,
-        author: null,
-        recordsMax: BATCH_RECORDS_MAX,
-      }
-      ofTopic[partition] = lane
-    }
-    return lane
+  function after(ms: number, then: () => void): void {
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      then()
+    }, ms)
+    timers.add(timer)
   }
 
-  function gather(records: readonly ProduceRecord[], call: Call): void {
-    for (const record of records) {
-      const size = recordSizeMax(record)
-      if (size > options.batchBytesMax) {
-        const detail = `A record of ${size} bytes is larger than ${options.batchBytesMax} (MILLRACE_KAFKA_RECORD_BYTES).`
-        call.refusal ??= new DependencyError('kafka', 'rejected', detail)
-        settleOne(call)
-        continue
-      }
-      const lane = laneOf(record.topic, record.partition)
-      lane.records.push(record)
-      lane.calls.push(call)
-      lane.sizes.push(size)
-      held += size
-      waiting.add(lane)
+  const queues = () => [...topics.values()].flatMap((partitions) => Object.values(partitions))
+
+  function queueOf(topic: string, partition: number): PartitionQueue {
+    let partitions = topics.get(topic)
+    if (!partitions) {
+      partitions = []
+      topics.set(topic, partitions)
     }
+    let queue = partitions[partition]
+    if (!queue) {
+      queue = new PartitionQueue(topic, partition)
+      partitions[partition] = queue
+    }
+    return queue
   }
 
-  function settleOne(call: Call): void {
-    if (--call.left === 0) call.settle({ stored: call.stored, refusal: call.refusal, doubt: call.doubt })
+  /** @returns how many of the records were queued, or refused, before the buffer was full */
+  function append(records: readonly ProduceRecord[], from: number, delivery: Delivery): number {
+    const timestamp = clock.now()
+    const deadline = clock.monotonic() + options.deliveryTimeoutMs
+    let queue: PartitionQueue | null = null
+    for (let index = from; index < records.length; index++) {
+      if (used >= options.bufferBytesMax) {
+        flush()
+        return index
+      }
+      const record = records[index] as ProduceRecord
+      if (queue === null || queue.partition !== record.partition || queue.topic !== record.topic)
+        queue = queueOf(record.topic, record.partition)
+      const size = queue.append(record, delivery, timestamp, deadline, options.batchBytesMax)
+      if (size === 0) {
+        delivery.unsettled++
+        settle(delivery, 1, tooLarge(record, options.batchBytesMax))
+      }
+      used += size
+      if (queue.hasFullBatch) ready.add(queue)
+      if (queue.isGathering && !queue.isDue) gathering.add(queue)
+    }
+    return records.length
+  }
+
+  function push(records: readonly ProduceRecord[], from: number, delivery: Delivery): number {
+    const next = append(records, from, delivery)
+    if (ready.size > 0) schedule()
+    if (gathering.size > 0 && !lingering) linger()
+    if (used > 0 && !watching) watch()
+    return next
   }
 
   function linger(): void {
-    if (waiting.size === 0 || timer !== null || isFlushing) return
-    timer = setTimeout(flush, options.lingerMs)
-  }
-
-  /** Together with whatever else is ready in this turn of the event loop. */
-  function flushSoon(): void {
-    if (isFlushing || waiting.size === 0) return
-    isFlushing = true
-    setImmediate(() => {
-      isFlushing = false
+    lingering = true
+    after(options.lingerMs, () => {
+      lingering = false
       flush()
     })
   }
 
   function flush(): void {
-    if (timer !== null) clearTimeout(timer)
-    timer = null
-    const batches: Batch[] = []
-    for (const lane of waiting) {
-      if (lane.batch !== null) continue
-      batches.push(takeBatch(lane))
-      if (lane.records.length === 0) waiting.delete(lane)
+    for (const queue of gathering) {
+      queue.isDue = true
+      ready.add(queue)
     }
-    if (batches.length > 0) void dispatch(batches)
+    gathering.clear()
+    if (ready.size > 0) schedule()
   }
 
-  function takeBatch(lane: Lane): Batch {
-    let [count, size] = [0, 0]
-    const most = Math.min(lane.records.length, lane.recordsMax)
-    while (count < most && (count === 0 || size + (lane.sizes[count] as number) <= options.batchBytesMax))
-      size += lane.sizes[count++] as number
-    const isAll = count === lane.records.length
-    const batch: Batch = {
-      lane,
-      records: isAll ? lane.records : lane.records.splice(0, count),
-      calls: isAll ? lane.calls : lane.calls.splice(0, count),
-      size,
-      madeMs: performance.now(),
-      bytes: null,
-      firstSequence: 0,
-      mayBeStored: false,
-      tries: 0,
-      lastError: null,
-    }
-    if (isAll) {
-      lane.records = []
-      lane.calls = []
-      lane.sizes = []
-    } else lane.sizes.splice(0, count)
-    lane.batch = batch
-    return batch
-  }
-
-  async function dispatch(batches: readonly Batch[]): Promise<void> {
-    if (broken) {
-      for (const batch of batches) tryAgain(batch, broken)
-      return
-    }
-    try {
-      await options.announce(batches.map(({ lane }) => lane))
-      for (const batch of batches) await encode(batch)
-      if (batches.some(({ lane }) => !leaders.has(lane.topic))) await refresh()
-    } catch (error) {
-      if (!isDependencyError(error)) throw error
-      for (const batch of batches) tryAgain(batch, error)
-      return
-    }
-    const byLeader = new Map<number, Batch[]>()
-    for (const batch of batches) {
-      const { topic, partition } = batch.lane
-      const leader = leaders.get(topic)?.[partition] ?? -1
-      if (leader < 0) {
-        const error = new BrokerError(missingLeader(topic, partition))
-        leaders.delete(topic)
-        tryAgain(batch, effectError(`Sending to ${topic}/${partition}`, error))
-        continue
-      }
-      const led = byLeader.get(leader)
-      if (led) led.push(batch)
-      else byLeader.set(leader, [batch])
-    }
-    for (const [leader, led] of byLeader) void request(leader, led)
-  }
-
-  function missingLeader(topic: string, partition: number): number {
-    const known = leaders.get(topic)
-    // A topic that has partitions, but not this one, will not get it by waiting either.
-    if (known !== undefined && known.length > 0 && partition < known.length) return CODES.LEADER_NOT_AVAILABLE
-    return topicCodes.get(topic) || CODES.UNKNOWN_TOPIC_OR_PARTITION
-  }
-
-  async function encode(batch: Batch): Promise<void> {
-    if (batch.bytes !== null) return
-    const { lane } = batch
-    lane.author ??= { ...(await options.identity()), next: 0 }
-    batch.firstSequence = lane.author.next
-    const isTransactional = options.transactionalId !== null
-    const { producerId, producerEpoch } = lane.author
-    const author = { producerId, producerEpoch, firstSequence: batch.firstSequence, isTransactional }
-    batch.bytes = encodeRecordBatch(batch.records, Date.now(), author)
-    lane.author.next = (batch.firstSequence + batch.records.length) % SEQUENCES
-  }
-
-  async function request(leader: number, batches: readonly Batch[]): Promise<void> {
-    const body = encodeProduce(
-      options.transactionalId,
-      options.requestTimeoutMs,
-      batches.map(({ lane: { topic, partition }, bytes }) => ({ topic, partition, bytes: bytes as Buffer })),
-    )
-    const leftMs =
-      Math.min(...batches.map(({ madeMs }) => madeMs)) + options.deliveryTimeoutMs - performance.now()
-    let results: ReturnType<typeof decodeProduce>
-    try {
-      const timeoutMs = Math.max(ANSWER_MIN_MS, Math.min(options.requestTimeoutMs, leftMs))
-      results = decodeProduce(await cluster.ask(leader, APIS.produce, body, timeoutMs))
-    } catch (error) {
-      if (!isDependencyError(error)) throw error
-      for (const batch of batches) {
-        batch.mayBeStored = true
-        leaders.delete(batch.lane.topic)
-        tryAgain(batch, error)
-      }
-      return
-    }
-    const byPlace = new Map(results.map((result) => [`${result.partition}:${result.topic}`, result]))
-    for (const batch of batches) {
-      const { topic, partition } = batch.lane
-      const { code, detail } = byPlace.get(`${partition}:${topic}`) ?? {
-        code: -1,
-        detail: 'no answer for it',
-      }
-      settle(batch, code, detail)
-    }
-    flushSoon()
-  }
-
-  function settle(batch: Batch, code: number, detail: string | null): void {
-    const { topic, partition } = batch.lane
-    const doing = `Sending to ${topic}/${partition}`
-    if (code === 0 || code === CODES.DUPLICATE_SEQUENCE_NUMBER) finish(batch, null, null)
-    else if (LEADER_MOVED.has(code) || code === CODES.NOT_ENOUGH_REPLICAS) {
-      leaders.delete(topic)
-      tryAgain(batch, effectError(doing, new BrokerError(code, detail)))
-    } else if (code === CODES.REQUEST_TIMED_OUT || code === CODES.NOT_ENOUGH_REPLICAS_AFTER_APPEND) {
-      batch.mayBeStored = true
-      tryAgain(batch, effectError(doing, new BrokerError(code, detail)))
-    } else if (isTooLarge(code) && batch.records.length > 1 && !batch.mayBeStored) split(batch)
-    else if (permanentCode(code) !== null && !batch.mayBeStored)
-      finish(batch, effectError(doing, new BrokerError(code, detail)), null)
-    else finish(batch, null, effectError(doing, new BrokerError(code, detail)))
-  }
-
-  /** The same records again in smaller batches: the broker took none of them. */
-  function split(batch: Batch): void {
-    const { lane } = batch
-    lane.recordsMax = Math.max(1, Math.ceil(batch.records.length / 2))
-    lane.records = [...batch.records, ...lane.records]
-    lane.calls = [...batch.calls, ...lane.calls]
-    lane.sizes = [...batch.records.map(recordSizeMax), ...lane.sizes]
-    if (lane.author) lane.author.next = batch.firstSequence
-    lane.batch = null
-    waiting.add(lane)
-    flushSoon()
-  }
-
-  function tryAgain(batch: Batch, error: DependencyError): void {
-    batch.lastError = error
-    if (broken) {
-      finish(batch, batch.mayBeStored ? null : broken, batch.mayBeStored ? broken : null)
-      return
-    }
-    const ageMs = performance.now() - batch.madeMs
-    const isUnknown = error.code === 'not_found' && !batch.mayBeStored && ageMs > UNKNOWN_TOPIC_MS
-    const isHopeless = !error.retriable && error.code !== 'not_found'
-    if (isUnknown || isHopeless || ageMs >= options.deliveryTimeoutMs) {
-      if (batch.mayBeStored || (error.retriable && error.code !== 'not_found'))
-        finish(batch, null, inDoubt(batch, error))
-      else finish(batch, error, null)
-      return
-    }
-    batch.tries++
-    const ceilingMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(batch.tries - 1, 10))
-    setTimeout(() => void dispatch([batch]), ceilingMs * (0.5 + Math.random() / 2))
-  }
-
-  function inDoubt({ lane }: Batch, error: DependencyError): DependencyError {
-    const detail = `Sending to ${lane.topic}/${lane.partition} was not acknowledged in ${options.deliveryTimeoutMs} ms: ${error.message}`
-    return error.code === 'fenced' ? error : new DependencyError('kafka', 'outcome_unknown', detail, error)
-  }
-
-  function finish(batch: Batch, refusal: DependencyError | null, doubt: DependencyError | null): void {
-    const { lane, calls } = batch
-    lane.batch = null
-    // Numbers that may be used cannot be given again, and those after them would not follow.
-    if (doubt) lane.author = null
-    else if (refusal && lane.author && batch.bytes !== null) lane.author.next = batch.firstSequence
-    held -= batch.size
-    for (const call of calls) {
-      if (doubt) call.doubt ??= doubt
-      else if (refusal) call.refusal ??= refusal
-      else call.stored++
-      settleOne(call)
-    }
-    if (lane.records.length > 0) flushSoon()
-    room.resolve()
-    room = Promise.withResolvers()
-  }
-
-  async function refresh(): Promise<void> {
-    refreshing ??= (async () => {
-      const topics = [...lanes.keys()].filter((topic) => !leaders.has(topic))
-      for (const { topic, code, leaders: found } of await cluster.metadata(topics)) {
-        topicCodes.set(topic, code)
-        if (code === 0) leaders.set(topic, found)
-      }
-    })().finally(() => {
-      refreshing = null
+  /** Everything that became ready in this turn goes out together. */
+  function schedule(): void {
+    if (isScheduled || closed) return
+    isScheduled = true
+    queueMicrotask(() => {
+      isScheduled = false
+      if (!closed) dispatch()
     })
-    await refreshing
+  }
+
+  function dispatch(): void {
+    const unready: PartitionQueue[] = []
+    const byLeader = new Map<number, PartitionQueue[]>()
+    let isLost = false
+    for (const queue of ready) {
+      if (queue.leader !== null && throttled.has(queue.leader)) continue
+      ready.delete(queue)
+      if (queue.inFlight !== null || queue.isResting || !queue.isPending) continue
+      if (queue.leader === null) isLost = true
+      else if (!author.isReady(queue)) unready.push(queue)
+      else {
+        const led = byLeader.get(queue.leader)
+        if (led) led.push(queue)
+        else byLeader.set(queue.leader, [queue])
+      }
+    }
+    if (isLost && !isLocating) run(locate())
+    if (unready.length > 0) run(prepare(unready))
+    for (const [leader, led] of byLeader) sendTo(leader, led)
+  }
+
+  async function prepare(unready: readonly PartitionQueue[]): Promise<void> {
+    for (const queue of unready) queue.isResting = true
+    let failure: Error | null = null
+    try {
+      await author.prepare(unready)
+    } catch (error) {
+      if (!(error instanceof BrokerError) && !isDependencyError(error)) throw error
+      failure = error
+    }
+    for (const queue of unready) {
+      queue.isResting = false
+      if (failure !== null) failQueued(queue, failure)
+      wake(queue)
+    }
+  }
+
+  function sendTo(leader: number, led: readonly PartitionQueue[]): void {
+    let request: PartitionQueue[] = []
+    let size = 0
+    for (const queue of led) {
+      const batch = queue.next()
+      if (batch === null) continue
+      if (!batch.isSigned) sign(queue, batch)
+      if (request.length > 0 && size + batch.bytes.length > REQUEST_BYTES_MAX) {
+        run(send(leader, request))
+        request = []
+        size = 0
+      }
+      request.push(queue)
+      size += batch.bytes.length
+    }
+    if (request.length > 0) run(send(leader, request))
+  }
+
+  function sign(queue: PartitionQueue, batch: QueuedBatch): void {
+    const identity = author.identity(queue)
+    if (identity !== queue.identity) {
+      queue.identity = identity
+      queue.nextSequence = 0
+    }
+    signRecordBatch(batch.bytes, {
+      producerId: identity.producerId,
+      producerEpoch: identity.epoch,
+      firstSequence: queue.nextSequence,
+      isTransactional: author.transactionalId !== null,
+    })
+    batch.isSigned = true
+  }
+
+  async function send(leader: number, asked: readonly PartitionQueue[]): Promise<void> {
+    const body = produceRequest(
+      author.transactionalId,
+      options.requestTimeoutMs,
+      asked.map(({ topic, partition, inFlight }) => ({
+        topic,
+        partition,
+        bytes: (inFlight as QueuedBatch).bytes,
+      })),
+    )
+    let answer: ProduceAnswer
+    try {
+      const reader: WireReader = await cluster.ask(leader, author.api, body, options.requestTimeoutMs)
+      answer = produceAnswer(reader)
+    } catch (error) {
+      if (!isDependencyError(error) && !(error instanceof WireFormatError)) throw error
+      if (!closed) logger.warn({ err: error, broker: leader }, 'Sending to a broker failed; trying again.')
+      for (const queue of asked) unanswered(queue, error)
+      return
+    }
+    if (answer.throttleMs > 0) throttle(leader, answer.throttleMs)
+    const byPartition = new Map(answer.partitions.map((each) => [keyOf(each), each]))
+    for (const queue of asked) {
+      const found = byPartition.get(keyOf(queue))
+      if (found) answered(queue, found)
+      else unanswered(queue, new WireFormatError('an answer without a partition that was sent'))
+    }
+    if (ready.size > 0) schedule()
+  }
+
+  function throttle(leader: number, ms: number): void {
+    const until = clock.monotonic() + ms
+    throttled.set(leader, until)
+    after(ms, () => {
+      if (throttled.get(leader) === until) throttled.delete(leader)
+      schedule()
+    })
+  }
+
+  function unanswered(queue: PartitionQueue, error: Error): void {
+    const batch = queue.inFlight as QueuedBatch
+    // A broker that does not let us in was sent nothing.
+    const isRefused = isDependencyError(error) && !error.retriable
+    if (isRefused) {
+      end(queue, batch, error, batch.isDoubtful)
+      return
+    }
+    batch.isDoubtful = true
+    queue.leader = null
+    again(queue, batch, error, BACKOFF_MS)
+  }
+
+  function answered(queue: PartitionQueue, { code, detail }: ProducedPartition): void {
+    const batch = queue.inFlight as QueuedBatch
+    if (code === 0 || code === CODES.DUPLICATE_SEQUENCE) {
+      queue.advance(batch.count)
+      queue.unknownSince = null
+      end(queue, batch, null)
+      return
+    }
+    const error = new BrokerError(code, detail)
+    if (TOO_LARGE.has(code) && batch.count > 1 && !batch.isDoubtful && !batch.isGivenUp) {
+      queue.putBackSplit(batch)
+      wake(queue)
+    } else if (LEADER_MOVED.has(code)) {
+      // A leader that was replaced may have stored it, and its follower have it.
+      batch.isDoubtful = true
+      queue.leader = null
+      again(queue, batch, error, BACKOFF_MS)
+    } else if (code === CODES.CONCURRENT_TRANSACTIONS) again(queue, batch, error, CONCURRENT_BACKOFF_MS)
+    else if (PASSING.has(code)) {
+      batch.isDoubtful ||= code !== CODES.NOT_ENOUGH_REPLICAS
+      again(queue, batch, error, BACKOFF_MS)
+    } else if (permanentCode(code) !== null) end(queue, batch, error, batch.isDoubtful)
+    else {
+      batch.isDoubtful = true
+      end(queue, batch, error, true)
+    }
+  }
+
+  /** Tries the batch in flight again, if it is not too late. */
+  function again(
+    queue: PartitionQueue,
+    batch: QueuedBatch,
+    error: Error,
+    backoffMs: { readonly first: number; readonly longest: number },
+  ): void {
+    if (closed || batch.isGivenUp || clock.monotonic() >= batch.deadline) {
+      end(queue, batch, error, true)
+      return
+    }
+    queue.putBack(batch)
+    queue.isResting = true
+    after(Math.min(backoffMs.longest, backoffMs.first * 2 ** Math.min(batch.tries++, 10)), () => {
+      queue.isResting = false
+      wake(queue)
+      schedule()
+    })
+  }
+
+  /** What became of the batch in flight is known, or will not be. */
+  function end(queue: PartitionQueue, batch: QueuedBatch, error: Error | null, isDoubtful = false): void {
+    queue.inFlight = null
+    release(queue, batch, error, isDoubtful)
+    wake(queue)
+  }
+
+  function release(
+    queue: PartitionQueue,
+    batch: QueuedBatch,
+    error: Error | null,
+    isDoubtful: boolean,
+  ): void {
+    if (error !== null && batch.isDoubtful)
+      author.retire(queue, error instanceof BrokerError && ESTRANGED.has(error.code))
+    if (!batch.isGivenUp) settleBatch(batch, error, isDoubtful)
+    used -= batch.size
+    if (used < options.bufferBytesMax) room.raise()
+  }
+
+  function wake(queue: PartitionQueue): void {
+    if (queue.hasFullBatch || (queue.isGathering && queue.isDue)) {
+      ready.add(queue)
+      schedule()
+    }
+  }
+
+  /** Fails what is queued of a partition. */
+  function failQueued(queue: PartitionQueue, error: Error): void {
+    for (const batch of queue.takeOut(() => true)) release(queue, batch, error, batch.isDoubtful)
+    gathering.delete(queue)
+  }
+
+  /** Asks who leads the partitions that have something to send, until all are known. */
+  async function locate(): Promise<void> {
+    isLocating = true
+    for (let pauseMs = BACKOFF_MS.first; !closed; pauseMs = Math.min(pauseMs * 2, BACKOFF_MS.longest)) {
+      const lost = queues().filter((queue) => queue.leader === null && queue.isPending)
+      if (lost.length === 0) break
+      try {
+        const described = await cluster.metadata([...new Set(lost.map(({ topic }) => topic))])
+        const byTopic = new Map(described.map((each) => [each.topic, each]))
+        for (const queue of lost) {
+          const { code = CODES.UNKNOWN_TOPIC_OR_PARTITION, leaders = [] } = byTopic.get(queue.topic) ?? {}
+          located(queue, code, leaders)
+        }
+        schedule()
+      } catch (error) {
+        const isPassing = isDependencyError(error) ? error.retriable : error instanceof WireFormatError
+        if (!isPassing && !isDependencyError(error)) throw error
+        if (!isPassing) for (const queue of lost) failQueued(queue, error as Error)
+        else if (!closed)
+          logger.warn({ err: error }, 'Kafka does not tell who leads the partitions; asking again.')
+      }
+      if (queues().some((queue) => queue.leader === null && queue.isPending)) await clock.sleep(pauseMs)
+    }
+    isLocating = false
+  }
+
+  function located(queue: PartitionQueue, code: number, leaders: readonly number[]): void {
+    const leader = leaders[queue.partition]
+    if (leader !== undefined && leader >= 0) {
+      queue.leader = leader
+      queue.unknownSince = null
+      wake(queue)
+    } else if (code === CODES.UNKNOWN_TOPIC_OR_PARTITION) {
+      const now = clock.monotonic()
+      queue.unknownSince ??= now
+      if (now - queue.unknownSince < UNKNOWN_TOPIC_MS) return
+      queue.unknownSince = null
+      failQueued(queue, new BrokerError(code, `there is no topic ${queue.topic}`))
+    } else if (code === 0 && leader === undefined)
+      failQueued(
+        queue,
+        new BrokerError(
+          CODES.UNKNOWN_TOPIC_OR_PARTITION,
+          `${queue.topic} has ${leaders.length} partitions, none with number ${queue.partition}`,
+        ),
+      )
+    else if (permanentCode(code) !== null) failQueued(queue, new BrokerError(code))
+  }
+
+  /** Looks after deadlines for as long as there is anything to send. */
+  function watch(): void {
+    watching = true
+    let earliest = Number.POSITIVE_INFINITY
+    for (const queue of queues()) earliest = Math.min(earliest, queue.deadline)
+    if (earliest === Number.POSITIVE_INFINITY) {
+      watching = false
+      return
+    }
+    after(Math.max(1, Math.ceil(earliest - clock.monotonic())), () => {
+      const now = clock.monotonic()
+      for (const queue of queues()) expire(queue, now)
+      watch()
+    })
+  }
+
+  function expire(queue: PartitionQueue, now: number): void {
+    const late = new DependencyError(
+      'kafka',
+      'outcome_unknown',
+      `Kafka did not acknowledge records in ${options.deliveryTimeoutMs} ms.`,
+    )
+    const { inFlight } = queue
+    if (inFlight && !inFlight.isGivenUp && inFlight.deadline <= now) {
+      // Its answer may still come, and then says how to go on.
+      inFlight.isGivenUp = true
+      settleBatch(inFlight, late, true)
+    }
+    for (const batch of queue.takeOut((deadline) => deadline <= now)) release(queue, batch, late, true)
+    if (!queue.isGathering) gathering.delete(queue)
   }
 
   return {
-    async send(records) {
-      if (broken) throw broken
-      if (records.length === 0) return { stored: 0, refusal: null, doubt: null }
-      if (held >= options.heldBytesMax || lined > 0) {
-        // In the order of the calls.
-        lined++
-        const mine = turn.then(async () => {
-          while (held >= options.heldBytesMax && broken === null) await room.promise
-          lined--
-        })
-        turn = mine
-        await mine
-        if (broken) throw broken
+    add(records, delivery) {
+      let next = 0
+      if (line === null) {
+        next = push(records, 0, delivery)
+        if (next === records.length) return null
       }
-      return new Promise((settle) => {
-        gather(records, { left: records.length, stored: 0, refusal: null, doubt: null, settle })
-        if (held >= options.batchBytesMax) flushSoon()
-        linger()
+      const turn = (line ?? Promise.resolve()).then(async () => {
+        for (;;) {
+          next = closed ? refuse(records, next, delivery) : push(records, next, delivery)
+          if (next === records.length) return
+          await room.wait()
+        }
       })
+      line = turn
+      void turn.then(() => {
+        if (line === turn) line = null
+      })
+      return turn
     },
     flush,
-    async idle() {
-      while (held > 0) await room.promise
+    discard() {
+      for (const queue of queues()) failQueued(queue, new Error('The transaction was aborted.'))
+      ready.clear()
     },
-    abandon(error) {
-      broken = error
-      if (timer !== null) clearTimeout(timer)
-      timer = null
-      for (const lane of waiting) if (lane.batch === null) finish(takeBatch(lane), error, null)
-      waiting.clear()
-      room.resolve()
-      room = Promise.withResolvers()
-    },
-    forgetAuthors() {
-      for (const ofTopic of lanes.values()) for (const lane of ofTopic) if (lane) lane.author = null
+    close() {
+      closed = true
+      for (const timer of timers) clearTimeout(timer)
+      timers.clear()
+      cluster.close()
+      const error = new DependencyError('kafka', 'outcome_unknown', 'The producer was closed.')
+      for (const queue of queues())
+        for (const batch of queue.takeOut(() => true)) release(queue, batch, error, true)
+      room.raise()
     },
   }
 }
 
-function isTooLarge(code: number): boolean {
-  return code === CODES.MESSAGE_TOO_LARGE || code === CODES.RECORD_LIST_TOO_LARGE
+/** Requests run beside each other; an error that none of them names is a bug, and ends the process. */
+function run(work: Promise<void>): void {
+  void work
+}
+
+const TOO_LARGE: ReadonlySet<number> = new Set([CODES.MESSAGE_TOO_LARGE, CODES.RECORD_LIST_TOO_LARGE])
+
+/** May be answered otherwise when the same bytes are sent again. */
+const PASSING: ReadonlySet<number> = new Set([
+  CODES.CORRUPT_MESSAGE,
+  CODES.REQUEST_TIMED_OUT,
+  CODES.NETWORK_EXCEPTION,
+  CODES.COORDINATOR_LOAD_IN_PROGRESS,
+  CODES.COORDINATOR_NOT_AVAILABLE,
+  CODES.NOT_COORDINATOR,
+  CODES.NOT_ENOUGH_REPLICAS,
+  CODES.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  CODES.THROTTLING_QUOTA_EXCEEDED,
+])
+
+/** The brokers do not take this producer's id for what it was. */
+const ESTRANGED: ReadonlySet<number> = new Set([
+  CODES.INVALID_PRODUCER_EPOCH,
+  CODES.PRODUCER_FENCED,
+  CODES.INVALID_PRODUCER_ID_MAPPING,
+])
+
+const keyOf = ({ topic, partition }: TopicPartition) => `${partition}:${topic}`
+
+function refuse(records: readonly ProduceRecord[], from: number, delivery: Delivery): number {
+  const count = records.length - from
+  delivery.unsettled += count
+  settle(delivery, count, new DependencyError('kafka', 'unavailable', 'The producer is closed.'), true)
+  return records.length
+}
+
+function tooLarge({ topic, partition, value }: ProduceRecord, bytesMax: number): BrokerError {
+  const size = value?.length ?? 0
+  return new BrokerError(
+    CODES.MESSAGE_TOO_LARGE,
+    `a record of ${size} bytes for ${topic}/${partition} is larger than MILLRACE_KAFKA_RECORD_BYTES, ${bytesMax}`,
+  )
 }

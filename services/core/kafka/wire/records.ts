@@ -28,7 +28,7 @@ export const BATCH = {
 } as const
 /** Bytes before those that `length` counts. */
 export const LENGTH_END = 12
-const COMPRESSION = 0b111
+export const COMPRESSION = 0b111
 export const LZ4 = 3
 const LOG_APPEND_TIME = 1 << 3
 export const TRANSACTIONAL = 1 << 4

@@ -1,169 +1,243 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import type { Clock } from '../../runtime/clock.ts'
+import { DependencyError, isDependencyError } from '../../runtime/errors.ts'
 import type { Position, TopicPartition } from '../log.ts'
 import { APIS, type Api } from './apis.ts'
 import type { Cluster } from './cluster.ts'
 import { type WireReader, WireWriter } from './codec.ts'
-import { BrokerError, COORDINATOR_MOVED } from './errors.ts'
+import { effectError, queryError } from './dependency-errors.ts'
+import { BrokerError, CODES, COORDINATOR_MOVED } from './errors.ts'
 import type { GroupMembership } from './group-membership.ts'
-import { decodeInitProducerId, encodeInitProducerId, INIT_PRODUCER_ID } from './producer-identity.ts'
-import type { ProducerIdentity } from './record-sender.ts'
+import type { ProducerIdentity } from './partition-queue.ts'
 
-/** The requests of a transaction, each to the broker that has to answer it. Refusals are codes, 0 for none. */
+/** First and longest pause before a request is made again, ms; doubled in between. */
+const BACKOFF_MS = { first: 5, longest: 500 }
+/** Longest pause while an earlier transaction is still being ended, ms: its markers are on their way. */
+const CONCURRENT_BACKOFF_MS = 50
+const TRANSACTION_VERSION = 'transaction.version'
+
+/** The broker that keeps a transactional id, and the one that keeps a group, in the requests of a transaction. */
 export interface TransactionCoordinator {
-  /** Fences every older producer of the id, and aborts what it left open. @throws BrokerError */
-  begin(timeoutMs: number): Promise<ProducerIdentity>
-  addPartitions(author: ProducerIdentity, partitions: readonly TopicPartition[]): Promise<number>
-  /** The group's position will be part of the transaction. */
-  addGroup(author: ProducerIdentity, groupId: string): Promise<number>
-  commitPosition(
-    author: ProducerIdentity,
+  /**
+   * Takes the id over, or with `own` goes on to its next epoch: whatever is open under an earlier epoch is aborted.
+   *
+   * @throws DependencyError `fenced` when somebody else took over since `own`
+   */
+  initProducerId(own: ProducerIdentity | null): Promise<ProducerIdentity>
+  /** Level of `transaction.version` that the cluster has switched on. */
+  transactionVersion(): Promise<number>
+  /** @throws BrokerError or DependencyError; what was added before stays added */
+  addPartitions(identity: ProducerIdentity, partitions: readonly TopicPartition[]): Promise<void>
+  addGroup(identity: ProducerIdentity, groupId: string): Promise<void>
+  /** @returns a refusal that asking again as the same member does not mend, or 0 */
+  commitOffset(
+    api: Api,
+    identity: ProducerIdentity,
     membership: GroupMembership,
     position: Position,
     metadata: string,
   ): Promise<number>
-  end(author: ProducerIdentity, outcome: 'commit' | 'abort'): Promise<number>
-  /** The next requests ask who coordinates. */
-  forget(): void
+  /**
+   * @returns under which the next transaction runs
+   * @throws BrokerError when the coordinator plainly refused; DependencyError `outcome_unknown` when it may have
+   *   carried it out
+   */
+  end(api: Api, identity: ProducerIdentity, isCommit: boolean): Promise<ProducerIdentity>
 }
 
-/** @param patienceMs longest wait for a coordinator to be there */
-export function openTransactionCoordinator(
+export interface TransactionCoordinatorOptions {
+  readonly transactionalId: string
+  /** The broker aborts a transaction that is open longer, ms. */
+  readonly transactionTimeoutMs: number
+  /** How long anything but a commit without an answer is asked again, ms. */
+  readonly patienceMs: number
+  readonly clock: Clock
+}
+
+export function createTransactionCoordinator(
   cluster: Cluster,
-  transactionalId: string,
-  patienceMs: number,
+  { transactionalId, transactionTimeoutMs, patienceMs, clock }: TransactionCoordinatorOptions,
 ): TransactionCoordinator {
-  let own: Promise<number> | null = null
-  const groups = new Map<string, Promise<number>>()
+  /** Broker ids by what they coordinate. */
+  const known = new Map<string, number>()
 
-  async function ask(api: Api, body: WireWriter): Promise<WireReader> {
-    own ??= find(transactionalId, 'transaction')
-    try {
-      return await cluster.ask(await own, api, body)
-    } catch (error) {
-      own = null
-      throw error
-    }
-  }
-
-  async function askGroup(groupId: string, api: Api, body: WireWriter): Promise<WireReader> {
-    let finding = groups.get(groupId)
-    if (!finding) {
-      finding = find(groupId, 'group')
-      groups.set(groupId, finding)
-    }
-    try {
-      return await cluster.ask(await finding, api, body)
-    } catch (error) {
-      groups.delete(groupId)
-      throw error
-    }
-  }
-
-  /** The first question of a new cluster makes the topic that coordinators keep their state in, and has to wait for it. */
   async function find(id: string, of: 'group' | 'transaction'): Promise<number> {
-    const deadline = performance.now() + patienceMs
-    for (;;) {
+    const key = `${of}:${id}`
+    let broker = known.get(key)
+    if (broker === undefined) {
+      broker = await cluster.coordinator(id, of)
+      known.set(key, broker)
+    }
+    return broker
+  }
+
+  const ask = async (api: Api, body: WireWriter): Promise<WireReader> => {
+    const answer = await cluster.ask(await find(transactionalId, 'transaction'), api, body)
+    answer.int32() // throttle time
+    return answer
+  }
+
+  /** Makes a request until it is answered by whoever is responsible. @returns 0, or a refusal of another kind */
+  async function persist(attempt: () => Promise<number>, passing: ReadonlySet<number>): Promise<number> {
+    const deadline = clock.monotonic() + patienceMs
+    for (let pauseMs = BACKOFF_MS.first; ; pauseMs = Math.min(pauseMs * 2, BACKOFF_MS.longest)) {
+      let longestMs: number = BACKOFF_MS.longest
       try {
-        return await cluster.coordinator(id, of)
+        const code = await attempt()
+        if (!passing.has(code)) return code
+        if (code === CODES.CONCURRENT_TRANSACTIONS) longestMs = CONCURRENT_BACKOFF_MS
+        else known.clear()
+        if (clock.monotonic() >= deadline) return code
       } catch (error) {
-        const cause = (error as Error).cause
-        const isPassing = cause instanceof BrokerError && COORDINATOR_MOVED.has(cause.code)
-        if (!isPassing || performance.now() > deadline) throw error
-        await pause(FIND_AGAIN_MS)
+        if (!isDependencyError(error) || !error.retriable || clock.monotonic() >= deadline) throw error
+        known.clear()
       }
+      await clock.sleep(Math.min(pauseMs, longestMs))
     }
   }
 
-  const head = ({ producerId, producerEpoch }: ProducerIdentity) =>
-    new WireWriter().string(transactionalId).int64(producerId).int16(producerEpoch)
+  const head = (identity: ProducerIdentity, size?: number) =>
+    new WireWriter(size).string(transactionalId).int64(identity.producerId).int16(identity.epoch)
 
   return {
-    async begin(timeoutMs) {
-      return decodeInitProducerId(
-        await ask(INIT_PRODUCER_ID, encodeInitProducerId(transactionalId, timeoutMs)),
-      )
-    },
-
-    async addPartitions(author, partitions) {
-      const topics = new Map<string, number[]>()
-      for (const { topic, partition } of partitions) {
-        const of = topics.get(topic)
-        if (of) of.push(partition)
-        else topics.set(topic, [partition])
+    async initProducerId(own) {
+      const doing = `Taking over the transactional id ${transactionalId}`
+      const body = new WireWriter().string(transactionalId).int32(transactionTimeoutMs)
+      body
+        .int64(own?.producerId ?? -1)
+        .int16(own?.epoch ?? -1)
+        .noTags()
+      let identity: ProducerIdentity | null = null
+      try {
+        const code = await persist(async () => {
+          const answer = await ask(APIS.initProducerId, body)
+          const refusal = answer.int16()
+          identity = { producerId: answer.int64(), epoch: answer.int16() }
+          return refusal
+        }, NOT_YET)
+        if (code !== 0) throw new BrokerError(code)
+      } catch (error) {
+        throw queryError(doing, error)
       }
-      const body = head(author)
-      body
-        .array([...topics], ([topic, of]) =>
-          body
-            .string(topic)
-            .array(of, (partition) => body.int32(partition))
-            .noTags(),
+      return identity as unknown as ProducerIdentity
+    },
+
+    transactionVersion: async () =>
+      cluster.feature(await find(transactionalId, 'transaction'), TRANSACTION_VERSION),
+
+    async addPartitions(identity, partitions) {
+      const body = head(identity)
+      body.array([...Map.groupBy(partitions, ({ topic }) => topic)], ([topic, of]) => {
+        body.string(topic)
+        body.uvarint(of.length + 1)
+        for (const { partition } of of) body.int32(partition)
+        body.noTags()
+      })
+      body.noTags()
+      const code = await persist(async () => {
+        const answer = await ask(APIS.addPartitionsToTxn, body)
+        let refusal = 0
+        answer.array(() => {
+          answer.string() // topic
+          answer.array(() => {
+            answer.int32() // partition
+            const own = answer.int16()
+            // Others are not attempted when one is refused, and say no more than that.
+            if (refusal === 0 || refusal === CODES.OPERATION_NOT_ATTEMPTED) refusal = own || refusal
+            answer.tags()
+          })
+          answer.tags()
+        })
+        return refusal
+      }, NOT_YET)
+      if (code !== 0) throw new BrokerError(code)
+    },
+
+    async addGroup(identity, groupId) {
+      const body = head(identity).string(groupId).noTags()
+      const code = await persist(async () => (await ask(APIS.addOffsetsToTxn, body)).int16(), NOT_YET)
+      if (code !== 0) throw new BrokerError(code)
+    },
+
+    async commitOffset(api, identity, { groupId, generationId, memberId, instanceId }, position, metadata) {
+      const body = new WireWriter(512).string(transactionalId).string(groupId)
+      body.int64(identity.producerId).int16(identity.epoch)
+      body.int32(generationId).string(memberId).string(instanceId)
+      body.array([position], ({ topic, partition, offset }) => {
+        body.string(topic)
+        body.array([partition], () =>
+          body.int32(partition).int64(offset).int32(NO_EPOCH).string(metadata).noTags(),
         )
-        .noTags()
-      return worstCode(await ask(APIS.addPartitionsToTxn, body))
+        body.noTags()
+      })
+      body.noTags()
+      return persist(async () => {
+        const answer = await cluster.ask(await find(groupId, 'group'), api, body)
+        answer.int32() // throttle time
+        let refusal = 0
+        answer.array(() => {
+          answer.string() // topic
+          answer.array(() => {
+            answer.int32() // partition
+            refusal ||= answer.int16()
+            answer.tags()
+          })
+          answer.tags()
+        })
+        return refusal
+      }, NOT_YET_OF_GROUPS)
     },
 
-    async addGroup(author, groupId) {
-      const answer = await ask(APIS.addOffsetsToTxn, head(author).string(groupId).noTags())
-      answer.int32() // throttle time
-      return answer.int16()
-    },
-
-    async commitPosition({ producerId, producerEpoch }, membership, { topic, partition, offset }, metadata) {
-      const body = new WireWriter().string(transactionalId).string(membership.groupId)
-      body.int64(producerId).int16(producerEpoch).int32(membership.generationId)
-      body.string(membership.memberId).string(membership.instanceId)
-      body
-        .array([topic], () =>
-          body
-            .string(topic)
-            .array([partition], () =>
-              // No leader epoch: positions are checked against what the partition holds instead.
-              body.int32(partition).int64(offset).int32(-1).string(metadata).noTags(),
-            )
-            .noTags(),
-        )
-        .noTags()
-      return worstCode(await askGroup(membership.groupId, APIS.txnOffsetCommit, body))
-    },
-
-    async end(author, outcome) {
-      const answer = await ask(
-        APIS.endTxn,
-        head(author)
-          .boolean(outcome === 'commit')
-          .noTags(),
-      )
-      answer.int32() // throttle time
-      return answer.int16()
-    },
-
-    forget() {
-      own = null
-      groups.clear()
+    async end(api, identity, isCommit) {
+      const doing = isCommit ? 'Committing a transaction' : 'Aborting a transaction'
+      const body = head(identity).boolean(isCommit).noTags()
+      let next = identity
+      /** An earlier try may have been carried out. */
+      let isDoubtful = false
+      let unanswered: Error | null = null
+      let code: number
+      try {
+        code = await persist(async () => {
+          const broker = await find(transactionalId, 'transaction')
+          let answer: WireReader
+          try {
+            answer = await cluster.ask(broker, api, body)
+          } catch (error) {
+            if (!isDependencyError(error) || !error.retriable) throw error
+            // Whoever opens the next producer settles it; asking again could only learn less.
+            unanswered = error
+            return UNANSWERED
+          }
+          answer.int32() // throttle time
+          const refusal = answer.int16()
+          isDoubtful ||= COORDINATOR_MOVED.has(refusal)
+          if (refusal === 0 && api.version >= NEXT_EPOCH_VERSION)
+            next = { producerId: answer.int64(), epoch: answer.int16() }
+          return refusal
+        }, NOT_YET)
+      } catch (error) {
+        throw effectError(doing, error)
+      }
+      if (code === 0) return next
+      const refusal = new BrokerError(code)
+      if (code !== UNANSWERED && !isDoubtful) throw refusal
+      const cause: Error = unanswered ?? refusal
+      throw new DependencyError('kafka', 'outcome_unknown', `${doing}: ${cause.message}`, cause)
     },
   }
 }
 
-/** Pause before a coordinator is looked for again, ms. */
-const FIND_AGAIN_MS = 20
+/** Positions carry no leader epoch here. */
+const NO_EPOCH = -1
+/** No code of Kafka's: nobody said what became of it. */
+const UNANSWERED = -1
+/** From this version on EndTxn answers the epoch of the next transaction. */
+const NEXT_EPOCH_VERSION = 5
 
-/** OPERATION_NOT_ATTEMPTED: refused because of another partition. */
-const NOT_ATTEMPTED = 55
-
-/** Of an answer that lists partitions: the refusal that says most, or 0. */
-function worstCode(answer: WireReader): number {
-  let worst = 0
-  answer.int32() // throttle time
-  answer.array(() => {
-    answer.string() // topic
-    answer.array(() => {
-      answer.int32() // partition
-      const code = answer.int16()
-      if (code !== 0 && (worst === 0 || worst === NOT_ATTEMPTED)) worst = code
-      answer.tags()
-    })
-    answer.tags()
-  })
-  return worst
-}
+/** Whoever is responsible is elsewhere, not ready, or busy with the transaction before. */
+const NOT_YET: ReadonlySet<number> = new Set([...COORDINATOR_MOVED, CODES.CONCURRENT_TRANSACTIONS])
+/** A coordinator that has just started may not know the topic yet. */
+const NOT_YET_OF_GROUPS: ReadonlySet<number> = new Set([
+  ...NOT_YET,
+  CODES.UNKNOWN_TOPIC_OR_PARTITION,
+  CODES.REQUEST_TIMED_OUT,
+])

@@ -1,281 +1,283 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { DependencyError, isDependencyError } from '../../runtime/errors.ts'
+import type { Logger } from '../../runtime/logger.ts'
 import type { KafkaSettings } from '../kafka-settings.ts'
-import type { Position, TopicPartition, TransactionalOptions, TransactionalProducer } from '../log.ts'
+import type { GroupConsumer, Position, TransactionalOptions, TransactionalProducer } from '../log.ts'
+import { APIS, TRANSACTION_2_APIS } from './apis.ts'
 import { type Cluster, openCluster } from './cluster.ts'
-import { effectError, queryError } from './error-policy.ts'
-import { BrokerError, CODES, COORDINATOR_MOVED } from './errors.ts'
-import { type GroupMembership, membershipOf, settledMembership } from './group-membership.ts'
+import { type Delivery, newDelivery, settled } from './delivery.ts'
+import { effectError, isFenced } from './dependency-errors.ts'
+import { BrokerError, CODES } from './errors.ts'
+import { membershipOf, settledMembership } from './group-membership.ts'
+import type { PartitionQueue, ProducerIdentity } from './partition-queue.ts'
 import { checkMetadata } from './position-metadata.ts'
-import { createRecordSender, type ProducerIdentity } from './record-sender.ts'
-import { openTransactionCoordinator } from './transaction-coordinator.ts'
+import { senderOptions } from './producer.ts'
+import { createRecordSender, type SenderAuthor, type SenderOptions } from './record-sender.ts'
+import { createTransactionCoordinator, type TransactionCoordinator } from './transaction-coordinator.ts'
 
-/** Records of one transaction gather for so long before the first go out, ms; committing sends at once. */
-const LINGER_MS = 5
-/** Pauses before a coordinator that is busy is asked again, ms: the end of the transaction before takes about one. */
-const ASK_AGAIN_FIRST_MS = 1
-const ASK_AGAIN_MAX_MS = 20
+/** How long records of an open transaction are gathered; its end does not wait for that, ms. */
+const LINGER_MS = 10
 
-export function openTransactionalProducer(
+/** What a transaction is made of: the classic way, or where every transaction has an epoch of its own (KIP-890). */
+export type TransactionVersion = 1 | 2
+
+/** @throws DependencyError `fenced`, `denied`, `rejected`, `unavailable`, `timeout` */
+export async function openTransactionalProducer(
   settings: KafkaSettings,
   transactionalId: string,
   options: TransactionalOptions,
+  logger: Logger,
+  versionMax: TransactionVersion = 2,
 ): Promise<TransactionalProducer> {
-  return createTransactionalProducer(
-    openCluster(settings, options.clientId),
-    settings,
+  const cluster = openCluster(settings, options.clientId)
+  const coordinator = createTransactionCoordinator(cluster, {
     transactionalId,
-    options,
-  )
-}
-
-/**
- * A transactional producer. Its transactions are those of brokers before transaction version 2: an end of a
- * transaction that arrives late could settle a later one of the same epoch, so whoever did not hear the answer to a
- * commit closes the producer and opens a new one, which fences the late request.
- */
-export async function createTransactionalProducer(
-  cluster: Cluster,
-  settings: Pick<KafkaSettings, 'kafkaRequestTimeoutMs' | 'kafkaRecordBytesMax' | 'kafkaSendBufferBytesMax'>,
-  transactionalId: string,
-  options: TransactionalOptions,
-): Promise<TransactionalProducer> {
-  const patienceMs = Math.max(settings.kafkaRequestTimeoutMs, options.transactionTimeoutMs)
-  const coordinator = openTransactionCoordinator(cluster, transactionalId, patienceMs)
-  let author: ProducerIdentity
-  let closed = false
-  /** Of the open transaction; null when none is. */
-  let open: {
-    readonly announced: Set<string>
-    readonly groups: Set<string>
-    /** Calls of `send`. */
-    readonly sending: Promise<void>[]
-    /** Why it cannot commit. */
-    failure: DependencyError | null
-  } | null = null
-  /** The coordinator takes one change of a transaction at a time. */
-  let turn: Promise<unknown> = Promise.resolve()
-  /** Some batch was lost sight of: sequences begin anew under a new epoch. */
-  let isWorn = false
-
-  /** Asks until the coordinator is found and ready; the first code that is none of these. */
-  async function settled(ask: () => Promise<number>): Promise<number> {
-    const mine = turn.then(() => settledInTurn(ask))
-    turn = mine.catch(() => undefined)
-    return mine
-  }
-  async function settledInTurn(ask: () => Promise<number>): Promise<number> {
-    const deadline = performance.now() + patienceMs
-    for (let pauseMs = ASK_AGAIN_FIRST_MS; ; pauseMs = Math.min(ASK_AGAIN_MAX_MS, 2 * pauseMs)) {
-      const code = await ask()
-      const isPassing = COORDINATOR_MOVED.has(code) || code === CODES.CONCURRENT_TRANSACTIONS
-      if (!isPassing || closed || performance.now() > deadline) return code
-      if (COORDINATOR_MOVED.has(code)) coordinator.forget()
-      await pause(pauseMs)
-    }
-  }
-
-  async function takeOver(): Promise<void> {
-    const doing = `Taking over the transactional id ${transactionalId}`
-    const deadline = performance.now() + patienceMs
-    for (;;) {
-      try {
-        author = await coordinator.begin(options.transactionTimeoutMs)
-        return
-      } catch (cause) {
-        // Asking again is safe: it only makes the epoch go up once more.
-        const isPassing =
-          cause instanceof BrokerError
-            ? COORDINATOR_MOVED.has(cause.code) || cause.code === CODES.CONCURRENT_TRANSACTIONS
-            : isDependencyError(cause) && cause.retriable
-        if (!isPassing || performance.now() > deadline) throw queryError(doing, cause)
-        coordinator.forget()
-        await pause(ASK_AGAIN_MAX_MS)
-      }
-    }
-  }
-
-  async function announce(partitions: readonly TopicPartition[]): Promise<void> {
-    const current = requireOpen()
-    const fresh = partitions.filter((each) => !current.announced.has(keyOf(each)))
-    if (fresh.length === 0) return
-    const code = await settled(() => coordinator.addPartitions(author, fresh))
-    if (code !== 0) throw effectError('Adding partitions to the transaction', new BrokerError(code))
-    for (const each of fresh) current.announced.add(keyOf(each))
-  }
-
-  const sender = createRecordSender(cluster, {
-    transactionalId,
-    lingerMs: LINGER_MS,
-    deliveryTimeoutMs: patienceMs,
-    requestTimeoutMs: settings.kafkaRequestTimeoutMs,
-    batchBytesMax: settings.kafkaRecordBytesMax,
-    heldBytesMax: settings.kafkaSendBufferBytesMax,
-    identity: async () => author,
-    announce,
+    transactionTimeoutMs: options.transactionTimeoutMs,
+    patienceMs: Math.max(settings.kafkaRequestTimeoutMs, options.transactionTimeoutMs),
+    clock: systemClock,
   })
-
-  function requireOpen() {
-    if (open === null) throw new Error('There is no open transaction.')
-    return open
-  }
-  function requireUsable(): void {
-    if (closed) throw new DependencyError('kafka', 'unavailable', 'The transactional producer is closed.')
-  }
-  function fail(error: DependencyError): DependencyError {
-    if (open) open.failure ??= error
-    return error
-  }
-
-  /** @throws DependencyError after having noted it: the transaction cannot commit then */
-  async function step(doing: string, ask: () => Promise<number>): Promise<void> {
-    let code: number
-    try {
-      code = await settled(ask)
-    } catch (error) {
-      throw fail(effectError(doing, error))
-    }
-    if (code !== 0) throw fail(effectError(doing, new BrokerError(code)))
-  }
-
   try {
-    await takeOver()
+    const identity = await coordinator.initProducerId(null)
+    const version = Math.min(versionMax, await coordinator.transactionVersion()) >= 2 ? 2 : 1
+    return createTransactionalProducer(
+      { cluster, coordinator, transactionalId, identity, version, clock: systemClock, logger },
+      senderOptions(settings, { lingerMs: LINGER_MS, deliveryTimeoutMs: options.transactionTimeoutMs }),
+    )
   } catch (error) {
     cluster.close()
     throw error
   }
+}
+
+/** What a transactional producer stands on; tests bring their own. */
+export interface TransactionalEnvironment {
+  readonly cluster: Cluster
+  readonly coordinator: TransactionCoordinator
+  readonly transactionalId: string
+  readonly identity: ProducerIdentity
+  readonly version: TransactionVersion
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/**
+ * ```
+ *        begin          commit, nothing doubtful
+ *  idle ───────▶ open ───────────────────────────▶ idle
+ *                 │  abort                          ▲
+ *                 ├─────────────────────────────────┘
+ *                 └─ fenced, or an end without an answer ──▶ over: everything fails as that did
+ * ```
+ */
+export function createTransactionalProducer(
+  env: TransactionalEnvironment,
+  options: SenderOptions,
+): TransactionalProducer {
+  const { coordinator, transactionalId, version } = env
+  const apis = version === 2 ? { ...APIS, ...TRANSACTION_2_APIS } : APIS
+  let identity = env.identity
+  let delivery: Delivery = newDelivery()
+  let isOpen = false
+  /** The coordinator may know of the transaction. */
+  let isTold = false
+  /** What became of something sent under this identity is not known. */
+  let isDoubtful = false
+  /** Why the open transaction cannot be committed, other than for its records. */
+  let refusal: DependencyError | null = null
+  let over: DependencyError | null = null
+  const members = { partitions: new Set<PartitionQueue>(), groups: new Set<string>() }
+  /** The coordinator takes one change at a time. */
+  let changing: Promise<unknown> = Promise.resolve()
+
+  const author: SenderAuthor = {
+    api: apis.produce,
+    transactionalId,
+    isReady: (queue) => version === 2 || members.partitions.has(queue),
+    prepare: (queues) =>
+      inTurn(async () => {
+        isTold = true
+        await coordinator.addPartitions(identity, queues)
+        for (const queue of queues) members.partitions.add(queue)
+      }),
+    identity() {
+      isTold = true
+      return identity
+    },
+    retire() {
+      isDoubtful = true
+    },
+  }
+  const sender = createRecordSender(env.cluster, author, options, env.clock, env.logger)
+
+  function inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const mine = changing.then(change)
+    changing = mine.catch(() => undefined)
+    return mine
+  }
+
+  /** @returns what the caller is told; nothing works any more after it was fenced or lost sight of an end */
+  function failure(doing: string, cause: unknown): DependencyError {
+    if (isFenced(cause as { code: unknown })) {
+      over ??= new DependencyError(
+        'kafka',
+        'fenced',
+        `${doing}: a newer producer of ${transactionalId} took over.`,
+        cause,
+      )
+      return over
+    }
+    // Without an answer it may have happened.
+    if (isDependencyError(cause) && cause.retriable && cause.code !== 'outcome_unknown')
+      return new DependencyError('kafka', 'outcome_unknown', `${doing}: ${cause.message}`, cause)
+    return effectError(doing, cause)
+  }
+
+  function endFailure(doing: string, cause: unknown): DependencyError {
+    const error = failure(doing, cause)
+    over ??= error
+    return error
+  }
+
+  function recordsFailure(): DependencyError | null {
+    const doing = 'Sending records of the transaction'
+    const cause = delivery.doubt ?? delivery.refusal
+    if (cause === null) return null
+    if (delivery.doubt === null || isFenced(cause as unknown as { code: unknown }))
+      return failure(doing, cause)
+    if (isDependencyError(cause) && cause.code === 'outcome_unknown') return cause
+    return new DependencyError('kafka', 'outcome_unknown', `${doing} failed: ${cause.message}`, cause)
+  }
+
+  function check(): void {
+    if (over !== null) throw over
+    if (!isOpen) throw new Error('No transaction is open.')
+  }
+
+  function ended(): void {
+    isOpen = false
+    isTold = false
+    isDoubtful = false
+    members.partitions.clear()
+    members.groups.clear()
+  }
+
+  function notAssigned({ topic, partition }: Position): DependencyError {
+    return new DependencyError(
+      'kafka',
+      'not_assigned',
+      `${topic}/${partition} is not assigned to this process any more.`,
+    )
+  }
+
+  /** @throws DependencyError */
+  async function commitOffset(consumer: GroupConsumer, position: Position, metadata: string): Promise<void> {
+    const doing = 'Adding the group’s position to the transaction'
+    for (let membership = membershipOf(consumer); membership !== null; ) {
+      const { groupId } = membership
+      let code: number
+      try {
+        if (version === 1 && !members.groups.has(groupId)) {
+          isTold = true
+          await inTurn(() => coordinator.addGroup(identity, groupId))
+          members.groups.add(groupId)
+        }
+        isTold = true
+        code = await coordinator.commitOffset(apis.txnOffsetCommit, identity, membership, position, metadata)
+      } catch (error) {
+        throw failure(doing, error)
+      }
+      if (code === 0) return
+      // A member that was replaced is out of its group; the producer is not fenced for that.
+      if (code === CODES.UNKNOWN_MEMBER_ID || code === CODES.FENCED_INSTANCE_ID) break
+      if (code !== CODES.ILLEGAL_GENERATION && code !== CODES.REBALANCE_IN_PROGRESS)
+        throw failure(doing, new BrokerError(code))
+      // The group may be a generation ahead of what this member has heard.
+      membership = await settledMembership(consumer, membership)
+      if (!consumer.assigned(position)) break
+    }
+    throw notAssigned(position)
+  }
 
   return {
     async begin() {
-      requireUsable()
-      if (open) throw new Error('A transaction is open already.')
-      if (isWorn) {
-        await takeOver()
-        sender.forgetAuthors()
-        isWorn = false
-      }
-      open = { announced: new Set(), groups: new Set(), sending: [], failure: null }
+      if (over !== null) throw over
+      if (isOpen) throw new Error('A transaction is open already.')
+      isOpen = true
+      delivery = newDelivery()
+      refusal = null
     },
 
     async send(records) {
-      requireUsable()
-      const current = requireOpen()
-      current.sending.push(
-        sender.send(records).then(
-          ({ refusal, doubt }) => {
-            if (doubt) isWorn = true
-            const error = doubt ?? refusal
-            if (error) current.failure ??= error
-          },
-          (error: unknown) => {
-            if (!isDependencyError(error)) throw error
-            current.failure ??= error
-          },
-        ),
-      )
+      // Being fenced is told by the commit, like whatever else becomes of records.
+      if (over?.code === 'fenced') return
+      check()
+      const queueing = sender.add(records, delivery)
+      if (queueing !== null) await queueing
     },
 
     async sendOffset(consumer, position, metadata) {
-      requireUsable()
+      check()
       checkMetadata(metadata)
-      const current = requireOpen()
-      let membership = consumer.assigned(position) ? membershipOf(consumer) : null
-      if (membership === null) throw fail(notAssigned(position))
-      const { groupId } = membership
-      if (!current.groups.has(groupId)) {
-        await step('Adding the group to the transaction', () => coordinator.addGroup(author, groupId))
-        current.groups.add(groupId)
-      }
-      const doing = 'Adding the group’s position to the transaction'
-      for (;;) {
-        const member: GroupMembership = membership
-        let code = 0
-        await step(doing, async () => {
-          code = await coordinator.commitPosition(author, member, position, metadata)
-          return MEMBERSHIP_REFUSALS.has(code) ? 0 : code
-        })
-        if (code === 0) return
-        membership = OUTDATED.has(code) ? await settledMembership(consumer, member) : null
-        if (membership === null || !consumer.assigned(position)) throw fail(notAssigned(position))
+      // Nearly always the last thing before the commit: records go out meanwhile.
+      sender.flush()
+      try {
+        // The coordinator checks the generation, not who owns the partition in it.
+        if (!consumer.assigned(position)) throw notAssigned(position)
+        await commitOffset(consumer, position, metadata)
+      } catch (error) {
+        if (isDependencyError(error)) refusal ??= error
+        throw error
       }
     },
 
     async commit() {
-      requireUsable()
-      const current = requireOpen()
+      check()
       sender.flush()
-      await Promise.all(current.sending)
-      if (current.failure) throw current.failure
-      if (current.announced.size > 0 || current.groups.size > 0) {
-        // Asked once: a repetition could find a later transaction.
-        let code: number
+      await settled(delivery)
+      const refused = recordsFailure() ?? refusal
+      if (refused !== null) throw refused
+      if (isTold) {
+        const doing = 'Committing a transaction'
         try {
-          code = await settled(() => coordinator.end(author, 'commit'))
+          identity = await inTurn(() => coordinator.end(apis.endTxn, identity, true))
         } catch (error) {
-          throw fail(unknownOutcome(error as DependencyError))
+          throw endFailure(doing, error)
         }
-        if (code !== 0) throw fail(commitRefused(code))
       }
-      open = null
+      ended()
     },
 
     async abort() {
-      requireUsable()
-      const current = requireOpen()
-      sender.flush()
-      await Promise.all(current.sending)
-      open = null
-      if (current.announced.size === 0 && current.groups.size === 0) return
+      check()
+      sender.discard()
+      await settled(delivery)
       const doing = 'Aborting a transaction'
-      try {
-        const code = await settled(() => coordinator.end(author, 'abort'))
-        if (code !== 0) throw new BrokerError(code)
-      } catch (error) {
-        throw effectError(doing, error)
+      if (isTold) {
+        try {
+          identity = await inTurn(endByAborting)
+        } catch (error) {
+          throw endFailure(doing, error)
+        }
       }
+      ended()
     },
 
     async close() {
-      if (closed) return
-      closed = true
-      sender.abandon(new DependencyError('kafka', 'unavailable', 'The transactional producer was closed.'))
-      cluster.close()
+      over ??= new DependencyError('kafka', 'unavailable', 'The transactional producer is closed.')
+      sender.close()
     },
   }
 
-  function commitRefused(code: number): DependencyError {
-    const error = effectError('Committing a transaction', new BrokerError(code))
-    return error.code === 'fenced' || error.code === 'denied' ? error : unknownOutcome(error)
+  async function endByAborting(): Promise<ProducerIdentity> {
+    // A late record of this epoch would belong to the next transaction: the epoch goes up with the abort.
+    if (version === 1 && isDoubtful) return coordinator.initProducerId(identity)
+    try {
+      return await coordinator.end(apis.endTxn, identity, false)
+    } catch (error) {
+      // Nothing had come to the coordinator yet, or it gave the transaction up by itself.
+      const isNotOpen = error instanceof BrokerError && error.code === CODES.INVALID_TXN_STATE
+      if (isNotOpen) return coordinator.initProducerId(identity)
+      throw error
+    }
   }
-}
-
-/** The group has another view of who this is; what was asked was not done. */
-const MEMBERSHIP_REFUSALS: ReadonlySet<number> = new Set([
-  CODES.ILLEGAL_GENERATION,
-  CODES.REBALANCE_IN_PROGRESS,
-  CODES.UNKNOWN_MEMBER_ID,
-  CODES.FENCED_INSTANCE_ID,
-])
-/** The member may be part of a generation that it has not heard of. */
-const OUTDATED: ReadonlySet<number> = new Set([CODES.ILLEGAL_GENERATION, CODES.REBALANCE_IN_PROGRESS])
-
-function unknownOutcome(cause: DependencyError): DependencyError {
-  return new DependencyError(
-    'kafka',
-    'outcome_unknown',
-    `Whether a transaction was committed is not known: ${cause.message}`,
-    cause,
-  )
-}
-
-function notAssigned({ topic, partition }: Position): DependencyError {
-  return new DependencyError(
-    'kafka',
-    'not_assigned',
-    `${topic}/${partition} is not assigned to this process any more.`,
-  )
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${partition}:${topic}`
 }

@@ -5,10 +5,10 @@ import type { Cluster } from '../../../../services/core/kafka/wire/cluster.ts'
 import { int64To, WireReader, WireWriter } from '../../../../services/core/kafka/wire/codec.ts'
 import { CODES } from '../../../../services/core/kafka/wire/errors.ts'
 import { createFetcher, type Fetcher } from '../../../../services/core/kafka/wire/fetcher.ts'
-import { encodeRecordBatch } from '../../../../services/core/kafka/wire/record-batch.ts'
 import { BATCH } from '../../../../services/core/kafka/wire/records.ts'
 import { DependencyError } from '../../../../services/core/runtime/errors.ts'
 import { createLogger } from '../../../../services/core/runtime/logger.ts'
+import { encodeRecordBatch } from '../../../helpers/record-batch.ts'
 
 const logger = createLogger('test', 'error')
 const VALUE = Buffer.alloc(100, 'v')
@@ -65,6 +65,7 @@ function clusterOf(answer: (asked: Asked, position: Position) => Answer | Promis
     },
     askAnyone: () => Promise.reject(new Error('not asked here')),
     askController: () => Promise.reject(new Error('not asked here')),
+    feature: () => Promise.reject(new Error('not asked here')),
     coordinator: () => Promise.reject(new Error('not asked here')),
     close() {
       closed = true

@@ -21,8 +21,9 @@ function silentCluster(): Cluster {
   return {
     metadata: () => closed.promise,
     ask: () => closed.promise,
-    askAnyone: () => Promise.reject(new Error('not asked here')),
     askController: () => closed.promise,
+    askAnyone: () => closed.promise,
+    feature: () => closed.promise,
     coordinator: () => closed.promise,
     close: () => closed.reject(gone()),
   }

@@ -4,7 +4,6 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { ProduceRecord } from '../../../../services/core/kafka/log.ts'
 import { int64To } from '../../../../services/core/kafka/wire/codec.ts'
-import { encodeRecordBatch } from '../../../../services/core/kafka/wire/record-batch.ts'
 import {
   BATCH,
   endOfRecords,
@@ -12,6 +11,7 @@ import {
   RecordColumns,
   RecordsReader,
 } from '../../../../services/core/kafka/wire/records.ts'
+import { encodeRecordBatch } from '../../../helpers/record-batch.ts'
 
 const CONTROL = 1 << 5
 const TIMESTAMP = 1_790_000_000_000

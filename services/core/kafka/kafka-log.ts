@@ -1,11 +1,11 @@
-import type { Logger } from '../../runtime/logger.ts'
-import type { KafkaSettings } from '../kafka-settings.ts'
-import type { Log } from '../log.ts'
-import { openAdmin } from './admin.ts'
-import { openGroupConsumer } from './group-consumer.ts'
-import { openProducer } from './producer.ts'
-import { openReader } from './reader.ts'
-import { openTransactionalProducer } from './transactional-producer.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { KafkaSettings } from './kafka-settings.ts'
+import type { Log } from './log.ts'
+import { openAdmin } from './wire/admin.ts'
+import { openGroupConsumer } from './wire/group-consumer.ts'
+import { openProducer } from './wire/producer.ts'
+import { openReader } from './wire/reader.ts'
+import { openTransactionalProducer } from './wire/transactional-producer.ts'
 
 /**
  * The log on a real Kafka cluster.
@@ -27,10 +27,11 @@ export async function openKafkaLog(settings: KafkaSettings, logger: Logger): Pro
   }
 
   return {
-    openProducer: async (options) => track(openProducer(settings, options)),
+    openProducer: async (options) => track(await openProducer(settings, options, logger)),
     openTransactionalProducer: async (transactionalId, options) =>
-      track(await openTransactionalProducer(settings, transactionalId, options)),
-    openGroupConsumer: async (options) => track(openGroupConsumer(settings, options, logger)),
+      track(await openTransactionalProducer(settings, transactionalId, options, logger)),
+    openGroupConsumer: async (options) =>
+      track(openGroupConsumer(settings, options, logger, settings.kafkaGroupInstanceId)),
     openReader: async (positions) => track(openReader(settings, positions, logger)),
     admin,
     async close() {
