@@ -61,7 +61,7 @@ test('what a batch was cut into at any place is what it was, numbered anew', () 
       const expected = records.map(({ key, value, headers }) => ({
         key: hex(key),
         value: hex(value),
-        headers: names.map((name) => headers?.[name] ?? null),
+        headers: names.map((name) => (Object.hasOwn(headers ?? {}, name) ? headers?.[name] : null)),
       }))
       const plain = (batch: Buffer) =>
         read(batch, names).map(({ key, value, headers }) => ({ key, value, headers }))
@@ -92,13 +92,15 @@ test('a signed batch names its author, and its checksum covers that', () => {
 })
 
 test('what does not fit is not written, and what is written never exceeds the bound', () => {
-  const writer = new RecordBatchWriter(NOW)
-  let written = 0
-  while (writer.append(record('x'.repeat(50)), NOW, 1_000) > 0) written++
-  expect(written).toBeGreaterThan(10)
-  expect(writer.count).toBe(written)
-  expect(writer.size).toBeLessThanOrEqual(1_000)
-  expect(read(writer.seal())).toHaveLength(written)
+  for (const bytesMax of [1_000, 50_000]) {
+    const writer = new RecordBatchWriter(NOW)
+    let written = 0
+    while (writer.append(record('x'.repeat(50)), NOW, bytesMax) > 0) written++
+    expect(written).toBeGreaterThan(bytesMax / 100)
+    expect(writer.count).toBe(written)
+    expect(writer.size).toBeLessThanOrEqual(bytesMax)
+    expect(read(writer.seal())).toHaveLength(written)
+  }
 })
 
 test('a clock that goes back counts as standing still, and one that runs on is kept', () => {
