@@ -58,10 +58,8 @@ export class RecordBatchWriter {
     const valueSize = value === null ? 0 : value.length
     const start = this.#end
     const sizeMax = RECORD_OVERHEAD_MAX + VARINT_MAX + keySize + valueSize + headersSize
-    if (sizeMax > this.#bytes.length - start) {
-      if (start + sizeMax > bytesMax) return 0
-      this.#grow(start + sizeMax)
-    } else if (start + sizeMax > bytesMax) return 0
+    if (start + sizeMax > bytesMax) return 0
+    if (sizeMax > this.#bytes.length - start) this.#grow(start + sizeMax)
     const delta = Math.min(Math.max(0, timestamp - this.#baseTimestamp), DELTA_MAX)
     this.#maxTimestamp = Math.max(this.#maxTimestamp, this.#baseTimestamp + delta)
     const index = this.count++
