@@ -17,4 +17,5 @@ export const APIS = {
   apiVersions: { name: 'ApiVersions', key: 18, version: 3 },
   createTopics: { name: 'CreateTopics', key: 19, version: 7 },
   deleteTopics: { name: 'DeleteTopics', key: 20, version: 6 },
+  describeConfigs: { name: 'DescribeConfigs', key: 32, version: 4 },
 } as const satisfies Record<string, Api>
