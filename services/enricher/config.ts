@@ -1,5 +1,5 @@
 import { REJECTED_PAYLOAD_SETTING } from '../core/event/cut-payload.ts'
-import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
+import { DEDUPE_WINDOW_SETTING, KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
 import { bytes, duration, integer, optional, type Settings, text } from '../core/runtime/settings.ts'
 
 export const ENRICHER_SETTINGS = {
@@ -28,10 +28,7 @@ export const ENRICHER_SETTINGS = {
     default: '900KB',
     doc: 'Largest enriched event; a larger one is rejected as too_large. Must be below what a Kafka record may have.',
   }),
-  dedupeWindowMs: duration('MILLRACE_ENRICHER_DEDUPE_WINDOW', {
-    default: '24h',
-    doc: 'How far back an event id is recognised, in append time of events.raw.',
-  }),
+  dedupeWindowMs: DEDUPE_WINDOW_SETTING,
   dedupeIdsMax: integer('MILLRACE_ENRICHER_DEDUPE_IDS_MAX', {
     default: '20000000',
     min: 1000,

@@ -10,6 +10,9 @@ export interface EnricherMetrics {
   failed(): void
   ticked(partitions: number): void
   dedupe(partition: number, ids: number, bytes: number, heldMs: number): void
+  forgotten(ids: { readonly expired: number; readonly early: number }): void
+  /** Events passed as new whose ids had been known: repetitions past the window. */
+  windowExceeded(events: number): void
   /** The partition is not ours any more. */
   released(partition: number): void
   geoBuiltAt(epochMs: number): void
@@ -42,6 +45,15 @@ export function enricherMetrics(metrics: Metrics): EnricherMetrics {
   const held = gauge('dedupe_window_held_seconds', 'Append time that the remembered ids cover.', [
     'partition',
   ])
+  const forgotten = count(
+    'dedupe_forgotten_ids',
+    'Event ids forgotten: expired as the window moved on, or early because all ids were used.',
+    ['reason'],
+  )
+  const exceeded = count(
+    'dedupe_window_exceeded_events',
+    'Events that passed as new although their id had been known before the window. At least so many: see the docs.',
+  )
   const geo = gauge('geo_built_timestamp_seconds', 'When the geo data in use was built, epoch seconds.')
   return {
     committed(receipt, rejections, took) {
@@ -68,6 +80,11 @@ export function enricherMetrics(metrics: Metrics): EnricherMetrics {
       bytes.set(0, labels)
       held.set(0, labels)
     },
+    forgotten({ expired, early }) {
+      forgotten.add(expired, { reason: 'expired' })
+      forgotten.add(early, { reason: 'early' })
+    },
+    windowExceeded: (events) => exceeded.add(events),
     geoBuiltAt: (epochMs) => geo.set(epochMs / 1000),
   }
 }

@@ -109,6 +109,8 @@ export function createEnricherWorker(
         silenceMs: limits.takeoverSilenceMs,
       })
       env.absolved.delete(partition)
+      // What the changelog's beginning holds beyond the window was forgotten by the owner before.
+      window.takeForgotten()
       owned = {
         ...taken,
         window,
@@ -182,7 +184,7 @@ export function createEnricherWorker(
     })
     await refreshCheckpoint(own)
     await transaction(content.records, content.next)
-    own.window.add(content.entries)
+    env.metrics.windowExceeded(own.window.add(content.entries))
     own.next = content.next
     if (own.attempts.alone > 0) own.attempts = { ...own.attempts, alone: 0 }
     env.metrics.committed(content.receipt, content.rejections, (clock.monotonic() - startedMs) / 1000)
@@ -243,6 +245,7 @@ export function createEnricherWorker(
       )
     }
     env.metrics.dedupe(partition, window.ids, window.bytes, heldMs)
+    env.metrics.forgotten(window.takeForgotten())
   }
 
   /** Marks this worker's end as no crash, if it is none. */

@@ -1,3 +1,4 @@
+import { routerTopicSpec } from '../core/kafka/topic-specs.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import { runPartitions } from '../core/stream/run-partitions.ts'
 import type { RouterEnvironment } from './environment.ts'
@@ -29,15 +30,7 @@ export async function runRouter(env: RouterEnvironment): Promise<void> {
       'not_found',
       `${names.enriched} is not there: start the enricher first.`,
     )
-  await log.admin.createTopics([
-    {
-      topic: names.router,
-      partitions: enriched.partitions,
-      replicationFactor: settings.kafkaReplication,
-      // States are few and read at every takeover: compact them early.
-      config: { 'cleanup.policy': 'compact', 'segment.ms': '3600000', 'segment.bytes': '16777216' },
-    },
-  ])
+  await log.admin.createTopics([routerTopicSpec(names, enriched.partitions, settings.kafkaReplication)])
 
   let table = compileRoutes(control.snapshot)
   control.onChange((snapshot) => {

@@ -911,6 +911,23 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>, onl
         expect(await log.admin.listTopics()).toContain(topic)
       })
 
+      test('a topic is set to what was said when it was made, and to defaults for the rest', async () => {
+        const topic = await newTopic(2, {
+          'retention.ms': '3600000',
+          'message.timestamp.type': 'LogAppendTime',
+        })
+        expect(await log.admin.topicSettings(topic)).toMatchObject({
+          replicas: 1,
+          config: {
+            'cleanup.policy': 'delete',
+            'message.timestamp.type': 'LogAppendTime',
+            'min.insync.replicas': '1',
+            'retention.bytes': '-1',
+            'retention.ms': '3600000',
+          },
+        })
+      })
+
       test('a topic that was made again has another id and starts at zero', async () => {
         const topic = await newTopic()
         const producer = await newProducer()
@@ -932,6 +949,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>, onl
       test('what is not there is told as such', async () => {
         const missing = `missing-${randomUUID()}`
         expect(await log.admin.describeTopic(missing)).toBeNull()
+        expect(await log.admin.topicSettings(missing)).toBeNull()
         await expect(log.admin.offsetRanges(missing, 'read_committed')).rejects.toMatchObject({
           code: 'not_found',
         })

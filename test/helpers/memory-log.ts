@@ -257,6 +257,13 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
         const topic = storage.topics.get(name)
         return topic ? { topic: name, topicId: topic.id, partitions: topic.partitions.length } : null
       },
+      async topicSettings(name) {
+        await onCall('topicSettings')
+        const spec = storage.topics.get(name)?.spec
+        if (!spec) return null
+        const { replicationFactor, config } = spec
+        return { replicas: Math.max(1, replicationFactor), config: { ...BROKER_DEFAULTS, ...config } }
+      },
       async listTopics() {
         await onCall('listTopics')
         return [...storage.topics.keys()]
@@ -323,6 +330,17 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
     },
   }
 }
+
+/** Settings of a topic that says nothing about them. */
+const BROKER_DEFAULTS = {
+  'cleanup.policy': 'delete',
+  'max.message.bytes': '1048588',
+  'message.timestamp.type': 'CreateTime',
+  'min.insync.replicas': '1',
+  'retention.bytes': '-1',
+  'retention.ms': '604800000',
+  'unclean.leader.election.enable': 'false',
+} as const
 
 /** Records per partition that one `read` hands out at most. */
 const READ_RECORDS_MAX = 2_000

@@ -49,8 +49,14 @@ export function producingCluster(
         state.metadataAsked++
         return (topics ?? []).map((topic) =>
           state.missing.has(topic)
-            ? { topic, topicId: '', code: CODES.UNKNOWN_TOPIC_OR_PARTITION, leaders: [] }
-            : { topic, topicId: '', code: 0, leaders: Array(state.partitions).fill(state.leader) },
+            ? { topic, topicId: '', code: CODES.UNKNOWN_TOPIC_OR_PARTITION, leaders: [], replicas: 0 }
+            : {
+                topic,
+                topicId: '',
+                code: 0,
+                leaders: Array(state.partitions).fill(state.leader),
+                replicas: 1,
+              },
         )
       },
       async ask(broker, _api, body) {

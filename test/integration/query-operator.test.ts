@@ -60,6 +60,15 @@ afterAll(async () => {
 })
 
 test('doctor names every fault of an installation that was never set up, and none once it is', async () => {
+  const wrong = { 'cleanup.policy': 'compact', 'retention.ms': '3600000' }
+  await log.admin.createTopics(
+    [names.raw, names.dedupe].map((topic) => ({
+      topic,
+      partitions: topic === names.raw ? 2 : 1,
+      replicationFactor: 1,
+      config: topic === names.raw ? {} : wrong,
+    })),
+  )
   const sick = await millrace('doctor', '--json').catch((error: { code: number; stdout: string }) => error)
   expect(sick).toMatchObject({ code: 1 })
   const faults = JSON.parse(sick.stdout).findings.filter(
@@ -67,8 +76,20 @@ test('doctor names every fault of an installation that was never set up, and non
   )
   const found = faults.map(({ name }: { name: string }) => name)
   expect(found).toEqual(
-    expect.arrayContaining([`topic ${names.raw}`, `bucket operator-${id}`, `tables in ${database}`]),
+    expect.arrayContaining([`topic ${names.enriched}`, `bucket operator-${id}`, `tables in ${database}`]),
   )
+  const ofTopic = (topic: string) =>
+    faults
+      .filter(({ name }: { name: string }) => name === `topic ${topic}`)
+      .map(({ detail }: { detail: string }) => detail)
+  expect(ofTopic(names.raw)).toEqual([expect.stringContaining('message.timestamp.type is CreateTime')])
+  expect(ofTopic(names.dedupe)).toEqual([
+    expect.stringContaining('has 1 partition,'),
+    expect.stringContaining('cleanup.policy is compact'),
+    expect.stringContaining('message.timestamp.type is CreateTime'),
+    expect.stringContaining('keeps ids 0.04 d'),
+  ])
+  await log.admin.deleteTopics([names.raw, names.dedupe])
 
   await ensureTopics(log.admin, names, {
     partitions: 2,
@@ -86,7 +107,14 @@ test('doctor names every fault of an installation that was never set up, and non
   store.close()
   await migrate(clickhouse, database)
   const { stdout } = await millrace('doctor', '--json')
-  expect(JSON.parse(stdout)).toMatchObject({ ok: true })
+  const well = JSON.parse(stdout)
+  expect(well).toMatchObject({ ok: true })
+  expect(well.findings).toContainEqual(expect.objectContaining({ name: 'kafka clock', status: 'ok' }))
+  // One broker on one disk is something to know, and no fault.
+  expect(well.findings).toContainEqual(
+    expect.objectContaining({ name: 'kafka durability', status: 'warning' }),
+  )
+  expect((await log.admin.listTopics()).filter((topic) => topic.includes('.probe.'))).toEqual([])
 })
 
 test('rejected ls and show read what the table has', async () => {

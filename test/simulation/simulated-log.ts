@@ -152,6 +152,7 @@ export function processLog(
     admin: {
       createTopics: ask('create topics', admin.createTopics),
       describeTopic: ask('describe topic', admin.describeTopic),
+      topicSettings: ask('topic settings', admin.topicSettings),
       listTopics: ask('list topics', admin.listTopics),
       offsetRanges: ask('offset ranges', admin.offsetRanges),
       groupPositions: ask('group positions', admin.groupPositions),

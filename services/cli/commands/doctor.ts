@@ -6,9 +6,9 @@ import { openClickHouse } from '../../core/clickhouse/http-clickhouse.ts'
 import { readMigrations } from '../../core/clickhouse/migrate.ts'
 import { openControlView } from '../../core/control/control-topic.ts'
 import { openKafkaLog } from '../../core/kafka/kafka-log.ts'
-import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
+import { DEDUPE_WINDOW_SETTING, KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
 import type { Log } from '../../core/kafka/log.ts'
-import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../../core/kafka/topic-specs.ts'
+import { routerTopicSpec, topicSpecs } from '../../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../core/kafka/topics.ts'
 import { S3_SETTINGS } from '../../core/object-store/s3-settings.ts'
 import { openS3Store } from '../../core/object-store/s3-store.ts'
@@ -19,13 +19,15 @@ import { clockFinding, type Finding, fault, findingText, ok } from '../doctor/ch
 import { checkBucket } from '../doctor/check-bucket.ts'
 import { checkClickHouse } from '../doctor/check-clickhouse.ts'
 import { checkGeoFile } from '../doctor/check-geo-file.ts'
-import { checkKafka } from '../doctor/check-kafka.ts'
+import { checkKafka, checkSubscriberTopics } from '../doctor/check-kafka.ts'
+import { checkKafkaClock } from '../doctor/check-kafka-clock.ts'
 import { geoBuildTime } from '../doctor/geo-build-time.ts'
 
 const SETTINGS = {
   ...KAFKA_SETTINGS,
   ...S3_SETTINGS,
   ...CLICKHOUSE_SETTINGS,
+  dedupeWindowMs: DEDUPE_WINDOW_SETTING,
   geoPath: optional(text('MILLRACE_GEO_MMDB', { doc: 'Path of an MMDB file with places of addresses.' })),
 } as const
 type DoctorSettings = Settings<typeof SETTINGS>
@@ -53,30 +55,37 @@ export function registerDoctor(program: Command): void {
 }
 
 async function kafka(settings: DoctorSettings): Promise<Finding[]> {
-  const { kafkaBrokers, kafkaPartitions, kafkaReplication } = settings
+  const { kafkaBrokers, kafkaPartitions, kafkaReplication, dedupeWindowMs } = settings
   const names = kafkaNames(settings.kafkaPrefix)
   const logger = createLogger('doctor', 'error', { write: () => {} })
-  const wanted = topicSpecs(names, {
-    partitions: kafkaPartitions,
-    replicationFactor: kafkaReplication,
-    dedupeWindowMs: DEFAULT_DEDUPE_WINDOW_MS,
-  })
+  const options = { partitions: kafkaPartitions, replicationFactor: kafkaReplication, dedupeWindowMs }
+  const wanted = {
+    names,
+    topics: topicSpecs(names, options),
+    madeLater: [routerTopicSpec(names, kafkaPartitions, kafkaReplication)],
+    dedupeWindowMs,
+    recordBytesMax: settings.kafkaRecordBytesMax,
+  }
   let log: Log | null = null
   try {
     log = await within(openKafkaLog(settings, logger))
-    const findings = await within(checkKafka(log.admin, kafkaBrokers, wanted, []))
-    if (findings.some(({ status }) => status === 'fault')) return findings
+    const { admin } = log
+    const findings = await within(checkKafka(admin, kafkaBrokers, wanted))
+    const [kafka] = findings
+    if (kafka?.status === 'fault') return findings
+    findings.push(await within(checkKafkaClock(log, names.probe(randomUUID()), systemClock)))
+    // Without its topic there is no configuration to look at, and that fault is told above.
+    if ((await admin.describeTopic(names.control)) === null) return findings
     const control = await within(openControlView({ log, names, clock: systemClock, logger }))
     const { datasets, subscriptions } = control.snapshot
-    const topics = [...subscriptions.keys()].map(names.subscriber)
     await control.close()
-    const missing = (await within(checkKafka(log.admin, kafkaBrokers, [], topics))).slice(1)
     const detail = `${datasets.size} datasets, ${subscriptions.size} subscriptions`
     const configured =
       datasets.size > 0
         ? ok('configuration', detail)
         : fault('configuration', 'no dataset is configured', 'Write a millrace.yaml and run millrace apply.')
-    return [...findings, configured, ...missing]
+    const topics = [...subscriptions.keys()].map(names.subscriber)
+    return [...findings, configured, ...(await within(checkSubscriberTopics(admin, topics)))]
   } catch (error) {
     const fix = `Is a broker at ${kafkaBrokers}? MILLRACE_KAFKA_BROKERS says where.`
     return [fault('kafka', (error as Error).message, fix)]

@@ -71,3 +71,9 @@ export const KAFKA_SETTINGS = {
 } as const
 
 export type KafkaSettings = Settings<typeof KAFKA_SETTINGS>
+
+/** The enricher's; whoever makes or checks `events.dedupe` needs it too, for how long it must keep ids. */
+export const DEDUPE_WINDOW_SETTING = duration('MILLRACE_ENRICHER_DEDUPE_WINDOW', {
+  default: '24h',
+  doc: 'How far back an event id is recognised, in append time of events.raw.',
+})

@@ -199,6 +199,14 @@ export interface TopicInfo {
   readonly partitions: number
 }
 
+/** What a topic is set to; what was not said when it was made follows the brokers' defaults, which are in here too. */
+export interface TopicSettings {
+  /** The fewest that any partition has. */
+  readonly replicas: number
+  /** By Kafka's names, as Kafka writes them: `retention.ms` is `604800000`. */
+  readonly config: Readonly<Record<string, string>>
+}
+
 export interface OffsetRange extends TopicPartition {
   /** First offset still there. */
   readonly start: number
@@ -211,6 +219,8 @@ export interface LogAdmin {
   createTopics(specs: readonly TopicSpec[]): Promise<void>
   /** Null for a topic that is not there. */
   describeTopic(topic: string): Promise<TopicInfo | null>
+  /** Null for a topic that is not there. Needs the permission to describe a topic's settings: else `denied`. */
+  topicSettings(topic: string): Promise<TopicSettings | null>
   listTopics(): Promise<readonly string[]>
   offsetRanges(
     topic: string,

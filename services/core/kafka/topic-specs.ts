@@ -54,6 +54,17 @@ export function topicSpecs(names: KafkaNames, options: TopicOptions): readonly T
   ]
 }
 
+/** The router's record of where each subscription stands; the router makes it, with a partition per input partition. */
+export function routerTopicSpec(names: KafkaNames, partitions: number, replicationFactor: number): TopicSpec {
+  return {
+    topic: names.router,
+    partitions,
+    replicationFactor,
+    // States are few and read at every takeover: compact them early.
+    config: { 'cleanup.policy': 'compact', 'segment.ms': '3600000', 'segment.bytes': '16777216' },
+  }
+}
+
 /**
  * Makes the internal topics that are missing and leaves the others as they are.
  *

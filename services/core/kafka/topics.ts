@@ -11,6 +11,8 @@ export interface KafkaNames {
   readonly control: string
   /** Where each subscription stands in each partition of `events.enriched`. */
   readonly router: string
+  /** A topic that is there for moments, to ask the brokers something. */
+  probe(id: string): string
   /** Topic of a subscription. */
   subscriber(subscriptionId: string): string
   /** Consumer group of a stage; sinks have one per delivery, named in `part`. */
@@ -30,6 +32,7 @@ export function kafkaNames(prefix: string): KafkaNames {
     dedupe: `${prefix}events.dedupe`,
     control: `${prefix}millrace.control`,
     router: `${prefix}millrace.router`,
+    probe: (id) => own('probe', id),
     subscriber: (id) => `${prefix}sub.${id}`,
     group: (stage, part) => (part === undefined ? own(stage) : own(stage, part)),
     transactionalId: (stage, part) => own(stage, part),

@@ -41,8 +41,15 @@ export interface DedupeWindow {
   /** Moves time forward and forgets what fell out of the window. */
   advance(appendTime: number): void
   find(key: Buffer, payload: Buffer): 'equal' | 'other' | 'absent'
-  /** Entries in the order in which they were taken in. */
-  add(entries: readonly DedupeEntry[]): void
+  /**
+   * Entries in the order in which they were taken in.
+   *
+   * @returns how many of them had been known and were forgotten: at least so many repetitions came too late to be
+   *   recognised. Forgotten ids leave no trace once their place is used again, so there may have been more
+   */
+  add(entries: readonly DedupeEntry[]): number
+  /** Ids forgotten since this was last asked: by age, and early, because the share of ids was used up. */
+  takeForgotten(): { readonly expired: number; readonly early: number }
   readonly ids: number
   readonly bytes: number
   /** Time that the window really covers, ms: `windowMs` unless ids had to be forgotten early. */
@@ -71,15 +78,18 @@ export function createDedupeWindow(windowMs: number, budget: IdBudget): DedupeWi
   /** Append time up to which ids were forgotten although the window still covered them. */
   let forgottenThrough: number | null = null
 
-  function forgetOldest(): void {
+  let forgotten = { expired: 0, early: 0 }
+
+  function forgetOldest(why: 'expired' | 'early'): void {
     const oldest = slices.shift() as Slice
     ids -= oldest.ids
+    forgotten[why] += oldest.ids
     table.forgetBelow(oldest.generation + 1)
   }
 
   function forgetExpired(): void {
     // A slice goes when the whole of its period lies before the window.
-    while (slices[0] && (slices[0].period + 1) * sliceMs <= appendTimeMax - windowMs) forgetOldest()
+    while (slices[0] && (slices[0].period + 1) * sliceMs <= appendTimeMax - windowMs) forgetOldest('expired')
   }
 
   function sliceFor(time: number): Slice {
@@ -103,22 +113,31 @@ export function createDedupeWindow(windowMs: number, budget: IdBudget): DedupeWi
     },
     find: table.find,
     add(entries) {
+      let exceeded = 0
       for (const { key, payload, time } of entries) {
         const slice = sliceFor(time)
         const lost = table.put(key, payload, slice.generation)
         if (lost !== null) {
           const loser = slices.find((candidate) => candidate.generation === lost)
-          if (loser) loser.ids--
-          ids--
+          if (loser) {
+            loser.ids--
+            ids--
+          } else exceeded++
         }
         slice.ids++
         slice.lastTime = Math.max(slice.lastTime, time)
         ids++
         while (ids > budget.share() && slices.length > 1) {
           forgottenThrough = (slices[0] as Slice).lastTime
-          forgetOldest()
+          forgetOldest('early')
         }
       }
+      return exceeded
+    },
+    takeForgotten() {
+      const taken = forgotten
+      forgotten = { expired: 0, early: 0 }
+      return taken
     },
     get ids() {
       return ids

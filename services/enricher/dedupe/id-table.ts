@@ -27,7 +27,8 @@ export interface IdTable {
   find(key: Buffer, payload: Buffer): 'equal' | 'other' | 'absent'
   /**
    * Holds the key, or replaces what was held under it.
-   * @returns the live generation that lost it, or null
+   * @returns the generation that loses it: one below the floor when the key was forgotten and its slot is still as it
+   *   was; null when nothing is known of the key
    */
   put(key: Buffer, payload: Buffer, generation: number): number | null
   /** Bytes of the arrays. */
@@ -103,7 +104,7 @@ export function createIdTable(): IdTable {
         }
         if (segment[at] === a && segment[at + 1] === b && segment[at + 2] === c && segment[at + 3] === d) {
           free = at
-          replaced = there >= floor ? there : null
+          replaced = there
           break
         }
         // A forgotten slot may be used again, once it is sure that the key does not stand further on.

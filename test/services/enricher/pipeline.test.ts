@@ -315,6 +315,21 @@ test('received = enriched + rejected + duplicate + control, in the metrics as in
   expect(balance(world)).toEqual({ enriched: 2, rejected: 2, duplicate: 1, control: 2, next: 7 })
 })
 
+test('an event that comes again after the window is a new event, and counted as one past it', async () => {
+  const world = await createWorld()
+  const owner = await world.join()
+  await world.send(view('a'), view('b'))
+  await owner.drain()
+  world.clock.skip(26 * 3_600_000)
+  await world.send(view('a'), view('c'))
+  await owner.drain()
+  expect(ids(world.enriched())).toEqual(['a', 'b', 'a', 'c'])
+  const text = await world.metrics.expose()
+  expect(text).toContain('millrace_enricher_dedupe_window_exceeded_events_total 1\n')
+  expect(text).toContain('millrace_enricher_dedupe_forgotten_ids_total{reason="expired"} 2\n')
+  owner.vanish()
+})
+
 test('records that come one by one share a transaction, and a full one does not wait', async () => {
   const world = await createWorld({ limits: { batchRowsMax: 3, lingerMs: 10_000 } })
   const owner = await world.join()

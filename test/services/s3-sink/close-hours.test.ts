@@ -1,76 +1,23 @@
-import { createPrivateKey } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ClosedHour } from '../../../schemas/closed-hour/v1.ts'
-import { type Manifest, manifestKey } from '../../../schemas/manifest/v1.ts'
-import { sha256Hex, signContent, signingKey } from '../../../services/core/manifest/manifest-signature.ts'
+import { sha256Hex, signContent } from '../../../services/core/manifest/manifest-signature.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { hourCloser } from '../../../services/s3-sink/close-hours.ts'
 import { createMemoryObjectStore, type MemoryObjectStore } from '../../helpers/memory-object-store.ts'
 import { SIGNING_KEY } from './delivery-world.ts'
+import { HOUR, hourManifest, OTHER_KEY, TEN } from './hour-manifest.ts'
 
-const HOUR = 3_600_000
-/** 2026-01-31T10:00:00Z */
-const TEN = 1_769_853_600_000
 const OF = { delivery: 'warehouse', bucket: 'lake', topic: 'events.enriched', partitions: 2 }
-const OTHER_KEY = signingKey(
-  createPrivateKey({
-    key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, 8)]),
-    format: 'der',
-    type: 'pkcs8',
-  }),
-)
-
 async function emptyStore(): Promise<MemoryObjectStore> {
   const store = createMemoryObjectStore()
   await store.createBucket('lake')
   return store
 }
 
-/** A manifest of ten records, all delivered in one object, that landed at `landed`. */
 function putManifest(store: MemoryObjectStore, partition: number, start: number, landed: number): string {
-  const content: Omit<Manifest, 'signature'> = {
-    v: 1,
-    delivery: OF.delivery,
-    config: 'c',
-    bucket: OF.bucket,
-    format: 'jsonl',
-    schema: 'enriched-event/1',
-    recipes: [],
-    source: {
-      topic: OF.topic,
-      topic_id: 't',
-      partition,
-      start,
-      end: start + 9,
-      digest: 'd'.repeat(64),
-      src: start,
-      landed_before: landed,
-      landed,
-    },
-    control_offset: 0,
-    receipt: { read: 10, delivered: 10, filtered: 0, rejected: 0, control: 0 },
-    objects: [
-      {
-        key: `o/${partition}-${start}`,
-        rows: 10,
-        bytes: 100,
-        sha256: 'a'.repeat(64),
-        row_digest: 'b'.repeat(64),
-        encoder: 'e',
-        datasets: { shop: 10 },
-        min_time: '2026-01-31T10:00:00.000Z',
-        max_time: '2026-01-31T10:00:00.000Z',
-      },
-    ],
-    rejected_object: null,
-    entries: [],
-    previous: null,
-  }
-  const bytes = signContent(content, SIGNING_KEY)
-  store.buckets
-    .get('lake')!
-    .set(manifestKey(OF.delivery, OF.topic, partition, start), { bytes, metadata: {} })
+  const { key, bytes } = hourManifest(OF, partition, start, landed)
+  store.buckets.get('lake')!.set(key, { bytes, metadata: {} })
   return sha256Hex(bytes)
 }
 

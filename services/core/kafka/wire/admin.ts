@@ -10,6 +10,7 @@ import { type WireReader, WireWriter } from './codec.ts'
 import { effectError, queryError } from './dependency-errors.ts'
 import { BrokerError, CODES, LEADER_MOVED } from './errors.ts'
 import { committedPositions, committedRequest } from './group-coordinator.ts'
+import { topicConfigIn, topicConfigRequest } from './topic-config.ts'
 
 /** Longest wait for a topic that was just made to have a leader for every partition, ms. */
 const TOPIC_READY_MS = 15_000
@@ -135,6 +136,14 @@ export function openAdmin(settings: KafkaSettings): LogAdmin & { close(): Promis
       query(`Describing topic ${topic}`, async () => {
         const described = await describe(topic)
         return described && { topic, topicId: described.topicId, partitions: described.leaders.length }
+      }),
+
+    topicSettings: (topic) =>
+      query(`Reading the settings of ${topic}`, async () => {
+        const described = await describe(topic)
+        if (described === null) return null
+        const answer = await cluster.askController(APIS.describeConfigs, topicConfigRequest(topic))
+        return { replicas: described.replicas, config: topicConfigIn(answer) }
       }),
 
     listTopics: () =>

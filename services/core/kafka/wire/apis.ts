@@ -28,6 +28,7 @@ export const APIS = {
   addOffsetsToTxn: { name: 'AddOffsetsToTxn', key: 25, version: 3 },
   endTxn: { name: 'EndTxn', key: 26, version: 3 },
   txnOffsetCommit: { name: 'TxnOffsetCommit', key: 28, version: 3 },
+  describeConfigs: { name: 'DescribeConfigs', key: 32, version: 4 },
 } as const satisfies Record<string, Api>
 
 /**

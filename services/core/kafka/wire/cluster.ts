@@ -14,6 +14,8 @@ export interface TopicMetadata {
   readonly code: number
   /** Broker id of the leader by partition number; -1 for a partition without one. */
   readonly leaders: readonly number[]
+  /** The fewest that any partition has. */
+  readonly replicas: number
 }
 
 /** The brokers of a cluster and who is responsible for what, with at most one connection to each. */
@@ -101,17 +103,20 @@ export function openCluster(settings: KafkaSettings, clientId: string): Cluster 
       const topicId = answer.uuid().toString('base64url')
       answer.boolean() // internal
       const leaders: number[] = []
+      let replicas = Number.POSITIVE_INFINITY
       answer.array(() => {
         answer.int16() // why there is no leader, which the leader's id says as well
         const partition = answer.int32()
         leaders[partition] = answer.int32()
         answer.int32() // leader epoch
-        for (let list = 0; list < 3; list++) answer.array(() => answer.int32())
+        replicas = Math.min(replicas, answer.array(() => answer.int32()).length)
+        answer.array(() => answer.int32()) // in sync
+        answer.array(() => answer.int32()) // offline
         answer.tags()
       })
       answer.int32() // authorized operations
       answer.tags()
-      return { topic, topicId, code, leaders }
+      return { topic, topicId, code, leaders, replicas }
     })
   }
 

@@ -51,6 +51,7 @@ function clusterOf(answer: (asked: Asked, position: Position) => Answer | Promis
         topicId: '',
         code: state.metadataCode,
         leaders: state.metadataCode === 0 ? [state.leader, state.leader, state.leader] : [],
+        replicas: 1,
       }))
     },
     async ask(broker, _api, body) {

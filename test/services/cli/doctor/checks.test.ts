@@ -4,44 +4,12 @@ import { clockFinding, findingText } from '../../../../services/cli/doctor/check
 import { checkBucket } from '../../../../services/cli/doctor/check-bucket.ts'
 import { checkClickHouse } from '../../../../services/cli/doctor/check-clickhouse.ts'
 import { checkGeoFile } from '../../../../services/cli/doctor/check-geo-file.ts'
-import { checkKafka } from '../../../../services/cli/doctor/check-kafka.ts'
 import { geoBuildTime } from '../../../../services/cli/doctor/geo-build-time.ts'
 import type { ClickHouse } from '../../../../services/core/clickhouse/clickhouse.ts'
-import { topicSpecs } from '../../../../services/core/kafka/topic-specs.ts'
-import { kafkaNames } from '../../../../services/core/kafka/topics.ts'
 import type { ObjectStore } from '../../../../services/core/object-store/object-store.ts'
 import { DependencyError } from '../../../../services/core/runtime/errors.ts'
 import { createManualClock } from '../../../helpers/manual-clock.ts'
-import { createMemoryLog } from '../../../helpers/memory-log.ts'
 import { createMemoryObjectStore } from '../../../helpers/memory-object-store.ts'
-
-const wanted = topicSpecs(kafkaNames(''), { partitions: 3, replicationFactor: 1, dedupeWindowMs: 1 })
-
-test('brokers that do not answer are one fault that names them', async () => {
-  const { admin } = createMemoryLog({ clock: createManualClock() })
-  const away = {
-    ...admin,
-    listTopics: async () => {
-      throw new DependencyError('kafka', 'unavailable', 'no broker')
-    },
-  }
-  const findings = await checkKafka(away, 'b:9092', wanted, [])
-  expect(findings).toMatchObject([
-    { status: 'fault', detail: 'no broker', fix: expect.stringContaining('b:9092') },
-  ])
-})
-
-test('a missing topic, a wrong partition count and a missing subscriber topic are each named', async () => {
-  const { admin } = createMemoryLog({ clock: createManualClock() })
-  await admin.createTopics(wanted.filter(({ topic }) => topic !== 'events.raw'))
-  const more = wanted.map((spec) => (spec.topic === 'events.enriched' ? { ...spec, partitions: 5 } : spec))
-  const faults = (await checkKafka(admin, 'b', more, ['sub.x'])).filter(({ status }) => status !== 'ok')
-  expect(faults.map(({ name, fix }) => [name, fix])).toEqual([
-    ['topic events.raw', expect.stringContaining('millrace apply')],
-    ['topic events.enriched', expect.stringContaining('MILLRACE_KAFKA_PARTITIONS=3')],
-    ['topic sub.x', expect.stringContaining('millrace apply')],
-  ])
-})
 
 test('a bucket is well when it stores, gives back, refuses to overwrite and deletes, and nothing is left in it', async () => {
   const store = createMemoryObjectStore()

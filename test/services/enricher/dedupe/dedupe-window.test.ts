@@ -49,6 +49,30 @@ test('past the ids that a process may hold, the oldest go and the window says ho
   expect(window.heldMs()).toBeLessThanOrEqual(1_000_000)
 })
 
+test('a repetition past the window is taken as new and counted, one within it is not', () => {
+  const { window } = open()
+  expect(window.add([entry('a', T0), entry('b', T0)])).toBe(0)
+  window.advance(T0 + 24 * HOUR)
+  expect(window.takeForgotten()).toEqual({ expired: 0, early: 0 })
+  window.advance(T0 + 25 * HOUR)
+  expect(window.takeForgotten()).toEqual({ expired: 2, early: 0 })
+  expect(window.takeForgotten()).toEqual({ expired: 0, early: 0 })
+  expect(window.add([entry('a', T0 + 25 * HOUR), entry('c', T0 + 25 * HOUR)])).toBe(1)
+  expect(window.ids).toBe(2)
+  expect(window.add([entry('b', T0 + 25 * HOUR)])).toBe(1)
+})
+
+test('ids that went early are counted apart, and their repetitions too', () => {
+  const { window } = open(1_000)
+  for (let n = 0; n < 1_500; n++) window.add([entry(n, T0)])
+  expect(window.takeForgotten()).toEqual({ expired: 0, early: 1_500 - window.ids })
+  let exceeded = 0
+  for (let n = 0; n < 100; n++) exceeded += window.add([entry(n, T0)])
+  // Some of their places were used again, and then nobody knows.
+  expect(exceeded).toBeGreaterThan(0)
+  expect(exceeded).toBeLessThanOrEqual(100)
+})
+
 test('partitions share the ids: one more owner halves what each may hold', () => {
   const { budget, window } = open(1_000)
   for (let n = 0; n < 1_000; n++) window.add([entry(n, T0)])
