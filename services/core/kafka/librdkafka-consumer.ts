@@ -117,7 +117,7 @@ export async function openLibrdkafkaConsumer(
       native.pause([...partitions])
       if (starts.length === 0) return
       const paused = assignment.activate(partitions)
-      fetcher.add(starts.filter((start) => assignment.isActive(start)))
+      fetcher.add(starts.filter((start) => assignment.isActive(start)).map(assignment.startOf))
       fetcher.pause(paused)
     })
     if (starts.length === 0) void close()
@@ -231,6 +231,7 @@ export async function openLibrdkafkaConsumer(
         )
       // One that starts or leaves is not being fetched.
       if (assignment.isActive(position)) fetcher.add([position])
+      else assignment.setStart(position)
     },
 
     async committed(partitions) {
