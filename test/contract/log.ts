@@ -827,6 +827,19 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>, onl
         }
       })
 
+      test('a partition that is sought while it is assigned starts there, whatever the assignment says', async () => {
+        const topic = await newTopic()
+        const producer = await newProducer()
+        await producer.produce(records(topic, ['a', 'b', 'c']))
+        const { consumer } = await newMember(topic, topic, {
+          async onAssigned(partitions, own) {
+            await own.seek({ topic, partition: 0, offset: 1 })
+            return partitions.map((each) => ({ ...each, offset: 3 }))
+          },
+        })
+        expect(await take(consumer, 2)).toMatchObject([{ value: 'b' }, { value: 'c' }])
+      })
+
       test('the end of a partition is known once it was fetched', async () => {
         const topic = await newTopic()
         const producer = await newProducer()

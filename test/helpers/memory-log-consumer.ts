@@ -42,6 +42,8 @@ interface Held {
   phase: 'starting' | 'active' | 'leaving' | 'lost'
   paused: boolean
   next: number
+  /** Sought before it started. */
+  sought: number | null
 }
 
 export interface MemoryConsumer extends GroupConsumer {
@@ -119,11 +121,19 @@ export function openMemoryConsumer(
   }
 
   async function assigned(all: readonly TopicPartition[]): Promise<void> {
-    const partitions = all.filter((each) => group.owns(member, each) && !closing)
+    // A member that was forgotten and came back before it heard of its partitions gets those it has again only once.
+    const partitions = all.filter((each) => group.owns(member, each) && !held.has(keyOf(each)) && !closing)
     if (partitions.length === 0) return
     epoch++
     for (const { topic, partition } of partitions)
-      held.set(keyOf({ topic, partition }), { topic, partition, phase: 'starting', paused: false, next: 0 })
+      held.set(keyOf({ topic, partition }), {
+        topic,
+        partition,
+        phase: 'starting',
+        paused: false,
+        next: 0,
+        sought: null,
+      })
     try {
       const positions = await options.onAssigned(partitions, consumer)
       for (const each of partitions) {
@@ -131,7 +141,7 @@ export function openMemoryConsumer(
         if (!start) throw new Error(`onAssigned gave no start for ${each.topic}/${each.partition}.`)
         const partition = ours(each)
         if (partition?.phase !== 'starting') continue
-        partition.next = start.offset
+        partition.next = partition.sought ?? start.offset
         partition.phase = 'active'
       }
       storage.notify()
@@ -234,7 +244,9 @@ export function openMemoryConsumer(
     },
     async seek(position: Position) {
       await world.onCall('seek')
-      requireOurs(position).next = position.offset
+      const partition = requireOurs(position)
+      partition.next = position.offset
+      partition.sought = position.offset
       storage.notify()
     },
 

@@ -3,6 +3,7 @@ import type {
   Log,
   Producer,
   Reader,
+  TopicPartition,
   TransactionalProducer,
 } from '../../services/core/kafka/log.ts'
 import { DependencyError, isDependencyError } from '../../services/core/runtime/errors.ts'
@@ -17,6 +18,8 @@ const WRITE: CallErrors = { dependency: 'kafka', lost: 'outcome_unknown', lostAn
 const LATE_COMMITS = 0.3
 /** How late, ms. */
 const LATE_MS = 20_000
+
+const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`
 
 /** The log as one process sees it. */
 export function processLog(
@@ -36,10 +39,14 @@ export function processLog(
         // These are code of the process: a dead one never answers, and holds up nobody else.
         onAssigned: async (partitions) => {
           await process.delay(0)
+          kernel.note(`${process.name}: gets ${partitions.map(nameOf).join(', ')} of ${options.groupId}`)
           return options.onAssigned(partitions, own as GroupConsumer)
         },
         onRevoked: async (partitions, lost) => {
           await process.delay(0)
+          kernel.note(
+            `${process.name}: ${lost ? 'lost' : 'gives up'} ${partitions.map(nameOf).join(', ')} of ${options.groupId}`,
+          )
           return options.onRevoked(partitions, lost)
         },
       }),
@@ -58,12 +65,15 @@ export function processLog(
       pause: (partitions) => real.pause(partitions),
       resume: (partitions) => real.resume(partitions),
       seek: (position) => real.seek(position),
-      committed: (partitions) => process.call('committed', ASK, () => real.committed(partitions)),
+      committed: (partitions) =>
+        process.call(`committed of ${options.groupId}`, ASK, () => real.committed(partitions)),
       async commit(positions) {
         const [first] = positions
         try {
-          await process.call(`commit ${first?.topic}/${first?.partition} ${first?.offset}`, WRITE, () =>
-            real.commit(positions),
+          await process.call(
+            `commit ${first?.topic}/${first?.partition} ${first?.offset} of ${options.groupId}`,
+            WRITE,
+            () => real.commit(positions),
           )
         } catch (error) {
           // A client may take the coordinator's refusal of a member that it forgot for an answer.

@@ -234,7 +234,12 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           group,
           clock: process.clock,
           random: kernel.random,
-          randomBytes: (size) => Buffer.alloc(size, ++made),
+          // Never the same twice: a sentinel in the changelog is known by them.
+          randomBytes: (size) => {
+            const bytes = Buffer.alloc(size)
+            bytes.writeUInt32BE(++made)
+            return bytes
+          },
           logger: traceLogger(kernel, process.name),
           metrics: enricherMetrics(metrics),
           registry: metrics,

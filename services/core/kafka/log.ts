@@ -153,7 +153,10 @@ export interface GroupConsumer {
   /** Stops fetching these partitions; records already handed out are not affected, none are handed out after. */
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void
-  /** Continues that partition at `offset`; records fetched before are dropped. */
+  /**
+   * Continues that partition at `offset`; records fetched before are dropped. One whose `onAssigned` has not resolved
+   * starts there, whatever that callback returns.
+   */
   seek(position: Position): Promise<void>
   /**
    * What the group coordinator has: stable positions only (an open transaction makes it wait, then time out).

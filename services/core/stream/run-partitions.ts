@@ -186,7 +186,10 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
     await Promise.race([Promise.all([...lanes.values()].map((lane) => lane.stop('stopping'))), crash.promise])
     await Promise.race([consumer.close(), crash.promise])
   } catch (error) {
-    for (const lane of lanes.values()) lane.abandon()
+    if (crashed || !isDependencyError(error)) for (const lane of lanes.values()) lane.abandon()
+    // Whoever runs this again must not find a worker of before beside the next one, nor what it kept on its disk.
+    else
+      await Promise.race([Promise.all([...lanes.values()].map((lane) => lane.stop('failed'))), crash.promise])
     if (!crashed) await consumer.close()
     throw error
   }

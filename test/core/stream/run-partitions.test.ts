@@ -260,6 +260,56 @@ test('a failing start is repeated, and the partition then begins where it says',
   expect(effects).toEqual(['w0 start', 'w0 stop failed', 'w0 start', 'w0 stop failed', 'w0 start', 'w0 a'])
 })
 
+test('a partition whose start is repeated while others of its assignment still start begins where it says', async () => {
+  const { clock, effects, produce, run } = await createWorld(2)
+  await produce(0, 'a', 'b')
+  const other = Promise.withResolvers<void>()
+  let failures = 1
+  run('w', (partition, what) => {
+    if (what !== 'start') return
+    if (partition === 1) return other.promise
+    if (failures-- > 0) throw new DependencyError('s3', 'timeout', 'No answer.')
+  })
+  await clock.advance(1_000)
+  expect(effects).toEqual(['w0 start', 'w1 start', 'w0 stop failed', 'w0 start'])
+  other.resolve()
+  await clock.advance(1_000)
+  expect(effects.slice(4)).toEqual(['w0 a,b'])
+})
+
+test('a run whose polls fail ends after every worker has finished what it does and has stopped', async () => {
+  const { clock, log, effects, produce, run } = await createWorld()
+  await produce(0, 'a')
+  const gate = Promise.withResolvers<void>()
+  let broken = false
+  const failing: Log = {
+    ...log,
+    async openGroupConsumer(options) {
+      const consumer = await log.openGroupConsumer(options)
+      const poll = consumer.poll
+      consumer.poll = async () => {
+        if (broken) throw new DependencyError('kafka', 'denied', 'Not allowed any more.')
+        return poll()
+      }
+      return consumer
+    },
+  }
+  const step: Step = (_, what) => (what === 'a' ? gate.promise : undefined)
+  const { done } = run('w', step, { log: failing })
+  let ended = false
+  done.catch(() => {
+    ended = true
+  })
+  await clock.advance(500)
+  broken = true
+  await clock.advance(1_000)
+  expect(ended).toBe(false)
+  gate.resolve()
+  await clock.advance(1_000)
+  await expect(done).rejects.toMatchObject({ code: 'denied' })
+  expect(effects).toEqual(['w0 start', 'w0 a', 'w0 stop failed'])
+})
+
 test('a fenced worker ends quietly and takes the partition back when it is still assigned later', async () => {
   const { clock, effects, produce, run } = await createWorld()
   let failures = 1

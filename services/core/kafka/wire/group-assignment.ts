@@ -1,4 +1,4 @@
-import type { TopicPartition } from '../log.ts'
+import type { Position, TopicPartition } from '../log.ts'
 
 /** What a consumer holds, in which state, and what of it is paused. */
 export interface Assignment {
@@ -18,6 +18,10 @@ export interface Assignment {
   isActive(partition: TopicPartition): boolean
   /** Remembered for those that have not started yet. */
   setPaused(partitions: readonly TopicPartition[], paused: boolean): void
+  /** Remembered for one that has not started yet: it starts there. */
+  setStart(position: Position): void
+  /** Where it starts that `onAssigned` gave this start: there, unless it was sought elsewhere meanwhile. */
+  startOf(given: Position): Position
 }
 
 interface Partition {
@@ -25,6 +29,8 @@ interface Partition {
   readonly partition: number
   phase: 'starting' | 'active' | 'leaving' | 'lost'
   paused: boolean
+  /** Sought before it started. */
+  sought: number | null
 }
 
 export function createAssignment(): Assignment {
@@ -55,6 +61,7 @@ export function createAssignment(): Assignment {
           partition,
           phase: 'starting',
           paused: false,
+          sought: null,
         })
     },
     activate(which) {
@@ -77,6 +84,11 @@ export function createAssignment(): Assignment {
     setPaused(which, paused) {
       for (const partition of found(which)) partition.paused = paused
     },
+    setStart(position) {
+      const partition = find(position)
+      if (partition?.phase === 'starting') partition.sought = position.offset
+    },
+    startOf: (given) => ({ ...given, offset: find(given)?.sought ?? given.offset }),
   }
 }
 

@@ -123,7 +123,7 @@ export function createGroupConsumer(
         return { topic, partition, offset: found.offset }
       })
       const paused = assignment.activate(partitions)
-      fetcher.add(starts.filter((each) => assignment.isActive(each)))
+      fetcher.add(starts.filter((each) => assignment.isActive(each)).map(assignment.startOf))
       fetcher.pause(paused)
     } catch (error) {
       failure ??= error
@@ -225,6 +225,7 @@ export function createGroupConsumer(
       if (!assignment.has(position)) throw notAssigned(position)
       // One that starts or leaves is not being fetched.
       if (assignment.isActive(position)) fetcher.add([position])
+      else assignment.setStart(position)
     },
 
     async committed(partitions) {
