@@ -66,7 +66,7 @@ export const KAFKA_SETTINGS = {
   }),
   kafkaRecordBytesMax: bytes('MILLRACE_KAFKA_RECORD_BYTES', {
     default: '1000000B',
-    doc: 'Largest record and largest request of records; the topics’ max.message.bytes must allow it.',
+    doc: 'Largest record, and largest batch of records before compression; the topics’ max.message.bytes must allow the record.',
   }),
 } as const
 

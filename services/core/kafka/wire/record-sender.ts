@@ -313,8 +313,8 @@ export function createRecordSender(
       queue.putBackSplit(batch)
       wake(queue)
     } else if (LEADER_MOVED.has(code)) {
-      // A leader that was replaced may have stored it, and its follower have it.
-      batch.isDoubtful = true
+      // A leader that was replaced may have stored it, and its follower have it; one that has no such partition has not.
+      batch.isDoubtful ||= code !== CODES.UNKNOWN_TOPIC_OR_PARTITION
       queue.leader = null
       again(queue, batch, error, BACKOFF_MS)
     } else if (code === CODES.CONCURRENT_TRANSACTIONS) again(queue, batch, error, CONCURRENT_BACKOFF_MS)

@@ -42,6 +42,8 @@ export interface TransactionCoordinator {
    *   carried it out
    */
   end(api: Api, identity: ProducerIdentity, isCommit: boolean): Promise<ProducerIdentity>
+  /** Nothing is asked again. */
+  close(): void
 }
 
 export interface TransactionCoordinatorOptions {
@@ -59,6 +61,7 @@ export function createTransactionCoordinator(
 ): TransactionCoordinator {
   /** Broker ids by what they coordinate. */
   const known = new Map<string, number>()
+  let closed = false
 
   async function find(id: string, of: 'group' | 'transaction'): Promise<number> {
     const key = `${of}:${id}`
@@ -86,9 +89,10 @@ export function createTransactionCoordinator(
         if (!passing.has(code)) return code
         if (code === CODES.CONCURRENT_TRANSACTIONS) longestMs = CONCURRENT_BACKOFF_MS
         else known.clear()
-        if (clock.monotonic() >= deadline) return code
+        if (closed || clock.monotonic() >= deadline) return code
       } catch (error) {
-        if (!isDependencyError(error) || !error.retriable || clock.monotonic() >= deadline) throw error
+        const isPassing = isDependencyError(error) && error.retriable
+        if (!isPassing || closed || clock.monotonic() >= deadline) throw error
         known.clear()
       }
       await clock.sleep(Math.min(pauseMs, longestMs))
@@ -222,6 +226,10 @@ export function createTransactionCoordinator(
       if (code !== UNANSWERED && !isDoubtful) throw refusal
       const cause: Error = unanswered ?? refusal
       throw new DependencyError('kafka', 'outcome_unknown', `${doing}: ${cause.message}`, cause)
+    },
+
+    close() {
+      closed = true
     },
   }
 }

@@ -264,6 +264,7 @@ export function createTransactionalProducer(
 
     async close() {
       over ??= new DependencyError('kafka', 'unavailable', 'The transactional producer is closed.')
+      coordinator.close()
       sender.close()
     },
   }

@@ -28,8 +28,12 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((producer) => producer.close()))
 })
 
-async function producerOf(world: ProducingCluster, options: Partial<SenderOptions> = {}): Promise<Producer> {
-  const producer = await createProducer(world.cluster, { ...OPTIONS, ...options }, systemClock, logger)
+async function producerOf(
+  world: ProducingCluster,
+  options: Partial<SenderOptions> = {},
+  clock = systemClock,
+): Promise<Producer> {
+  const producer = await createProducer(world.cluster, { ...OPTIONS, ...options }, clock, logger)
   open.push(producer)
   return producer
 }
@@ -303,6 +307,18 @@ test('a topic that comes into being while its records wait gets them', async () 
   world.missing.delete('t')
   await call
   expect(world.sent.map(numbered)).toEqual(['0: epoch 0 from 0: a'])
+})
+
+test('a topic that is deleted under its records is told as not found, in bounded time', async () => {
+  const world = producingCluster(({ values }) =>
+    values.includes('b') ? CODES.UNKNOWN_TOPIC_OR_PARTITION : 0,
+  )
+  // Time that runs fifty times as fast.
+  const clock = { ...systemClock, monotonic: () => performance.now() * 50 }
+  const producer = await producerOf(world, { deliveryTimeoutMs: 60_000 }, clock)
+  await producer.produce([record('a')])
+  world.missing.add('t')
+  await expect(producer.produce([record('b')])).rejects.toMatchObject({ code: 'not_found' })
 })
 
 test('sequence numbers start from 0 again after the highest', () => {

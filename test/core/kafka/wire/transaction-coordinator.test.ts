@@ -68,6 +68,13 @@ test('patience has an end', async () => {
   expect(asked.length).toBeLessThan(40)
 })
 
+test('once closed, nothing is asked again', async () => {
+  const { asked, coordinator } = coordinatorOf(lost)
+  coordinator.close()
+  await expect(coordinator.addGroup(IDENTITY, 'g')).rejects.toBe(lost)
+  expect(asked).toEqual(['AddOffsetsToTxn 1'])
+})
+
 test.each([
   [CODES.PRODUCER_FENCED, 'fenced'],
   [CODES.INVALID_TRANSACTION_TIMEOUT, 'rejected'],

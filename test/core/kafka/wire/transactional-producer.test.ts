@@ -73,6 +73,7 @@ function worldOf({ version = 2, answer, ends = [], positions = [] }: Script = {}
       if (failure) throw failure
       return version === 2 ? { ...own, epoch: own.epoch + 1 } : own
     },
+    close: () => {},
   }
   const producer = createTransactionalProducer(
     {
