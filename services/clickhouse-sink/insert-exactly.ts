@@ -25,6 +25,12 @@ export interface InsertOutcome {
   readonly repaired: number
 }
 
+/**
+ * What may have been done before: nothing; all of this very batch, a part or nothing; or some of its rows as part of
+ * a batch with another range.
+ */
+export type EarlierTries = 'none' | 'of_this_range' | 'of_another_range'
+
 /** Rounds of "count, insert what is missing"; a healthy server needs one. */
 const ROUNDS_MAX = 20
 
@@ -45,27 +51,31 @@ const ROUNDS_MAX = 20
  *                       end what may still run ◀── insert those under token n + 1
  * ```
  *
- * @param replayed an earlier try may have done all of it, a part or nothing
+ * Where rows of these sources were inserted by a batch of another range, whose plan is gone, the repeat would double
+ * them: then the rows are counted before anything is inserted.
+ *
  * @throws DependencyError retriable ones as they come: the plan is then replayed; `corrupt` when the table holds rows
  *   of these sources that are not of this batch, or more than one of a source
  */
 export async function insertExactly(
   target: InsertTarget,
   rows: RowBuffer,
-  replayed: boolean,
+  earlier: EarlierTries,
 ): Promise<InsertOutcome> {
   if (rows.rows === 0) {
-    if (replayed) await settle(target)
+    if (earlier !== 'none') await settle(target)
     return { inserted: 0, refused: [], verified: false, repaired: 0 }
   }
-  if (!replayed && (await isClean(insert(target, rows.bytes(), tokenOf(target, 1)))))
+  if (earlier === 'none' && (await isClean(insert(target, rows.bytes(), tokenOf(target, 1)))))
     return { inserted: rows.rows, refused: [], verified: false, repaired: 0 }
 
   await settle(target)
-  await isReadable(insert(target, rows.bytes(), tokenOf(target, 1)))
+  if (earlier !== 'of_another_range') await isReadable(insert(target, rows.bytes(), tokenOf(target, 1)))
   const refused = new Map<number, string>()
   let repaired = 0
-  for (let round = 2; round < 2 + ROUNDS_MAX; round++) {
+  // Whoever repeats the batch begins with the same token, so that a try of before which comes late is a duplicate.
+  const first = earlier === 'of_another_range' ? 1 : 2
+  for (let round = first; round < first + ROUNDS_MAX; round++) {
     const missing = (await missingRows(target, rows)).filter((row) => !refused.has(row))
     if (missing.length === 0)
       return {
@@ -116,11 +126,17 @@ async function isReadable(inserting: Promise<void>): Promise<boolean> {
   }
 }
 
-/** An insert that nobody waits for any more could still end after the count. KILL … SYNC returns when it has ended. */
 function settle({ clickhouse, token }: InsertTarget): Promise<void> {
-  return clickhouse.command('KILL QUERY WHERE startsWith(query_id, {prefix:String}) SYNC', {
-    prefix: `${token}/`,
-  })
+  return endInserts(clickhouse, `${token}/`)
+}
+
+/**
+ * An insert that nobody waits for any more could still end after the count. KILL … SYNC returns when it has ended.
+ *
+ * @param prefix of the query ids
+ */
+export function endInserts(clickhouse: Pick<ClickHouse, 'command'>, prefix: string): Promise<void> {
+  return clickhouse.command('KILL QUERY WHERE startsWith(query_id, {prefix:String}) SYNC', { prefix })
 }
 
 /** Rows that the table does not hold, by source. */

@@ -3,7 +3,7 @@ import type { Log, TopicPartition } from '../core/kafka/log.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import type { Pinned, Plan, Progress } from '../core/stream/planned-plan.ts'
 import type { BatchLimits, PlannedSink, SinkBatch } from '../core/stream/planned-sink.ts'
-import { type InsertOutcome, insertExactly } from './insert-exactly.ts'
+import { type EarlierTries, endInserts, type InsertOutcome, insertExactly } from './insert-exactly.ts'
 import { insertSettings, rowsOfSettingsId, settingsId } from './insert-settings.ts'
 import { type BatchCounts, deliveredRanges, recordBatch } from './ledger.ts'
 import type { ByteShare } from './open-bytes.ts'
@@ -37,6 +37,8 @@ export function tableSink(
   partition: TopicPartition,
 ): PlannedSink {
   const config = `${table}-${version}`
+  /** Highest raw offset in the table when the partition was taken over, past what the ledger vouches for. */
+  let strayTo = -1
 
   function blockRows(pinned: Pinned | null): number {
     if (pinned === null) return env.limits.rows
@@ -55,12 +57,17 @@ export function tableSink(
       const rows = blockRows(pinned)
       return openTableBatch(env, { table, version }, partition, after, {
         blockRows: rows,
+        strayTo,
         pinned: pinned ?? { config, settings: settingsId(rows), controlOffset: 0 },
       })
     },
     async delivered(from) {
       const topicId = (await env.admin.describeTopic(partition.topic))?.topicId ?? ''
-      return deliveredRanges(env.clickhouse, partition, topicId, from)
+      const found = await deliveredRanges(env.clickhouse, partition, topicId, from)
+      await endInserts(env.clickhouse, `${partitionToken(partition, topicId)}:`)
+      const vouched = found?.progress.src ?? from?.src ?? -1
+      strayTo = await highestSource(env.clickhouse, table, partition.partition, vouched)
+      return found
     },
   }
 }
@@ -70,7 +77,11 @@ function openTableBatch(
   { table, version }: SinkTable,
   partition: TopicPartition,
   after: Progress,
-  { blockRows, pinned }: { readonly blockRows: number; readonly pinned: Pinned },
+  {
+    blockRows,
+    pinned,
+    strayTo,
+  }: { readonly blockRows: number; readonly pinned: Pinned; readonly strayTo: number },
 ): SinkBatch {
   const rows = createRowBuffer()
   const undecodable: UndecodableRecord[] = []
@@ -109,7 +120,8 @@ function openTableBatch(
         token,
         nonce: env.nonce,
       }
-      const outcome = await insertExactly(target, rows, replayed)
+      const isStray = rows.rows > 0 && rows.srcOffset(0) <= strayTo
+      const outcome = await insertExactly(target, rows, earlierTries(isStray, replayed))
       const rejected = [
         ...undecodable,
         ...outcome.refused.map(({ row, reason }) => ({
@@ -133,7 +145,36 @@ function openTableBatch(
   }
 }
 
+/**
+ * Rows that the ledger does not vouch for are of a replayed plan, or of one that a commit which came late has wiped
+ * out: then the range is planned anew, with another end and so another token. The rows cannot tell which.
+ */
+function earlierTries(isStray: boolean, replayed: boolean): EarlierTries {
+  if (isStray) return 'of_another_range'
+  return replayed ? 'of_this_range' : 'none'
+}
+
+/** @returns the highest raw offset past `after` that the table has of this raw partition; -1 when it has none */
+async function highestSource(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  table: string,
+  partition: number,
+  after: number,
+): Promise<number> {
+  const [found] = await clickhouse.query<{ highest: number; found: number }>(
+    `SELECT max(src_offset) AS highest, toUInt32(count()) AS found FROM ${table}
+     WHERE src_partition = {partition:Int64} AND src_offset > {after:Int64}`,
+    { partition, after },
+    { settings: { output_format_json_quote_64bit_integers: 0 } },
+  )
+  return found && found.found > 0 ? found.highest : -1
+}
+
 /** A pure function of the range: whoever replays the plan uses the same. */
-export function batchToken({ topic, partition }: TopicPartition, { topicId, start, end }: Plan): string {
-  return `millrace:${topic}:${topicId}:${partition}:${start}-${end}`
+export function batchToken(partition: TopicPartition, { topicId, start, end }: Plan): string {
+  return `${partitionToken(partition, topicId)}:${start}-${end}`
+}
+
+function partitionToken({ topic, partition }: TopicPartition, topicId: string): string {
+  return `millrace:${topic}:${topicId}:${partition}`
 }

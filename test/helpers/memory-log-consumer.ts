@@ -9,7 +9,7 @@ import type {
 import type { Clock } from '../../services/core/runtime/clock.ts'
 import { DependencyError } from '../../services/core/runtime/errors.ts'
 import type { Group, Member } from './memory-log-group.ts'
-import { type GroupOffsets, keyOf, readCommitted, type Storage } from './memory-log-storage.ts'
+import { type GroupOffsets, keyOf, OVER, readCommitted, type Storage } from './memory-log-storage.ts'
 
 /** How long `committed` waits for an open transaction to end, ms. */
 const STABLE_WAIT_MS = 30_000
@@ -23,6 +23,8 @@ const METADATA_BYTES_MAX = 1024
  */
 export type CommitFault = 'failed' | 'answer_lost' | 'refused_silently'
 
+export type StaleCommits = 'refused' | 'of_members' | 'of_all'
+
 /** What the consumers of one log share. */
 export interface ConsumerWorld {
   readonly storage: Storage
@@ -30,8 +32,11 @@ export interface ConsumerWorld {
   /** Resolves in a later turn. */
   turn(): Promise<void>
   readonly commitFaults: CommitFault[]
-  /** Commits and positions of members that lost a partition, or their membership, are taken all the same. */
-  acceptStale: boolean
+  /**
+   * Whose commits and positions are taken although the partition is not theirs any more: nobody's, those of members
+   * that the group knows, or those of whoever was one.
+   */
+  acceptStale: StaleCommits
   /** Called as every operation starts; a simulation waits, fails or crashes there. */
   onCall(operation: string): Promise<void>
 }
@@ -49,6 +54,8 @@ interface Held {
 export interface MemoryConsumer extends GroupConsumer {
   /** The group forgets this member; the member itself learns of it at its next poll. */
   expel(): void
+  /** A commit of before arrives. @returns false when the coordinator refuses it */
+  commitLate(positions: readonly (Position & { readonly metadata: string })[]): boolean
   /** The process that holds it died: it does nothing more of its own, and the group does not know yet. */
   die(): void
   /** @throws DependencyError when the coordinator would refuse this member's position */
@@ -225,7 +232,7 @@ export function openMemoryConsumer(
           await Promise.race([storage.whenChanged(), deadline])
         }
       } finally {
-        waited.abort()
+        waited.abort(OVER)
       }
     },
 
@@ -265,7 +272,7 @@ export function openMemoryConsumer(
           await Promise.race([storage.whenChanged(), deadline])
         }
       } finally {
-        waited.abort()
+        waited.abort(OVER)
       }
       return partitions.map(
         ({ topic, partition }) =>
@@ -285,7 +292,7 @@ export function openMemoryConsumer(
         const bytes = Buffer.byteLength(position.metadata)
         if (bytes > METADATA_BYTES_MAX)
           throw new DependencyError('kafka', 'rejected', `Metadata of ${bytes} bytes is too long.`)
-        if (!world.acceptStale) requireOurs(position)
+        if (world.acceptStale === 'refused') requireOurs(position)
       }
       const copies = positions.map(({ topic, partition, offset, metadata }) => ({
         topic,
@@ -297,7 +304,7 @@ export function openMemoryConsumer(
       if (fault === 'refused_silently') return
       if (fault === 'failed')
         throw new DependencyError('kafka', 'outcome_unknown', 'The coordinator did not take the commit.')
-      if (!world.acceptStale && !group.has(member))
+      if (world.acceptStale !== 'of_all' && !group.has(member))
         throw new DependencyError('kafka', 'outcome_unknown', 'The coordinator does not know this member.')
       store(copies)
       if (fault === 'answer_lost')
@@ -311,14 +318,19 @@ export function openMemoryConsumer(
     expel() {
       group.leave(member)
     },
+    commitLate(positions) {
+      if (!group.has(member)) return false
+      store(positions)
+      return true
+    },
     die() {
       closing ??= Promise.resolve()
       closed = true
       storage.notify()
     },
     checkMembership(position) {
-      if (world.acceptStale) return
-      requireOurs(position)
+      if (world.acceptStale === 'of_all') return
+      if (world.acceptStale === 'refused') requireOurs(position)
       if (!group.has(member))
         throw new DependencyError('kafka', 'outcome_unknown', 'The coordinator does not know this member.')
     },

@@ -47,6 +47,9 @@ export interface GroupOffsets {
   readonly pending: Map<string, Transaction>
 }
 
+/** Why a wait ended: a constant, since an error made for each costs more than all the rest of a poll. */
+export const OVER = 'over'
+
 export const keyOf = ({ topic, partition }: TopicPartition) => `${partition}:${topic}`
 
 /** Largest record, bytes of key and value: the default of brokers, rounded. */

@@ -16,9 +16,17 @@ import {
   type ConsumerWorld,
   type MemoryConsumer,
   openMemoryConsumer,
+  type StaleCommits,
 } from './memory-log-consumer.ts'
 import { createGroup, type Group } from './memory-log-group.ts'
-import { createStorage, keyOf, offsetRange, readCommitted, type Transaction } from './memory-log-storage.ts'
+import {
+  createStorage,
+  keyOf,
+  OVER,
+  offsetRange,
+  readCommitted,
+  type Transaction,
+} from './memory-log-storage.ts'
 
 export type { CommitFault } from './memory-log-consumer.ts'
 
@@ -30,8 +38,15 @@ export interface MemoryLogControls {
   readonly commitFaults: CommitFault[]
   readonly transactionCommitFaults: EffectFault[]
   readonly produceFaults: EffectFault[]
-  /** The coordinator takes positions from members that lost the partition. */
-  acceptStale(accept: boolean): void
+  /** Whose positions the coordinator takes although the partition is not theirs any more. */
+  acceptStale(accept: StaleCommits): void
+  /** A commit that its sender gave up arrives now. @returns whether the coordinator took it */
+  commitLate(
+    consumer: GroupConsumer,
+    positions: readonly (Position & { readonly metadata: string })[],
+  ): boolean
+  /** The end of a transaction that its sender gave up arrives now: it commits what is open then, unless fenced. */
+  endLate(producer: TransactionalProducer): boolean
   /** Makes the group forget a member, as after a long pause; the member learns of it at its next poll. */
   expel(consumer: GroupConsumer): void
   /** The consumer's process is dead: it answers nothing and asks nothing, while the group still counts on it. */
@@ -76,9 +91,10 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
   const groups = new Map<string, Group>()
   const owners = new Map<string, TransactionalOwner>()
   const consumers = new Map<GroupConsumer, MemoryConsumer>()
+  const lateEnds = new WeakMap<TransactionalProducer, () => boolean>()
   const transactionCommitFaults: EffectFault[] = []
   const produceFaults: EffectFault[] = []
-  const world: ConsumerWorld = { storage, clock, turn, commitFaults: [], acceptStale: false, onCall }
+  const world: ConsumerWorld = { storage, clock, turn, commitFaults: [], acceptStale: 'refused', onCall }
 
   function group(groupId: string): Group {
     let found = groups.get(groupId)
@@ -126,7 +142,7 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
       if (!own.open) throw new Error('There is no open transaction.')
       return own.open
     }
-    return {
+    const producer: TransactionalProducer = {
       async begin() {
         await onCall('begin')
         requireOwner()
@@ -188,6 +204,14 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
         closed = true
       },
     }
+    lateEnds.set(producer, () => {
+      const transaction = own.open
+      if (own.fenced || transaction === null || broken !== null) return false
+      own.open = null
+      storage.endTransaction(transaction, 'committed')
+      return true
+    })
+    return producer
   }
 
   function openReader(positions: readonly Position[]): Reader {
@@ -213,7 +237,7 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
             await Promise.race([storage.whenChanged(), deadline])
           }
         } finally {
-          waited.abort()
+          waited.abort(OVER)
         }
       },
       position(where) {
@@ -302,6 +326,8 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
       acceptStale(accept) {
         world.acceptStale = accept
       },
+      commitLate: (consumer, positions) => consumers.get(consumer)?.commitLate(positions) ?? false,
+      endLate: (producer) => lateEnds.get(producer)?.() ?? false,
       expel(consumer) {
         consumers.get(consumer)?.expel()
       },

@@ -61,6 +61,13 @@ export function judge(world: World, ledger: Ledger): string[] {
   return faults
 }
 
+/** What was kept from coming twice, as the stages say. */
+export function countRemoved({ log }: World): { duplicates: number; conflicts: number } {
+  const sum = recordsOf(log, names.receipts).reduce((count, { value }) => count + Number(value.duplicate), 0)
+  const conflicts = recordsOf(log, names.rejected).filter(({ value }) => value.code === 'id_conflict')
+  return { duplicates: sum, conflicts: conflicts.length }
+}
+
 /** Acknowledged: exactly once, in the place for its kind. Unknown: at most once. Refused: never. */
 function ledgerFaults(
   { events }: Ledger,

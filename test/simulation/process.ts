@@ -7,6 +7,7 @@ import {
 } from '../../services/core/runtime/errors.ts'
 import type { MemoryLog } from '../helpers/memory-log.ts'
 import type { Kernel } from './kernel.ts'
+import type { Tally } from './tally.ts'
 
 /** How unkind the world is; probabilities per call. */
 export interface Faults {
@@ -29,14 +30,6 @@ export interface CallErrors {
   readonly dependency: Dependency
   readonly lost: DependencyErrorCode
   readonly lostAnswer: DependencyErrorCode
-}
-
-/** Counted over a history, to know that faults really happened. */
-export interface Tally {
-  crashes: number
-  pauses: number
-  lost: number
-  lostAnswers: number
 }
 
 export const SESSION_MS = 10_000

@@ -1,7 +1,9 @@
+import { forbidChance } from './forbid-chance.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { startClients } from './ledger.ts'
-import { judge } from './oracle.ts'
-import { type Faults, NO_FAULTS, type Tally } from './process.ts'
+import { countRemoved, judge } from './oracle.ts'
+import { type Faults, NO_FAULTS } from './process.ts'
+import { createTally, type Tally } from './tally.ts'
 import { createWorld, names, PARTITIONS, type World } from './world.ts'
 
 export interface History {
@@ -24,6 +26,7 @@ const TROUBLE_MS = 60_000
 /** How long a healed world may take to deliver everything, ms. */
 const HEAL_MAX_MS = 600_000
 const REQUESTS = 60
+const LOOK_EVERY_MS = 250
 /** How long what is not seen from outside may take after that, ms. */
 const SETTLE_MS = 120_000
 const SETTLE_STEP_MS = 10_000
@@ -33,9 +36,18 @@ const SETTLE_STEP_MS = 10_000
  * arrive, and the oracle judges.
  */
 export async function simulate(seed: number): Promise<History> {
+  const allowChance = forbidChance()
+  try {
+    return await tell(seed)
+  } finally {
+    allowChance()
+  }
+}
+
+async function tell(seed: number): Promise<History> {
   const kernel = createKernel(seed)
   const faults = drawFaults(kernel)
-  const tally: Tally = { crashes: 0, pauses: 0, lost: 0, lostAnswers: 0 }
+  const tally = createTally()
   kernel.note(`seed ${seed}: ${JSON.stringify(faults)}`)
   const world = await createWorld(kernel, faults, tally)
   const ledger = startClients(kernel, world.send, REQUESTS, TROUBLE_MS)
@@ -43,15 +55,21 @@ export async function simulate(seed: number): Promise<History> {
   await kernel.run(() => kernel.now >= TROUBLE_MS, TROUBLE_MS)
   Object.assign(faults, NO_FAULTS)
   kernel.note('the trouble ends')
-  const isDrained = await kernel.run(() => ledger.isDone && hasArrived(world), HEAL_MAX_MS)
+  let isDrained = false
+  for (let waited = 0; !isDrained && waited < HEAL_MAX_MS; waited += LOOK_EVERY_MS) {
+    await kernel.run(() => false, LOOK_EVERY_MS)
+    isDrained = ledger.isDone && hasArrived(world)
+  }
   let found = isDrained || world.mistakes.length > 0 ? judge(world, ledger) : [stuck(world)]
   // A subscription in a lane of its own has its place outside of the group, and may still be on its way back.
   for (let wait = 0; isDrained && found.length > 0 && wait < SETTLE_MS; wait += SETTLE_STEP_MS) {
     await kernel.run(() => false, SETTLE_STEP_MS)
     found = judge(world, ledger)
   }
+  found.push(...world.alarms.map((alarm) => `Nothing here needs an operator, but ${alarm}`))
   const verdict =
     world.mistakes.length > 0 ? 'mistake' : !isDrained ? 'stuck' : found.length > 0 ? 'oracle' : 'kept'
+  Object.assign(tally, countRemoved(world))
   world.close()
   return {
     seed,

@@ -10,13 +10,14 @@ import { DependencyError, isDependencyError } from '../../services/core/runtime/
 import type { MemoryLog } from '../helpers/memory-log.ts'
 import type { Kernel } from './kernel.ts'
 import type { CallErrors, Faults, SimulatedProcess } from './process.ts'
+import type { Tally } from './tally.ts'
 
 const ASK: CallErrors = { dependency: 'kafka', lost: 'unavailable', lostAnswer: 'timeout' }
 const WRITE: CallErrors = { dependency: 'kafka', lost: 'outcome_unknown', lostAnswer: 'outcome_unknown' }
 
-/** Share of commits without an answer that arrive after all, much later. */
-const LATE_COMMITS = 0.3
-/** How late, ms. */
+/** Share of commits and ends of transactions that seem lost and arrive after all. */
+const LATE_SHARE = 0.3
+/** How late at most, ms: longer than whoever sent them waits, and than the next owner takes to come. */
 const LATE_MS = 20_000
 
 const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`
@@ -27,7 +28,18 @@ export function processLog(
   process: SimulatedProcess,
   log: MemoryLog,
   faults: Readonly<Faults>,
+  tally: Tally,
 ): Log {
+  /** What its sender gave up may be under way for long. */
+  function late(arrive: () => boolean, what: string): void {
+    if (!kernel.chance(LATE_SHARE)) return
+    kernel.at(kernel.between(50, LATE_MS), () => {
+      const isTaken = arrive()
+      if (isTaken) tally.lateCommits++
+      kernel.note(`a late ${what} is ${isTaken ? 'taken' : 'refused'}`)
+    })
+  }
+
   /** By what the process holds: the consumer behind it. */
   const behind = new Map<GroupConsumer, GroupConsumer>()
 
@@ -69,13 +81,26 @@ export function processLog(
         process.call(`committed of ${options.groupId}`, ASK, () => real.committed(partitions)),
       async commit(positions) {
         const [first] = positions
+        // The client looks at what it holds when it is asked; the coordinator, later, only at who the member is.
+        for (const position of positions)
+          if (!real.assigned(position))
+            throw new DependencyError('kafka', 'not_assigned', `${nameOf(position)} is not assigned.`)
+        let isArrived = false
         try {
           await process.call(
             `commit ${first?.topic}/${first?.partition} ${first?.offset} of ${options.groupId}`,
             WRITE,
-            () => real.commit(positions),
+            () => {
+              isArrived = true
+              return real.commit(positions)
+            },
           )
         } catch (error) {
+          if (!isArrived)
+            late(
+              () => log.controls.commitLate(real, positions),
+              `commit ${first?.topic}/${first?.partition} ${first?.offset} of ${options.groupId} by ${process.name}`,
+            )
           // A client may take the coordinator's refusal of a member that it forgot for an answer.
           if (
             isDependencyError(error) &&
@@ -117,12 +142,7 @@ export function processLog(
             return real.commit()
           })
         } catch (error) {
-          if (!isArrived && kernel.chance(LATE_COMMITS))
-            kernel.at(
-              LATE_MS,
-              () =>
-                void real.commit().catch(() => kernel.note(`a late commit of ${transactionalId} is refused`)),
-            )
+          if (!isArrived) late(() => log.controls.endLate(real), `end of a transaction of ${transactionalId}`)
           throw error
         }
       },

@@ -1,3 +1,4 @@
+import { pino } from 'pino'
 import type { Dataset, Delivery, Subscription } from '../../schemas/control/v1.ts'
 import { runClickHouseSink } from '../../services/clickhouse-sink/pipeline.ts'
 import { createByteBudget } from '../../services/collector/byte-budget.ts'
@@ -10,8 +11,7 @@ import { RequestRefusal } from '../../services/collector/request-refusal.ts'
 import { topicSpecs } from '../../services/core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { Health } from '../../services/core/runtime/health.ts'
-import { createLogger } from '../../services/core/runtime/logger.ts'
-import { createMetrics } from '../../services/core/runtime/metrics.ts'
+import type { Metrics } from '../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
 import { currentRules } from '../../services/enricher/current-rules.ts'
 import { createIdBudget } from '../../services/enricher/dedupe/dedupe-window.ts'
@@ -30,9 +30,10 @@ import { createMemoryObjectStore, type MemoryObjectStore } from '../helpers/memo
 import { memoryWarehouse } from '../services/clickhouse-sink/memory-warehouse.ts'
 import { SIGNING_KEY } from '../services/s3-sink/delivery-world.ts'
 import type { Kernel } from './kernel.ts'
-import { type Faults, SESSION_MS, SimulatedProcess, type Tally } from './process.ts'
+import { type Faults, SESSION_MS, SimulatedProcess } from './process.ts'
 import { processLog } from './simulated-log.ts'
 import { memoryEncoder, processDisk, processStore, processWarehouse } from './simulated-sinks.ts'
+import { type Tally, TOLD } from './tally.ts'
 
 export const names = kafkaNames('')
 export const PARTITIONS = 3
@@ -84,14 +85,12 @@ const COLLECTOR = parseSettings(COLLECTOR_OWN_SETTINGS, {})
 const ROUTER = parseSettings(ROUTER_SETTINGS, { MILLRACE_ROUTER_BATCH_RECORDS: '20' })
 const REFERENCE = loadReferenceData(1_000)
 
-/** What a stage logs is part of the trace, without the parts that differ from run to run. */
-function traceLogger(kernel: Kernel, process: string) {
-  const write = (line: string) => {
-    const { level: _, time: __, pid: ___, stage: ____, msg, err, ...rest } = JSON.parse(line)
-    const more = Object.keys(rest).length > 0 ? ` ${JSON.stringify(rest)}` : ''
-    kernel.note(`${process} logs: ${msg}${more}${err ? ` (${err.message})` : ''}`)
-  }
-  return createLogger('simulation', 'warn', { write })
+/** Nobody reads them here. */
+const METRICS: Metrics = {
+  counter: () => ({ add: () => {} }),
+  gauge: () => ({ set: () => {} }),
+  histogram: () => ({ observe: () => {} }),
+  expose: () => Promise.resolve(''),
 }
 
 /** A request that was answered, or to which no answer came. */
@@ -107,6 +106,8 @@ export interface World {
   readonly processes: ReadonlySet<SimulatedProcess>
   /** Our own mistakes: a process that ended by an error that is not the world's. */
   readonly mistakes: string[]
+  /** What stages called an operator for; nothing in here needs one. */
+  readonly alarms: string[]
   /** Sends to a collector that is up, or to none. */
   readonly send: Send
   close(): void
@@ -117,6 +118,8 @@ type Run = (process: SimulatedProcess) => Promise<void>
 /** Starts two of every stage. Whoever dies or ends comes up again after a while. */
 export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tally: Tally): Promise<World> {
   const log = createMemoryLog({ clock: kernel.clock, turn: () => kernel.delay(0) })
+  // As on a real broker: whoever is a member may commit for a partition that went to another one.
+  log.controls.acceptStale('of_members')
   await log.admin.createTopics(
     topicSpecs(names, { partitions: PARTITIONS, replicationFactor: -1, dedupeWindowMs: DEDUPE_WINDOW_MS }),
   )
@@ -130,11 +133,26 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
   })
   const processes = new Set<SimulatedProcess>()
   const mistakes: string[] = []
+  const alarms: string[] = []
   const doors = new Map<SimulatedProcess, Send>()
   let isOpen = true
   let made = 0
   const nonce = () => `n${++made}`
   const group = { sessionTimeoutMs: SESSION_MS, prefetchBytesMax: 1_000_000 }
+
+  /** What a stage logs is part of the trace; the time is that of the simulation. */
+  function traceLogger(process: string) {
+    const write = (line: string) => {
+      const { level, msg, err, ...rest } = JSON.parse(line)
+      const more = Object.keys(rest).length > 0 ? ` ${JSON.stringify(rest)}` : ''
+      const text = `${process} logs: ${msg}${more}${err ? ` (${err.message})` : ''}`
+      kernel.note(text)
+      const told = TOLD[msg]
+      if (told) tally[told]++
+      if (level >= pino.levels.values.error!) alarms.push(text)
+    }
+    return pino({ level: 'info', base: {}, timestamp: false }, { write })
+  }
 
   function start(role: string, run: Run): void {
     if (!isOpen) return
@@ -163,7 +181,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
 
   const runs: Readonly<Record<string, Run>> = {
     async collector(process) {
-      const own = processLog(kernel, process, log, faults)
+      const own = processLog(kernel, process, log, faults, tally)
       const producer = await own.openProducer({ clientId: 'c', lingerMs: 5, deliveryTimeoutMs: 10_000 })
       const env = {
         control,
@@ -176,8 +194,8 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         nextEventId: () => `made-${++made}`,
         traceparentOf: () => '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01',
         clock: process.clock,
-        metrics: createCollectorMetrics(createMetrics()),
-        logger: traceLogger(kernel, process.name),
+        metrics: createCollectorMetrics(METRICS),
+        logger: traceLogger(process.name),
       }
       doors.set(process, async (dataset, body) => {
         await process.delay(kernel.between(0, faults.latencyMaxMs))
@@ -206,10 +224,9 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
     },
 
     async enricher(process) {
-      const metrics = createMetrics()
       await runEnricher(
         {
-          log: processLog(kernel, process, log, faults),
+          log: processLog(kernel, process, log, faults, tally),
           names,
           control,
           current: currentRules(
@@ -240,9 +257,9 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
             bytes.writeUInt32BE(++made)
             return bytes
           },
-          logger: traceLogger(kernel, process.name),
-          metrics: enricherMetrics(metrics),
-          registry: metrics,
+          logger: traceLogger(process.name),
+          metrics: enricherMetrics(METRICS),
+          registry: METRICS,
           health: new Health(),
           absolved: new Set(),
         },
@@ -252,15 +269,15 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
 
     router: (process) =>
       runRouter({
-        log: processLog(kernel, process, log, faults),
+        log: processLog(kernel, process, log, faults, tally),
         names,
         control,
         settings: { ...ROUTER, kafkaSessionTimeoutMs: SESSION_MS },
         clock: process.clock,
         random: kernel.random,
         newOwner: () => `owner-${++made}`,
-        logger: traceLogger(kernel, process.name),
-        metrics: createMetrics(),
+        logger: traceLogger(process.name),
+        metrics: METRICS,
         health: new Health(),
         stopping: process.stopping.signal,
       }),
@@ -269,7 +286,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
       const disk = createMemoryDisk()
       return runS3Sink(
         {
-          log: processLog(kernel, process, log, faults),
+          log: processLog(kernel, process, log, faults, tally),
           names,
           control,
           store: processStore(process, store, disk),
@@ -291,8 +308,8 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           random: kernel.random,
           nonce,
           failPoint: () => {},
-          logger: traceLogger(kernel, process.name),
-          metrics: createMetrics(),
+          logger: traceLogger(process.name),
+          metrics: METRICS,
           health: new Health(),
         },
         process.stopping.signal,
@@ -302,7 +319,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
     'clickhouse-sink': (process) =>
       runClickHouseSink(
         {
-          log: processLog(kernel, process, log, faults),
+          log: processLog(kernel, process, log, faults, tally),
           names,
           clickhouse: processWarehouse(kernel, process, warehouse, faults),
           limits: { rows: 15, bytes: 1_000_000, ageMs: 1_000 },
@@ -312,8 +329,8 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           random: kernel.random,
           nonce,
           failPoint: () => {},
-          logger: traceLogger(kernel, process.name),
-          metrics: createMetrics(),
+          logger: traceLogger(process.name),
+          metrics: METRICS,
           health: new Health(),
         },
         process.stopping.signal,
@@ -328,6 +345,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
     control,
     processes,
     mistakes,
+    alarms,
     async send(dataset, body) {
       const up = [...doors.values()]
       const door = up[Math.floor(kernel.random() * up.length)]

@@ -1,6 +1,10 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type InsertTarget, insertExactly } from '../../../services/clickhouse-sink/insert-exactly.ts'
+import {
+  type EarlierTries,
+  type InsertTarget,
+  insertExactly,
+} from '../../../services/clickhouse-sink/insert-exactly.ts'
 import {
   insertSettings,
   rowsOfSettingsId,
@@ -10,6 +14,8 @@ import { createRowBuffer } from '../../../services/clickhouse-sink/row-buffer.ts
 import { type InsertFate, memoryWarehouse } from './memory-warehouse.ts'
 
 const SOURCES = [3, 4, 7, 8, 20]
+/** Under which a batch of another range inserted some of them. */
+const OTHER = { insert_deduplication_token: 'millrace:t:id:2:103-104#1' }
 
 function world(sources: readonly number[] = SOURCES) {
   const warehouse = memoryWarehouse()
@@ -43,7 +49,7 @@ describe('an insert without a clean answer', () => {
   ])('%s: counted by source, what is missing is inserted under the next token', async (fate, inserts) => {
     const { warehouse, rows, target } = world()
     warehouse.fates.push(fate)
-    const outcome = await insertExactly(target, rows, false)
+    const outcome = await insertExactly(target, rows, 'none')
     expect(outcome).toMatchObject({ inserted: 5, refused: [], verified: true })
     expect(warehouse.sources('events').sort((a, b) => a - b)).toEqual(SOURCES)
     expect(warehouse.inserts).toEqual(inserts)
@@ -52,15 +58,15 @@ describe('an insert without a clean answer', () => {
   test('tokens that were written down without rows again and again are passed one by one', async () => {
     const { warehouse, rows, target } = world()
     warehouse.fates.push('token_without_rows')
-    await insertExactly(target, rows, false)
+    await insertExactly(target, rows, 'none')
     warehouse.rows('events').length = 0 // Round 2's token stays known, its rows are gone too.
-    const outcome = await insertExactly(target, rows, true)
+    const outcome = await insertExactly(target, rows, 'of_this_range')
     expect(outcome).toMatchObject({ inserted: 5, repaired: 10 })
     expect(warehouse.sources('events')).toEqual(SOURCES)
     expect(warehouse.inserts.slice(-3)).toEqual(['events 5 #1', 'events 5 #2', 'events 5 #3'])
   })
 
-  test('whatever fates inserts meet and however often the plan is replayed, every row is there once', async () => {
+  test('whatever fates inserts meet, however often it is tried and whatever was there before, every row is there once', async () => {
     const fate = fc.constantFrom<InsertFate>(
       'clean',
       'lost',
@@ -70,25 +76,31 @@ describe('an insert without a clean answer', () => {
       'still_running',
     )
     await fc.assert(
-      fc.asyncProperty(fc.array(fate, { maxLength: 8 }), fc.boolean(), async (fates, poisoned) => {
-        const { warehouse, rows, target } = world()
-        warehouse.fates.push(...fates)
-        if (poisoned) warehouse.refuse((line) => line.includes('row 7'))
-        let replayed = false
-        for (;;) {
-          try {
-            const { inserted, refused } = await insertExactly(target, rows, replayed)
-            expect([inserted, refused.map(({ row }) => row)]).toEqual(poisoned ? [4, [2]] : [5, []])
-            break
-          } catch (error) {
-            expect(error).toMatchObject({ retriable: true })
-            replayed = true
+      fc.asyncProperty(
+        fc.array(fate, { maxLength: 8 }),
+        fc.boolean(),
+        fc.boolean(),
+        async (fates, poisoned, isStray) => {
+          const { warehouse, rows, target } = world()
+          if (isStray) await target.clickhouse.insert('events', 'JSONEachRow', rows.pick([0, 1]), OTHER)
+          warehouse.fates.push(...fates)
+          if (poisoned) warehouse.refuse((line) => line.includes('row 7'))
+          let earlier: EarlierTries = isStray ? 'of_another_range' : 'none'
+          for (;;) {
+            try {
+              const { inserted, refused } = await insertExactly(target, rows, earlier)
+              expect([inserted, refused.map(({ row }) => row)]).toEqual(poisoned ? [4, [2]] : [5, []])
+              break
+            } catch (error) {
+              expect(error).toMatchObject({ retriable: true })
+              if (!isStray) earlier = 'of_this_range'
+            }
           }
-        }
-        expect(warehouse.sources('events').sort((a, b) => a - b)).toEqual(
-          SOURCES.filter((src) => !(poisoned && src === 7)),
-        )
-      }),
+          expect(warehouse.sources('events').sort((a, b) => a - b)).toEqual(
+            SOURCES.filter((src) => !(poisoned && src === 7)),
+          )
+        },
+      ),
       { numRuns: 500 },
     )
   })
@@ -96,7 +108,7 @@ describe('an insert without a clean answer', () => {
 
 test('a clean answer is believed and costs one insert', async () => {
   const { warehouse, rows, target } = world()
-  expect(await insertExactly(target, rows, false)).toEqual({
+  expect(await insertExactly(target, rows, 'none')).toEqual({
     inserted: 5,
     refused: [],
     verified: false,
@@ -107,15 +119,19 @@ test('a clean answer is believed and costs one insert', async () => {
 
 test('a replay is counted even where everything was clean', async () => {
   const { warehouse, rows, target } = world()
-  await insertExactly(target, rows, false)
-  expect(await insertExactly(target, rows, true)).toMatchObject({ inserted: 5, verified: true, repaired: 0 })
+  await insertExactly(target, rows, 'none')
+  expect(await insertExactly(target, rows, 'of_this_range')).toMatchObject({
+    inserted: 5,
+    verified: true,
+    repaired: 0,
+  })
   expect(warehouse.sources('events')).toEqual(SOURCES)
 })
 
 test('rows that cannot be read are found by halves; all others go in', async () => {
   const { warehouse, rows, target } = world()
   warehouse.refuse((line) => line.includes('row 4') || line.includes('row 20'))
-  const outcome = await insertExactly(target, rows, false)
+  const outcome = await insertExactly(target, rows, 'none')
   expect(outcome).toMatchObject({ inserted: 3, repaired: 3 })
   expect(outcome.refused.map(({ row }) => row)).toEqual([1, 4])
   expect(outcome.refused[0]?.reason).toContain('Code: 27')
@@ -125,19 +141,19 @@ test('rows that cannot be read are found by halves; all others go in', async () 
 test('rows of the same sources that are not ours stop the partition', async () => {
   const { warehouse, rows, target } = world()
   warehouse.rows('events').push({ src_partition: 2, src_offset: 5 })
-  await expect(insertExactly(target, rows, true)).rejects.toMatchObject({ code: 'corrupt' })
+  await expect(insertExactly(target, rows, 'of_this_range')).rejects.toMatchObject({ code: 'corrupt' })
 })
 
 test('two rows of one source stop the partition', async () => {
   const { warehouse, rows, target } = world()
   warehouse.rows('events').push({ src_partition: 2, src_offset: 4 }, { src_partition: 2, src_offset: 4 })
-  await expect(insertExactly(target, rows, true)).rejects.toMatchObject({ code: 'corrupt' })
+  await expect(insertExactly(target, rows, 'of_this_range')).rejects.toMatchObject({ code: 'corrupt' })
 })
 
 test('rows of other partitions with the same offsets are somebody else’s', async () => {
   const { warehouse, rows, target } = world()
   warehouse.rows('events').push({ src_partition: 1, src_offset: 4 }, { src_partition: 3, src_offset: 5 })
-  await insertExactly(target, rows, true)
+  await insertExactly(target, rows, 'of_this_range')
   expect(warehouse.rows('events')).toHaveLength(7)
 })
 

@@ -104,6 +104,12 @@ function answerQuery(sql: string, rows: readonly StoredRow[], given: Record<stri
         copies.set(Number(row.src_offset), (copies.get(Number(row.src_offset)) ?? 0) + 1)
     return [...copies].map(([src_offset, count]) => ({ src_offset, copies: count }))
   }
+  if (sql.includes('AS highest')) {
+    const offsets = rows
+      .filter((row) => row.src_partition === given.partition && Number(row.src_offset) > Number(given.after))
+      .map((row) => Number(row.src_offset))
+    return [{ highest: Math.max(0, ...offsets), found: offsets.length }]
+  }
   if (sql.includes('SELECT DISTINCT offset'))
     return distinct(ofPartition(between('offset')).map(({ offset }) => ({ offset })))
   if (sql.includes('SELECT DISTINCT start')) {

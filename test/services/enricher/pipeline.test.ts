@@ -100,7 +100,7 @@ test('a process that slept through its replacement is fenced and writes nothing'
   const owner = await world.join()
   await owner.drain()
   // It still believes that the partition is its own, and the coordinator would take its position.
-  world.log.controls.acceptStale(true)
+  world.log.controls.acceptStale('of_all')
   const work = async () => {
     await zombie.worker?.process(world.log.controls.records(names.raw, 0)!)
     world.clock.skip(1_000)

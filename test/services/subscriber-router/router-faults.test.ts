@@ -74,7 +74,7 @@ test('a process that lost its partition unawares cannot write any more', async (
   await world.write(0, many(3))
   await world.clock.advance(2_000)
   // Both believe that they own everything: the fence decides.
-  world.log.controls.acceptStale(true)
+  world.log.controls.acceptStale('of_all')
   const successor = world.startRouter()
   await world.clock.advance(2_000)
   await world.write(0, many(3))

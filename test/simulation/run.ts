@@ -1,0 +1,109 @@
+import { fork } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { replayLine } from './replay-line.ts'
+import type { Outcome } from './run-seeds.ts'
+import { simulate } from './simulate.ts'
+import { addTally, createTally, TALLIED } from './tally.ts'
+
+/**
+ * `node test/simulation/run.ts [--seeds 10000] [--from 1] [--json]` tells that many histories on every core and adds
+ * them up; `--seed N` tells one, with everything that happened in it. Exits 0 when every promise was kept.
+ */
+const { values: given } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '10000' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+/** Seeds that a worker is handed at a time. */
+const PORTION = 10
+
+async function tellOne(seed: number): Promise<boolean> {
+  const history = await simulate(seed)
+  const { trace, ...rest } = history
+  if (given.json) console.log(JSON.stringify(rest))
+  else console.log(`${trace.join('\n')}\n\n${summaryOf(history)}`)
+  return history.verdict === 'kept'
+}
+
+function summaryOf(history: Awaited<ReturnType<typeof simulate>>): string {
+  const { seed, verdict, acknowledged, simulatedSeconds, traceHash, faults, tally } = history
+  return [
+    `seed ${seed}: ${verdict}; ${acknowledged} events acknowledged, ${simulatedSeconds.toFixed(0)} s, trace ${traceHash.slice(0, 16)}`,
+    TALLIED.map((name) => `${name} ${tally[name]}`).join(', '),
+    ...faults,
+  ].join('\n')
+}
+
+async function tellMany(from: number, count: number): Promise<boolean> {
+  const sum = { ...createTally(), histories: 0, acknowledged: 0, simulatedSeconds: 0 }
+  const failed: number[] = []
+  const startedMs = performance.now()
+  let next = from
+  const seconds = () => (performance.now() - startedMs) / 1000
+  const progress = setInterval(() => {
+    if (given.json) return
+    process.stderr.write(
+      `${sum.histories} of ${count} histories, ${(sum.histories / seconds()).toFixed(1)}/s, ${failed.length} failed\n`,
+    )
+  }, 5_000)
+
+  await Promise.all(
+    Array.from({ length: availableParallelism() }, () => {
+      const worker = fork(new URL('./run-seeds.ts', import.meta.url), {
+        execArgv: ['--max-semi-space-size=64'],
+      })
+      const hand = () => {
+        const first = next
+        next = Math.min(from + count, first + PORTION)
+        if (first < next) worker.send({ from: first, to: next - 1 })
+        else worker.disconnect()
+      }
+      worker.on('message', (outcome: Outcome | 'done') => {
+        if (outcome === 'done') return hand()
+        sum.histories++
+        sum.acknowledged += outcome.acknowledged
+        sum.simulatedSeconds += outcome.simulatedSeconds
+        addTally(sum, outcome.tally)
+        if (outcome.verdict === 'kept') return
+        failed.push(outcome.seed)
+        console.error(replayLine(outcome))
+      })
+      hand()
+      return new Promise<void>((resolve, reject) => {
+        worker.once('exit', (code) =>
+          code === 0 ? resolve() : reject(new Error(`A worker ended by ${code}.`)),
+        )
+      })
+    }),
+  ).finally(() => clearInterval(progress))
+
+  const took = seconds()
+  const report = {
+    ...sum,
+    failed,
+    seconds: Math.round(took),
+    historiesPerSecond: sum.histories / took,
+    simulatedPerRealSecond: sum.simulatedSeconds / took,
+  }
+  if (given.json) console.log(JSON.stringify(report))
+  else
+    console.log(
+      [
+        `${sum.histories} histories, ${sum.histories - failed.length} kept, ${failed.length} failed; ${sum.acknowledged} events acknowledged`,
+        `${took.toFixed(0)} s, ${report.historiesPerSecond.toFixed(1)} histories/s, ${report.simulatedPerRealSecond.toFixed(0)} simulated seconds per second`,
+        TALLIED.map((name) => `${name} ${sum[name]}`).join(', '),
+      ].join('\n'),
+    )
+  return failed.length === 0
+}
+
+const isKept =
+  given.seed === undefined
+    ? await tellMany(Number(given.from), Number(given.seeds))
+    : await tellOne(Number(given.seed))
+process.exitCode = isKept ? 0 : 1
