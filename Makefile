@@ -3,7 +3,7 @@ RUN := infra/with-node.sh
 MILLRACE := bin/millrace
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit check simulate bench up down logs clean
+.PHONY: help setup demo test test-unit check simulate mutants bench up down logs clean
 
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ simulate: setup ## Tell simulated histories of faults [SEEDS=10000 FROM=1], or o
 
 bench: setup ## Measure this machine and write test/bench/latest.json
 	@$(RUN) node test/bench/run.ts
+
+mutants: setup ## Plant one bug after the other and see that the simulation finds it: [SEEDS=400] [ONLY=text]
+	@$(RUN) node test/simulation/mutants.ts --write $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only '$(ONLY)')
 
 up: setup ## Start engines and stages in the background
 	@$(MILLRACE) up --detach

@@ -1,7 +1,8 @@
-import { gunzipSync } from 'node:zlib'
 import type { MemoryLog } from '../helpers/memory-log.ts'
+import { isAsked, numberOf } from './asked.ts'
+import { deliveredRows } from './delivered-rows.ts'
 import type { Ledger, Sent } from './ledger.ts'
-import { BUCKET, DELIVERIES, names, PARTITIONS, SUBSCRIPTIONS, type World } from './world.ts'
+import { DELIVERIES, names, PARTITIONS, SUBSCRIPTIONS, type World } from './world.ts'
 
 /** Everything below is read from what lies in the world, with code of its own. */
 interface Record {
@@ -25,10 +26,10 @@ export function judge(world: World, ledger: Ledger): string[] {
   const enriched = recordsOf(world.log, names.enriched)
   const rejected = recordsOf(world.log, names.rejected)
   const inEnriched = counted(
-    enriched.map(({ value }) => nameOf(value.dataset_id, value.event_id, nOf(value))),
+    enriched.map(({ value }) => nameOf(value.dataset_id, value.event_id, numberOf(value))),
   )
   const inRejected = counted(
-    rejected.map(({ value }) => nameOf(value.dataset_id, value.event_id, nOf(payloadOf(value)))),
+    rejected.map(({ value }) => nameOf(value.dataset_id, value.event_id, numberOf(payloadOf(value)))),
   )
   faults.push(...ledgerFaults(ledger, inEnriched, inRejected))
   faults.push(...sourceFaults('events.enriched', enriched), ...sourceFaults('events.rejected', rejected))
@@ -44,7 +45,7 @@ export function judge(world: World, ledger: Ledger): string[] {
     const expected = source
       .filter(({ value }) => isAsked(value, delivery.datasets, delivery.where))
       .map(({ value }) => sourceName(value))
-    const { rows, problems } = delivered(world, delivery.id, delivery.format === 'parquet')
+    const { rows, problems } = deliveredRows(world, delivery)
     faults.push(...problems, ...difference(`delivery ${delivery.id}`, expected, rows.map(sourceName)))
   }
   for (const [table, source] of [
@@ -137,59 +138,6 @@ function receiptFaults(log: MemoryLog, enriched: readonly Record[], rejected: re
   return faults
 }
 
-/** Rows that manifests name; manifests must follow one another and add up. */
-function delivered(world: World, delivery: string, isTable: boolean) {
-  const problems: string[] = []
-  const rows: { readonly [name: string]: unknown }[] = []
-  const objects = world.store.buckets.get(BUCKET)!
-  const next = new Map<string, number>()
-  const named = new Set<string>()
-  const keys = [...objects.keys()].filter((key) => key.startsWith(`_manifests/${delivery}/`)).sort()
-  for (const key of keys) {
-    const manifest = JSON.parse(objects.get(key)!.bytes.toString())
-    const { topic, partition, start, end } = manifest.source
-    const chain = `${topic}-${partition}`
-    if ((next.get(chain) ?? start) !== start)
-      problems.push(`${key} begins at ${start} where ${next.get(chain)} must follow.`)
-    next.set(chain, end + 1)
-    const { read, delivered, filtered, rejected, control } = manifest.receipt
-    if (read !== delivered + filtered + rejected + control) problems.push(`${key} does not balance.`)
-    let found = 0
-    for (const object of manifest.objects) {
-      named.add(object.key)
-      const stored = objects.get(object.key)
-      if (!stored) {
-        problems.push(`${object.key}, which ${key} names, is not there.`)
-        continue
-      }
-      const plain = isTable ? stored.bytes : gunzipSync(stored.bytes)
-      const lines = plain
-        .toString()
-        .split('\n')
-        .filter((line) => line.trim() !== '')
-      found += lines.length
-      for (const line of lines) rows.push(JSON.parse(line))
-    }
-    if (found !== delivered) problems.push(`${key} says ${delivered} delivered, its objects hold ${found}.`)
-  }
-  const closed = [...objects.keys()].filter((key) => key.startsWith(`_closed/${delivery}/`))
-  for (const key of closed)
-    for (const { partition, manifests } of JSON.parse(objects.get(key)!.bytes.toString()).partitions)
-      for (const { start } of manifests)
-        if (!keys.some((name) => name.endsWith(`-${partition}/${String(start).padStart(20, '0')}.json`)))
-          problems.push(`${key} lists a manifest of partition ${partition} at ${start} that is not there.`)
-  return { rows, problems }
-}
-
-function isAsked(
-  value: { readonly [name: string]: unknown },
-  datasets: readonly string[],
-  where?: string,
-): boolean {
-  // The only condition of the simulation's configuration.
-  return datasets.includes(String(value.dataset_id)) && (where === undefined || Number(nOf(value)) >= 2)
-}
-
 function difference(place: string, expected: readonly string[], found: readonly string[]): string[] {
   const [wanted, there] = [counted(expected), counted(found)]
   return [
@@ -228,14 +176,10 @@ function recordsOf(log: MemoryLog, topic: string): Record[] {
   return records
 }
 
-const eventName = ({ value }: Record) => nameOf(value.dataset_id, value.event_id, nOf(value))
+const eventName = ({ value }: Record) => nameOf(value.dataset_id, value.event_id, numberOf(value))
 /** Of rows, whose payload may be a text in a column: where they come from names them as well. */
 const sourceName = (value: { readonly [name: string]: unknown }) =>
   `${value.dataset_id}/${value.event_id} of ${value.src_partition}:${value.src_offset}`
-
-function nOf(value: { readonly [name: string]: unknown }): unknown {
-  return (value.properties as { n?: unknown } | null | undefined)?.n
-}
 
 /** What a rejected event carries of the client's. */
 function payloadOf(value: { readonly [name: string]: unknown }): { readonly [name: string]: unknown } {

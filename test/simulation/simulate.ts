@@ -59,16 +59,25 @@ async function tell(seed: number): Promise<History> {
   for (let waited = 0; !isDrained && waited < HEAL_MAX_MS; waited += LOOK_EVERY_MS) {
     await kernel.run(() => false, LOOK_EVERY_MS)
     isDrained = ledger.isDone && hasArrived(world)
+    // A partition that stopped for good stays where it is.
+    if (world.alarms.length > 0) break
   }
-  let found = isDrained || world.mistakes.length > 0 ? judge(world, ledger) : [stuck(world)]
+  const isHalted = world.mistakes.length > 0 || world.alarms.length > 0
+  let found = isDrained || isHalted ? judge(world, ledger) : [stuck(world)]
   // A subscription in a lane of its own has its place outside of the group, and may still be on its way back.
   for (let wait = 0; isDrained && found.length > 0 && wait < SETTLE_MS; wait += SETTLE_STEP_MS) {
     await kernel.run(() => false, SETTLE_STEP_MS)
     found = judge(world, ledger)
   }
-  found.push(...world.alarms.map((alarm) => `Nothing here needs an operator, but ${alarm}`))
+  found.unshift(...world.alarms.map((alarm) => `Nothing here needs an operator, but ${alarm}`))
   const verdict =
-    world.mistakes.length > 0 ? 'mistake' : !isDrained ? 'stuck' : found.length > 0 ? 'oracle' : 'kept'
+    world.mistakes.length > 0
+      ? 'mistake'
+      : !isDrained && !isHalted
+        ? 'stuck'
+        : found.length > 0
+          ? 'oracle'
+          : 'kept'
   Object.assign(tally, countRemoved(world))
   world.close()
   return {
