@@ -3,7 +3,7 @@ RUN := infra/with-node.sh
 MILLRACE := bin/millrace
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit check simulate bench up down logs clean
+.PHONY: help setup demo test test-unit check simulate mutants bench up down logs clean
 
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ check: setup ## Lint, format check, types and the layout rules
 
 simulate: setup ## Tell simulated histories of faults [SEEDS=10000 FROM=1], or one in full [SEED=n]
 	@$(RUN) node test/simulation/run.ts $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000) --from $(or $(FROM),1))
+
+mutants: setup ## Plant faults in the program, one at a time; the simulation must notice each
+	@$(RUN) node test/simulation/run-mutants.ts
 
 bench: setup ## Measure this machine and write test/bench/latest.json
 	@$(RUN) node test/bench/run.ts
