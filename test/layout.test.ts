@@ -104,3 +104,11 @@ test('every stage opens with the same files', () => {
   )
   expect(missing).toEqual([])
 })
+
+test('the simulation runs each stage by its own pipeline, and the tests have no second one', () => {
+  const file = 'test/simulation/world.ts'
+  const taken = importsOf(file, readFileSync(join(root, file), 'utf8')).map(({ target }) => target)
+  const stages = ['collector', 'enricher', 'subscriber-router', 's3-sink', 'clickhouse-sink']
+  expect(stages.filter((stage) => !taken.includes(`services/${stage}/pipeline.ts`))).toEqual([])
+  expect(globSync('test/**/pipeline.ts', { cwd: root })).toEqual([])
+})

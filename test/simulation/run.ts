@@ -1,14 +1,15 @@
 import { fork } from 'node:child_process'
-import { availableParallelism } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { replayLine } from './replay-line.ts'
 import type { Outcome } from './run-seeds.ts'
 import { simulate } from './simulate.ts'
-import { addTally, createTally, TALLIED } from './tally.ts'
+import { addTally, createTally, TALLIED, TALLY_TEXTS } from './tally.ts'
 
 /**
  * `node test/simulation/run.ts [--seeds 10000] [--from 1] [--json]` tells that many histories on every core and adds
- * them up; `--seed N` tells one, with everything that happened in it. Exits 0 when every promise was kept.
+ * them up (`--write-docs` into docs/reliability.md); `--seed N` tells one, with everything that happened in it. Exits 0 when every promise was kept.
  */
 const { values: given } = parseArgs({
   options: {
@@ -16,6 +17,7 @@ const { values: given } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     json: { type: 'boolean', default: false },
+    'write-docs': { type: 'boolean', default: false },
   },
 })
 
@@ -99,7 +101,30 @@ async function tellMany(from: number, count: number): Promise<boolean> {
         TALLIED.map((name) => `${name} ${sum[name]}`).join(', '),
       ].join('\n'),
     )
+  if (given['write-docs'])
+    writeDocs(
+      [
+        `\`make simulate SEEDS=${count}\` on ${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? 'unknown'}):`,
+        '',
+        '| | |',
+        '|---|---|',
+        `| histories, of which every promise was kept | ${sum.histories}, ${sum.histories - failed.length} |`,
+        `| events acknowledged | ${sum.acknowledged} |`,
+        `| simulated seconds per second | ${report.simulatedPerRealSecond.toFixed(0)} |`,
+        ...TALLIED.map((name) => `| ${TALLY_TEXTS[name]} | ${sum[name]} |`),
+      ].join('\n'),
+    )
   return failed.length === 0
+}
+
+function writeDocs(text: string): void {
+  const file = new URL('../../docs/reliability.md', import.meta.url)
+  const before = readFileSync(file, 'utf8')
+  const marked = /(<!-- generated: simulation -->)[\s\S]*?(<!-- \/generated -->)/
+  writeFileSync(
+    file,
+    before.replace(marked, (_, open, close) => `${open}\n\n${text}\n\n${close}`),
+  )
 }
 
 const isKept =

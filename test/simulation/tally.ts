@@ -49,3 +49,17 @@ export const TOLD: Readonly<Record<string, keyof Tally>> = {
   'Resuming from the sink.': 'adopted',
   'A partition was taken over by another process.': 'fenced',
 }
+
+/** For people. */
+export const TALLY_TEXTS: Readonly<Record<keyof Tally, string>> = {
+  crashes: 'processes that died',
+  pauses: 'processes that stood still',
+  lost: 'requests that did not arrive',
+  lostAnswers: 'answers that did not arrive',
+  lateCommits: 'commits that arrived after they were given up',
+  replays: 'open plans carried out by the next owner',
+  adopted: 'positions taken from what a sink held',
+  fenced: 'owners told that another one took over',
+  duplicates: 'repeated events removed',
+  conflicts: 'events refused because their id was taken',
+}
