@@ -146,8 +146,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         'const kept = env as unknown as Record<string, DedupeWindow>; const window = (kept[`window ${partition}`] ??= createDedupeWindow(limits.dedupeWindowMs, env.idBudget))',
       ],
       [
-        '    await transaction(content.records, content.next)\n    own.window.add(content.entries)\n',
-        '    own.window.add(content.entries)\n    await transaction(content.records, content.next)\n',
+        '    await transaction(content.records, content.next)\n    env.metrics.windowExceeded(own.window.add(content.entries))\n',
+        '    env.metrics.windowExceeded(own.window.add(content.entries))\n    await transaction(content.records, content.next)\n',
       ],
     ],
   },
