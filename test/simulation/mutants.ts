@@ -15,6 +15,9 @@ const RESULTS = join(import.meta.dirname, 'mutants.json')
 const DOCS = join(ROOT, 'docs/reliability.md')
 const BLOCK = /(<!-- generated: mutants -->\n)[\s\S]*?(<!-- \/generated -->)/
 
+/** Of the oracle's words, in the table. */
+const FINDING_CHARACTERS_MAX = 120
+
 /** What became of one planted bug. */
 export interface MutantResult {
   readonly name: string
@@ -45,7 +48,7 @@ async function hunt(bug: PlantedBug, seedsMax: number, processes: number): Promi
   const first = found as Outcome | null
   if (first === null) return { name, file, layer: null, seeds: count, finding: '' }
   await requireSound(first.seed)
-  const finding = (first.faults[0] as string).split('\n')[0] as string
+  const finding = (first.faults[0] as string).split('\n', 1)[0]?.slice(0, FINDING_CHARACTERS_MAX) ?? ''
   return { name, file, layer: 'simulation', seeds: first.seed, finding }
 }
 
