@@ -11,9 +11,9 @@ export interface EventCounts {
 }
 
 export interface CollectorMetrics {
-  /** Kafka acknowledged: received = accepted + rejected. */
+  /** Kafka or the store has them: received = accepted + rejected. */
   acknowledged(counts: EventCounts): void
-  /** Kafka did not: received = not taken, or received = unknown. */
+  /** Neither is known to: received = not taken, or received = unknown. */
   failed(protocol: Protocol, events: number, outcome: 'not_taken' | 'unknown'): void
   refused(code: RequestRefusalCode): void
   answered(seconds: number): void
@@ -32,12 +32,12 @@ export function createCollectorMetrics(metrics: Metrics): CollectorMetrics {
   )
   const accepted = metrics.counter(
     'millrace_collector_events_accepted_total',
-    'Events that Kafka acknowledged and that go on to the enricher.',
+    'Events that Kafka acknowledged, or the local store holds, and that go on to the enricher.',
     ['protocol'],
   )
   const rejected = metrics.counter(
     'millrace_collector_events_rejected_total',
-    'Events refused inside an accepted request; acknowledged by Kafka as rejected.',
+    'Events refused inside an accepted request; kept as rejected, like the accepted ones.',
     ['protocol', 'code'],
   )
   const failed = metrics.counter(

@@ -1,7 +1,7 @@
 import { REJECTED_PAYLOAD_SETTING } from '../core/event/cut-payload.ts'
 import { DEPTH_CEILING } from '../core/event/scan-json.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
-import { bytes, duration, integer, type Settings, text } from '../core/runtime/settings.ts'
+import { bytes, duration, integer, optional, type Settings, text } from '../core/runtime/settings.ts'
 import { parseCidrs } from './client-address.ts'
 
 /** Settings of the collector alone; the reference in `docs/collector-api.md` lists the limits among them. */
@@ -110,6 +110,27 @@ export const COLLECTOR_OWN_SETTINGS = {
   produceTimeoutMs: duration('MILLRACE_COLLECTOR_PRODUCE_TIMEOUT', {
     default: '10s',
     doc: 'Longest wait for the acknowledgement of Kafka; then 503 unknown.',
+  }),
+  storeDir: optional(
+    text('MILLRACE_COLLECTOR_STORE_DIR', {
+      doc: 'Directory of the local store, which takes events while Kafka is away (answered 202); no store when not set. One per process, on a disk that outlives it.',
+    }),
+  ),
+  storeBytesMax: bytes('MILLRACE_COLLECTOR_STORE_BYTES_MAX', {
+    default: '2GB',
+    doc: 'Most bytes that wait in the store for Kafka; past it 503 not_taken.',
+  }),
+  storeAgeMaxMs: duration('MILLRACE_COLLECTOR_STORE_AGE_MAX', {
+    default: '20h',
+    doc: 'Once records wait in the store for so long, no more are taken: 503 not_taken. Shorter than the dedupe window, which must still know what reached Kafka before.',
+  }),
+  storePatienceMs: duration('MILLRACE_COLLECTOR_STORE_PATIENCE', {
+    default: '2s',
+    doc: 'How long Kafka may take to acknowledge before records go to the store; no longer than MILLRACE_COLLECTOR_PRODUCE_TIMEOUT.',
+  }),
+  storeKeysAgeMaxMs: duration('MILLRACE_COLLECTOR_STORE_KEYS_AGE_MAX', {
+    default: '20h',
+    doc: 'With a store: how long write keys are believed that cannot be confirmed because Kafka is away; then 503 not_taken.',
   }),
   idempotencyCacheBytesMax: bytes('MILLRACE_COLLECTOR_IDEMPOTENCY_CACHE_BYTES_MAX', {
     default: '16MB',

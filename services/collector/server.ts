@@ -7,7 +7,7 @@ import type { CollectorSettings } from './config.ts'
 import { type BodyFormat, bodyCoding, bodyFormat } from './content.ts'
 import { authorise, keyFromHeaders } from './credentials.ts'
 import type { Environment } from './environment.ts'
-import { type CollectAnswer, collect } from './pipeline.ts'
+import { type CollectAnswer, type Collected, collect } from './pipeline.ts'
 import { readBody } from './read-body.ts'
 import { readNative } from './read-native.ts'
 import { PIXEL_GIF, readPixel } from './read-pixel.ts'
@@ -139,7 +139,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       const outcome = await handleEvents(request, route)
       env.metrics.answered((env.clock.monotonic() - started) / 1000)
       if (outcome instanceof RequestRefusal) return sendRefusal(reply, outcome)
-      return send(reply, 200, JSON_TYPE, JSON.stringify(route.answer(outcome)))
+      return send(reply, statusOf(outcome), JSON_TYPE, JSON.stringify(route.answer(outcome.answer)))
     })
   }
   app.get('/v1/pixel', async (request, reply) => {
@@ -147,7 +147,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
     const outcome = await handlePixel(request)
     env.metrics.answered((env.clock.monotonic() - started) / 1000)
     if (outcome instanceof RequestRefusal) return sendRefusal(reply, outcome)
-    return send(reply, 200, 'image/gif', PIXEL_GIF)
+    return send(reply, statusOf(outcome), 'image/gif', PIXEL_GIF)
   })
   // Asking about the image is not looking at it: nothing is counted.
   app.head('/v1/pixel', (_request, reply) => send(reply, 200, 'image/gif', ''))
@@ -170,7 +170,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
   async function handleEvents(
     request: FastifyRequest,
     route: EventRoute,
-  ): Promise<CollectAnswer | RequestRefusal> {
+  ): Promise<Collected | RequestRefusal> {
     const { headers } = request
     const lease = env.budget.lease()
     try {
@@ -208,7 +208,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
     }
   }
 
-  async function handlePixel(request: FastifyRequest): Promise<CollectAnswer | RequestRefusal> {
+  async function handlePixel(request: FastifyRequest): Promise<Collected | RequestRefusal> {
     const lease = env.budget.lease()
     try {
       const mark = request.url.indexOf('?')
@@ -252,6 +252,11 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       draining = true
     },
   }
+}
+
+/** 202 tells that Kafka does not have it yet: it is safe on this machine's disk, and no safer. */
+function statusOf({ keptIn }: Collected): number {
+  return keptIn === 'store' ? 202 : 200
 }
 
 /** Faults that Fastify itself finds, before any handler. */

@@ -7,6 +7,7 @@ import { createCollectorMetrics } from '../../../services/collector/collector-me
 import { COLLECTOR_SETTINGS, type CollectorSettings } from '../../../services/collector/config.ts'
 import type { Environment } from '../../../services/collector/environment.ts'
 import { createIdempotencyCache } from '../../../services/collector/idempotency.ts'
+import type { KeptIn } from '../../../services/collector/record-keeper.ts'
 import { buildServer, type CollectorServer } from '../../../services/collector/server.ts'
 import { traceparents } from '../../../services/collector/traceparent.ts'
 import { accessKeyHash, generateAccessKey } from '../../../services/core/control/access-key.ts'
@@ -47,6 +48,7 @@ export interface OpenCollector {
   readonly logged: string[]
   /** Every send waits for, and fares like, what this returns; at first it resolves at once. */
   onProduce: (records: readonly ProduceRecord[]) => Promise<void>
+  keptIn: KeptIn
   nowMs: number
   /** Bytes that the budget has out. */
   inFlightBytes(): number
@@ -97,13 +99,13 @@ export function openCollector(environment: Readonly<Record<string, string>> = {}
   }
   const env: Environment = {
     control,
-    producer: {
-      async produce(given) {
+    keeper: {
+      async keep(given) {
         await opened.onProduce(given)
         records.push(...given)
+        return opened.keptIn
       },
     },
-    kafka: { note: () => {} },
     rawTopic: 'events.raw',
     rawPartitions: 12,
     budget,
@@ -124,6 +126,7 @@ export function openCollector(environment: Readonly<Record<string, string>> = {}
     logged,
     nowMs: NOW_MS,
     onProduce: async () => {},
+    keptIn: 'kafka',
     inFlightBytes: () => budget.usedBytes,
     raw: (from = 0) => records.slice(from).map(rawOf),
     async post(body, { path = '/v1/events', headers = {}, key: sentKey = WRITE_KEY } = {}) {
