@@ -97,6 +97,31 @@ export const COLLECTOR_OWN_SETTINGS = {
     default: '64MB',
     doc: 'Most bytes of bodies and records held for requests under way; past it 503 not_taken.',
   }),
+  eventsPerSecondMax: optional(
+    integer('MILLRACE_COLLECTOR_EVENTS_PER_SECOND_MAX', {
+      min: 1,
+      doc: 'Most events a second of all datasets together, burst half a second; past it 503 not_taken, first for datasets above their fair share. No bound when not set.',
+    }),
+  ),
+  datasetEventsPerSecond: optional(
+    integer('MILLRACE_COLLECTOR_DATASET_EVENTS_PER_SECOND', {
+      min: 1,
+      doc: 'Events a second that each process takes of a dataset whose configuration has no quota of its own; past it 429. No bound when not set.',
+    }),
+  ),
+  datasetBytesPerSecond: optional(
+    bytes('MILLRACE_COLLECTOR_DATASET_BYTES_PER_SECOND', {
+      doc: 'The same for bytes of bodies after decompression.',
+    }),
+  ),
+  quotaBurstMs: duration('MILLRACE_COLLECTOR_QUOTA_BURST', {
+    default: '2s',
+    doc: 'Burst of a dataset: so much of its quota may come at once.',
+  }),
+  loopLagMaxMs: duration('MILLRACE_COLLECTOR_LOOP_LAG_MAX', {
+    default: '100ms',
+    doc: 'Lag of the event loop, averaged over a tenth of a second, past which the datasets that send most get 503 not_taken; past twice of it everybody does.',
+  }),
   retryAfterSeconds: integer('MILLRACE_COLLECTOR_RETRY_AFTER_SECONDS', {
     default: '2',
     min: 1,

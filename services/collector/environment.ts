@@ -1,6 +1,7 @@
 import type { ControlView } from '../core/control/control-view.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import type { Logger } from '../core/runtime/logger.ts'
+import type { Admission } from './admission.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import type { CollectorMetrics } from './collector-metrics.ts'
 import type { IdempotencyCache } from './idempotency.ts'
@@ -13,6 +14,7 @@ export interface Environment {
   /** Topic of the raw events and its partition count. */
   readonly rawTopic: string
   readonly rawPartitions: number
+  readonly admission: Admission
   readonly budget: ByteBudget
   readonly idempotency: IdempotencyCache
   /** Makes the id of an event that brings none. */

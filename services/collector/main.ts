@@ -10,6 +10,7 @@ import type { Clock } from '../core/runtime/clock.ts'
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
 import type { Stage } from '../core/runtime/stage.ts'
+import { createAdmission } from './admission.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createCollectorMetrics } from './collector-metrics.ts'
 import { COLLECTOR_SETTINGS, type CollectorSettings, requireRecordRoom } from './config.ts'
@@ -17,6 +18,8 @@ import { drainServer } from './drain-server.ts'
 import { createIdempotencyCache } from './idempotency.ts'
 import { createKafkaWatch, type KafkaWatch } from './kafka-watch.ts'
 import { trustKeys } from './key-trust.ts'
+import { createLoopLag } from './loop-lag.ts'
+import { quotaOf } from './quota.ts'
 import { kafkaKeeper } from './record-keeper.ts'
 import { buildServer } from './server.ts'
 import { openNodeStoreDisk } from './store/node-store-disk.ts'
@@ -73,11 +76,18 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
     health.add({ name: 'control', kind: 'ready', problem: () => keys.problem() })
 
     const collectorMetrics = createCollectorMetrics(metrics)
+    const lag = createLoopLag(clock)
     const server = buildServer(settings, {
       control: keys,
       keeper: store ?? kafkaKeeper(producer, kafka),
       rawTopic: names.raw,
       rawPartitions: topic.partitions,
+      admission: createAdmission(
+        settings,
+        (datasetId) => quotaOf(control.snapshot.datasets.get(datasetId)?.object, settings),
+        lag.lagMs,
+        clock,
+      ),
       budget: createByteBudget(settings.inFlightBytesMax, collectorMetrics.inFlightBytes),
       idempotency: createIdempotencyCache(settings.idempotencyCacheBytesMax, clock),
       nextEventId: uuidv7Generator({ now: clock.now, randomFill }),
@@ -89,8 +99,12 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
     await server.app.listen({ host: settings.host, port: settings.port })
     logger.info({ port: (server.app.server.address() as AddressInfo).port }, 'Events are taken.')
 
+    const ended = new AbortController()
+    const looking = lag.run(ended.signal)
     await kafka.run(stopping)
     await drainServer(server, settings.drainGraceMs, settings.drainCutMs, clock)
+    ended.abort()
+    await looking
     await store?.close()
     await producer.close()
     await control.close()

@@ -31,7 +31,7 @@ interface EventRoute {
 
 const CORS_HEADERS = {
   'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'retry-after',
+  'access-control-expose-headers': 'retry-after, ratelimit, ratelimit-policy',
 } as const
 const PREFLIGHT_HEADERS = {
   'access-control-allow-methods': 'GET, HEAD, POST, OPTIONS',
@@ -112,6 +112,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
   function sendRefusal(reply: FastifyReply, refusal: RequestRefusal): FastifyReply {
     env.metrics.refused(refusal.code)
     if (refusal.status === 503) reply.header('retry-after', String(settings.retryAfterSeconds))
+    reply.headers(refusal.headers)
     if (refusal.status === 401) reply.header('www-authenticate', 'Bearer')
     return send(reply, refusal.status, JSON_TYPE, JSON.stringify(refusal))
   }
@@ -178,6 +179,11 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       // A key that can be refused before the body is read costs no reading.
       const early = headerKey === undefined ? null : admit(headerKey)
       if (early instanceof RequestRefusal) return early
+      if (early !== null) {
+        const turnedAway = env.admission.enter(early.datasetId)
+        if (turnedAway !== null) return turnedAway
+        lease.belongsTo(early.datasetId)
+      }
       const format = bodyFormat(headers['content-type'])
       if (format instanceof RequestRefusal) return format
       const coding = bodyCoding(headers['content-encoding'])
@@ -191,11 +197,18 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       if (sent instanceof RequestRefusal) return sent
       const admitted = early ?? admit(sent.key)
       if (admitted instanceof RequestRefusal) return admitted
+      const protocol = route.protocol === 'native' ? nativeOrigin(request) : route.protocol
+      const turnedAway = env.admission.charge(admitted.datasetId, sent.events.length, body.length)
+      if (turnedAway !== null) {
+        if (route.dryRun !== true) countTurnedAway(protocol, sent, turnedAway)
+        return turnedAway
+      }
+      lease.belongsTo(admitted.datasetId)
       return await collect(
         {
           ...about(request),
           datasetId: admitted.datasetId,
-          protocol: route.protocol === 'native' ? nativeOrigin(request) : route.protocol,
+          protocol,
           dryRun: route.dryRun ?? false,
           sent,
           lease,
@@ -215,6 +228,12 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       const sent = readPixel(mark < 0 ? '' : request.url.slice(mark + 1), settings)
       const admitted = admit(keyFromHeaders(request.headers) ?? sent.key)
       if (admitted instanceof RequestRefusal) return admitted
+      const turnedAway = env.admission.charge(admitted.datasetId, sent.events.length, request.url.length)
+      if (turnedAway !== null) {
+        countTurnedAway('pixel', sent, turnedAway)
+        return turnedAway
+      }
+      lease.belongsTo(admitted.datasetId)
       return await collect(
         { ...about(request), datasetId: admitted.datasetId, protocol: 'pixel', dryRun: false, sent, lease },
         settings,
@@ -230,6 +249,10 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
     if (env.control.problem() !== null)
       return new RequestRefusal('not_taken', 'The keys cannot be checked at the moment; nothing was taken.')
     return authorise(key, env.control.snapshot, env.clock.now())
+  }
+
+  function countTurnedAway(protocol: Protocol, { events }: SentRequest, { code }: RequestRefusal): void {
+    env.metrics.failed(protocol, events.length, code === 'quota_exceeded' ? 'over_quota' : 'not_taken')
   }
 
   function about({ headers, raw }: FastifyRequest) {

@@ -189,6 +189,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         keeper: kafkaKeeper(producer, { note: () => {} }),
         rawTopic: names.raw,
         rawPartitions: PARTITIONS,
+        admission: { enter: () => null, charge: () => null },
         budget: createByteBudget(1_000_000, () => {}),
         idempotency: createIdempotencyCache(100_000, process.clock),
         nextEventId: () => `made-${++made}`,

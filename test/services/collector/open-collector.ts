@@ -1,12 +1,14 @@
 import { randomBytes, randomFillSync } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import type { Key } from '../../../schemas/control/v1.ts'
+import type { Dataset, Key } from '../../../schemas/control/v1.ts'
 import type { RawEvent } from '../../../schemas/raw-event/v1.ts'
+import { createAdmission } from '../../../services/collector/admission.ts'
 import { createByteBudget } from '../../../services/collector/byte-budget.ts'
 import { createCollectorMetrics } from '../../../services/collector/collector-metrics.ts'
 import { COLLECTOR_SETTINGS, type CollectorSettings } from '../../../services/collector/config.ts'
 import type { Environment } from '../../../services/collector/environment.ts'
 import { createIdempotencyCache } from '../../../services/collector/idempotency.ts'
+import { quotaOf } from '../../../services/collector/quota.ts'
 import type { KeptIn } from '../../../services/collector/record-keeper.ts'
 import { buildServer, type CollectorServer } from '../../../services/collector/server.ts'
 import { traceparents } from '../../../services/collector/traceparent.ts'
@@ -49,6 +51,8 @@ export interface OpenCollector {
   /** Every send waits for, and fares like, what this returns; at first it resolves at once. */
   onProduce: (records: readonly ProduceRecord[]) => Promise<void>
   keptIn: KeptIn
+  /** How late the event loop is said to be. */
+  lagMs: number
   nowMs: number
   /** Bytes that the budget has out. */
   inFlightBytes(): number
@@ -72,11 +76,14 @@ export interface Answer {
 }
 
 /** A collector over an in-memory log and control, with two datasets; nothing listens. */
-export function openCollector(environment: Readonly<Record<string, string>> = {}): OpenCollector {
+export function openCollector(
+  environment: Readonly<Record<string, string>> = {},
+  shop: Partial<Dataset> = {},
+): OpenCollector {
   const settings = parseSettings(COLLECTOR_SETTINGS, environment)
   const control = controlView({
     datasets: [
-      { id: 'shop', account: 'acme' },
+      { id: 'shop', account: 'acme', ...shop },
       { id: 'blog', account: 'acme' },
     ],
     keys: [
@@ -92,9 +99,10 @@ export function openCollector(environment: Readonly<Record<string, string>> = {}
   const logged: string[] = []
   const collectorMetrics = createCollectorMetrics(metrics)
   const budget = createByteBudget(settings.inFlightBytesMax, collectorMetrics.inFlightBytes)
+  const time = { nowMs: NOW_MS }
   const clock = {
-    now: () => opened.nowMs,
-    monotonic: () => opened.nowMs,
+    now: () => time.nowMs,
+    monotonic: () => time.nowMs,
     sleep: () => Promise.resolve(),
   }
   const env: Environment = {
@@ -108,6 +116,12 @@ export function openCollector(environment: Readonly<Record<string, string>> = {}
     },
     rawTopic: 'events.raw',
     rawPartitions: 12,
+    admission: createAdmission(
+      settings,
+      (id) => quotaOf(control.snapshot.datasets.get(id)?.object, settings),
+      () => opened.lagMs,
+      clock,
+    ),
     budget,
     idempotency: createIdempotencyCache(settings.idempotencyCacheBytesMax, clock),
     nextEventId: uuidv7Generator({ now: clock.now, randomFill }),
@@ -124,9 +138,15 @@ export function openCollector(environment: Readonly<Record<string, string>> = {}
     settings,
     records,
     logged,
-    nowMs: NOW_MS,
+    get nowMs() {
+      return time.nowMs
+    },
+    set nowMs(ms) {
+      time.nowMs = ms
+    },
     onProduce: async () => {},
     keptIn: 'kafka',
+    lagMs: 0,
     inFlightBytes: () => budget.usedBytes,
     raw: (from = 0) => records.slice(from).map(rawOf),
     async post(body, { path = '/v1/events', headers = {}, key: sentKey = WRITE_KEY } = {}) {

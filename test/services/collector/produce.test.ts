@@ -96,7 +96,7 @@ test('an answer waits for the acknowledgement', async () => {
 })
 
 test('past the bound of bytes under way nothing is produced, and room comes back with the answers', async () => {
-  const collector = openCollector({ MILLRACE_COLLECTOR_IN_FLIGHT_BYTES_MAX: '20000' })
+  const collector = openCollector({ MILLRACE_COLLECTOR_IN_FLIGHT_BYTES_MAX: '25000' })
   const event = { event: 'a', p: 'x'.repeat(8000) }
   const acknowledged = Promise.withResolvers<void>()
   const sent = Promise.withResolvers<void>()
