@@ -119,7 +119,7 @@ export const COLLECTOR_OWN_SETTINGS = {
     doc: 'Burst of a dataset: so much of its quota may come at once.',
   }),
   loopLagMaxMs: duration('MILLRACE_COLLECTOR_LOOP_LAG_MAX', {
-    default: '100ms',
+    default: '500ms',
     doc: 'Lag of the event loop, averaged over a tenth of a second, past which the datasets that send most get 503 not_taken; past twice of it everybody does.',
   }),
   retryAfterSeconds: integer('MILLRACE_COLLECTOR_RETRY_AFTER_SECONDS', {
