@@ -48,7 +48,8 @@ test('services import nothing from infra or test', () => {
 
 /** Client libraries, each with the adapter files that may import it. The demo counts with readers of its own. */
 const CLIENT_LIBRARIES: Readonly<Record<string, RegExp>> = {
-  '@platformatic/wasm-utils': /^services\/core\/kafka\/wire\/(compression|record-batch)\.ts$/,
+  '@platformatic/wasm-utils':
+    /^services\/core\/kafka\/wire\/(compression|record-batch)\.ts$|^services\/collector\/store\/crc32c\.ts$/,
   '@aws-sdk/client-s3': /^services\/core\/object-store\/s3-|^services\/cli\/demo\/delivery-reader\.ts$/,
   '@clickhouse/client': /^services\/core\/clickhouse\/http-/,
   '@duckdb/node-api': /duckdb[^/]*\.ts$/,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { lockHolder } from '../infra/engines/process-lock.ts'
+import { lockHolder } from '../services/core/runtime/process-lock.ts'
 import type { Summary } from './helpers/summary-reporter.ts'
 
 /**

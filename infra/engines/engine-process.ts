@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { identify, takeLock } from '../../services/core/runtime/process-lock.ts'
 import { portFree } from './ports.ts'
-import { identify, takeLock } from './process-lock.ts'
 
 export { freePort } from './ports.ts'
 

@@ -37,6 +37,16 @@ export const Dataset = Type.Object(
         strict,
       ),
     ),
+    /** What each collector process takes of it; past it 429. Default: what the collector's settings say. */
+    quota: Type.Optional(
+      Type.Object(
+        {
+          events_per_second: Type.Optional(Type.Integer({ minimum: 1 })),
+          bytes_per_second: Type.Optional(Type.Integer({ minimum: 1 })),
+        },
+        strict,
+      ),
+    ),
     enrichments: Type.Optional(
       Type.Partial(
         Type.Record(Type.Union(ENRICHMENTS.map((name) => Type.Literal(name))), Type.Boolean()),

@@ -11,10 +11,10 @@ export interface EventCounts {
 }
 
 export interface CollectorMetrics {
-  /** Kafka acknowledged: received = accepted + rejected. */
+  /** Kafka or the store has them: received = accepted + rejected. */
   acknowledged(counts: EventCounts): void
-  /** Kafka did not: received = not taken, or received = unknown. */
-  failed(protocol: Protocol, events: number, outcome: 'not_taken' | 'unknown'): void
+  /** Neither is known to: received = not taken, over quota or unknown. */
+  failed(protocol: Protocol, events: number, outcome: 'not_taken' | 'over_quota' | 'unknown'): void
   refused(code: RequestRefusalCode): void
   answered(seconds: number): void
   /** Of bodies that arrived whole, and of those that could be decompressed. */
@@ -23,7 +23,7 @@ export interface CollectorMetrics {
   inFlightBytes(bytes: number): void
 }
 
-/** Received = accepted + rejected + not taken + unknown, for every protocol, at any time. */
+/** Received = accepted + rejected + not taken + over quota + unknown, for every protocol, at any time. */
 export function createCollectorMetrics(metrics: Metrics): CollectorMetrics {
   const received = metrics.counter(
     'millrace_collector_events_received_total',
@@ -32,17 +32,17 @@ export function createCollectorMetrics(metrics: Metrics): CollectorMetrics {
   )
   const accepted = metrics.counter(
     'millrace_collector_events_accepted_total',
-    'Events that Kafka acknowledged and that go on to the enricher.',
+    'Events that Kafka acknowledged, or the local store holds, and that go on to the enricher.',
     ['protocol'],
   )
   const rejected = metrics.counter(
     'millrace_collector_events_rejected_total',
-    'Events refused inside an accepted request; acknowledged by Kafka as rejected.',
+    'Events refused inside an accepted request; kept as rejected, like the accepted ones.',
     ['protocol', 'code'],
   )
   const failed = metrics.counter(
     'millrace_collector_events_failed_total',
-    'Events of requests answered 503: not_taken left nothing, unknown zero or one record each.',
+    'Events of requests answered 429 or 503 once they were read: over_quota and not_taken left nothing, unknown zero or one record each.',
     ['protocol', 'outcome'],
   )
   const refused = metrics.counter(

@@ -1,7 +1,7 @@
 import { REJECTED_PAYLOAD_SETTING } from '../core/event/cut-payload.ts'
 import { DEPTH_CEILING } from '../core/event/scan-json.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
-import { bytes, duration, integer, type Settings, text } from '../core/runtime/settings.ts'
+import { bytes, duration, integer, optional, type Settings, text } from '../core/runtime/settings.ts'
 import { parseCidrs } from './client-address.ts'
 
 /** Settings of the collector alone; the reference in `docs/collector-api.md` lists the limits among them. */
@@ -97,6 +97,31 @@ export const COLLECTOR_OWN_SETTINGS = {
     default: '64MB',
     doc: 'Most bytes of bodies and records held for requests under way; past it 503 not_taken.',
   }),
+  eventsPerSecondMax: optional(
+    integer('MILLRACE_COLLECTOR_EVENTS_PER_SECOND_MAX', {
+      min: 1,
+      doc: 'Most events a second of all datasets together, burst half a second; past it 503 not_taken, first for datasets above their fair share. No bound when not set.',
+    }),
+  ),
+  datasetEventsPerSecond: optional(
+    integer('MILLRACE_COLLECTOR_DATASET_EVENTS_PER_SECOND', {
+      min: 1,
+      doc: 'Events a second that each process takes of a dataset whose configuration has no quota of its own; past it 429. No bound when not set.',
+    }),
+  ),
+  datasetBytesPerSecond: optional(
+    bytes('MILLRACE_COLLECTOR_DATASET_BYTES_PER_SECOND', {
+      doc: 'The same for bytes of bodies after decompression.',
+    }),
+  ),
+  quotaBurstMs: duration('MILLRACE_COLLECTOR_QUOTA_BURST', {
+    default: '2s',
+    doc: 'Burst of a dataset: so much of its quota may come at once.',
+  }),
+  loopLagMaxMs: duration('MILLRACE_COLLECTOR_LOOP_LAG_MAX', {
+    default: '500ms',
+    doc: 'Lag of the event loop, averaged over a tenth of a second, past which the datasets that send most get 503 not_taken; past twice of it everybody does.',
+  }),
   retryAfterSeconds: integer('MILLRACE_COLLECTOR_RETRY_AFTER_SECONDS', {
     default: '2',
     min: 1,
@@ -110,6 +135,27 @@ export const COLLECTOR_OWN_SETTINGS = {
   produceTimeoutMs: duration('MILLRACE_COLLECTOR_PRODUCE_TIMEOUT', {
     default: '10s',
     doc: 'Longest wait for the acknowledgement of Kafka; then 503 unknown.',
+  }),
+  storeDir: optional(
+    text('MILLRACE_COLLECTOR_STORE_DIR', {
+      doc: 'Directory of the local store, which takes events while Kafka is away (answered 202); no store when not set. One per process, on a disk that outlives it.',
+    }),
+  ),
+  storeBytesMax: bytes('MILLRACE_COLLECTOR_STORE_BYTES_MAX', {
+    default: '2GB',
+    doc: 'Most bytes that wait in the store for Kafka; past it 503 not_taken.',
+  }),
+  storeAgeMaxMs: duration('MILLRACE_COLLECTOR_STORE_AGE_MAX', {
+    default: '20h',
+    doc: 'Once records wait in the store for so long, no more are taken: 503 not_taken. Shorter than the dedupe window, which must still know what reached Kafka before.',
+  }),
+  storePatienceMs: duration('MILLRACE_COLLECTOR_STORE_PATIENCE', {
+    default: '2s',
+    doc: 'How long Kafka may take to acknowledge before records go to the store; no longer than MILLRACE_COLLECTOR_PRODUCE_TIMEOUT.',
+  }),
+  storeKeysAgeMaxMs: duration('MILLRACE_COLLECTOR_STORE_KEYS_AGE_MAX', {
+    default: '20h',
+    doc: 'With a store: how long write keys are believed that cannot be confirmed because Kafka is away; then 503 not_taken.',
   }),
   idempotencyCacheBytesMax: bytes('MILLRACE_COLLECTOR_IDEMPOTENCY_CACHE_BYTES_MAX', {
     default: '16MB',

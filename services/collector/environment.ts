@@ -1,20 +1,20 @@
 import type { ControlView } from '../core/control/control-view.ts'
-import type { Producer } from '../core/kafka/log.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import type { Logger } from '../core/runtime/logger.ts'
+import type { Admission } from './admission.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import type { CollectorMetrics } from './collector-metrics.ts'
 import type { IdempotencyCache } from './idempotency.ts'
-import type { KafkaWatch } from './kafka-watch.ts'
+import type { RecordKeeper } from './record-keeper.ts'
 
 /** Everything outside the collector that it needs. */
 export interface Environment {
   readonly control: Pick<ControlView, 'snapshot' | 'problem'>
-  readonly producer: Pick<Producer, 'produce'>
-  readonly kafka: Pick<KafkaWatch, 'note'>
+  readonly keeper: RecordKeeper
   /** Topic of the raw events and its partition count. */
   readonly rawTopic: string
   readonly rawPartitions: number
+  readonly admission: Admission
   readonly budget: ByteBudget
   readonly idempotency: IdempotencyCache
   /** Makes the id of an event that brings none. */

@@ -3,21 +3,40 @@ import type { AddressInfo } from 'node:net'
 import { openControlView } from '../core/control/control-topic.ts'
 import { uuidv7Generator } from '../core/event/event-id.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
+import type { Producer } from '../core/kafka/log.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
+import type { Clock } from '../core/runtime/clock.ts'
+import type { Logger } from '../core/runtime/logger.ts'
+import type { Metrics } from '../core/runtime/metrics.ts'
 import type { Stage } from '../core/runtime/stage.ts'
+import { createAdmission } from './admission.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createCollectorMetrics } from './collector-metrics.ts'
-import { COLLECTOR_SETTINGS, requireRecordRoom } from './config.ts'
+import { COLLECTOR_SETTINGS, type CollectorSettings, requireRecordRoom } from './config.ts'
 import { drainServer } from './drain-server.ts'
 import { createIdempotencyCache } from './idempotency.ts'
-import { createKafkaWatch } from './kafka-watch.ts'
+import { createKafkaWatch, type KafkaWatch } from './kafka-watch.ts'
+import { trustKeys } from './key-trust.ts'
+import { createLoopLag } from './loop-lag.ts'
+import { quotaOf } from './quota.ts'
+import { kafkaKeeper } from './record-keeper.ts'
 import { buildServer } from './server.ts'
+import { openNodeStoreDisk } from './store/node-store-disk.ts'
+import { openSegmentLog } from './store/segment-log.ts'
+import { createStoreMetrics } from './store/store-metrics.ts'
+import { createStoringKeeper, type StoringKeeper } from './store/storing-keeper.ts'
 import { traceparents } from './traceparent.ts'
 
 const KAFKA_WATCH_MS = 5_000
 
 const randomFill = (bytes: Uint8Array) => void randomFillSync(bytes)
+
+/** Segments are deleted as a whole: small ones give the disk back sooner, large ones are fewer files. */
+const SEGMENT_BYTES = 16 * 1024 * 1024
+/** What one sync of the store writes, and what is read from it and sent at a time. */
+const STORE_GROUP_BYTES = 4 * 1024 * 1024
+const STORE_DRAIN_BYTES = 1024 * 1024
 
 /** Events in over HTTP, out to `events.raw`. */
 export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
@@ -43,16 +62,32 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
       deliveryTimeoutMs: settings.produceTimeoutMs,
     })
     const kafka = createKafkaWatch(log.admin, names.raw, topic.partitions, KAFKA_WATCH_MS, clock)
-    health.add({ name: 'kafka', kind: 'ready', problem: kafka.problem })
-    health.add({ name: 'control', kind: 'ready', problem: () => control.problem() })
+    const store = await openStore(settings, {
+      producer,
+      watch: kafka,
+      topic: names.raw,
+      logger,
+      metrics,
+      clock,
+    })
+    const keys = store === null ? control : trustKeys(control, settings.storeKeysAgeMaxMs, clock)
+    if (store === null) health.add({ name: 'kafka', kind: 'ready', problem: kafka.problem })
+    else health.add({ name: 'store', kind: 'ready', problem: store.problem })
+    health.add({ name: 'control', kind: 'ready', problem: () => keys.problem() })
 
     const collectorMetrics = createCollectorMetrics(metrics)
+    const lag = createLoopLag(clock)
     const server = buildServer(settings, {
-      control,
-      producer,
-      kafka,
+      control: keys,
+      keeper: store ?? kafkaKeeper(producer, kafka),
       rawTopic: names.raw,
       rawPartitions: topic.partitions,
+      admission: createAdmission(
+        settings,
+        (datasetId) => quotaOf(control.snapshot.datasets.get(datasetId)?.object, settings),
+        lag.lagMs,
+        clock,
+      ),
       budget: createByteBudget(settings.inFlightBytesMax, collectorMetrics.inFlightBytes),
       idempotency: createIdempotencyCache(settings.idempotencyCacheBytesMax, clock),
       nextEventId: uuidv7Generator({ now: clock.now, randomFill }),
@@ -64,10 +99,51 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
     await server.app.listen({ host: settings.host, port: settings.port })
     logger.info({ port: (server.app.server.address() as AddressInfo).port }, 'Events are taken.')
 
+    const ended = new AbortController()
+    const looking = lag.run(ended.signal)
     await kafka.run(stopping)
     await drainServer(server, settings.drainGraceMs, settings.drainCutMs, clock)
+    ended.abort()
+    await looking
+    await store?.close()
     await producer.close()
     await control.close()
     await log.close()
   },
+}
+
+interface StoreParts {
+  readonly producer: Producer
+  readonly watch: KafkaWatch
+  readonly topic: string
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly clock: Clock
+}
+
+/** Null when no store is wanted. What an earlier process left in it begins to be sent. */
+async function openStore(settings: CollectorSettings, parts: StoreParts): Promise<StoringKeeper | null> {
+  const { storeDir, storeBytesMax, storeAgeMaxMs, storePatienceMs } = settings
+  if (storeDir === null) return null
+  const { producer, watch, topic, logger, clock } = parts
+  const log = await openSegmentLog(
+    {
+      disk: await openNodeStoreDisk(storeDir),
+      clock,
+      logger,
+      metrics: createStoreMetrics(parts.metrics),
+      randomFill,
+    },
+    {
+      topic,
+      bytesMax: storeBytesMax,
+      ageMaxMs: storeAgeMaxMs,
+      segmentBytes: SEGMENT_BYTES,
+      groupBytesMax: STORE_GROUP_BYTES,
+    },
+  )
+  return createStoringKeeper(
+    { producer, log, watch, clock, random: Math.random, logger },
+    { patienceMs: storePatienceMs, drainBytes: STORE_DRAIN_BYTES },
+  )
 }

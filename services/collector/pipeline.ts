@@ -10,6 +10,7 @@ import type { CollectorSettings } from './config.ts'
 import type { Environment } from './environment.ts'
 import { eventDigests, idempotencyKeyFault, idempotentEventId } from './idempotency.ts'
 import { judgeEvent, type Verdict } from './judge-event.ts'
+import { type KeptIn, tookNothing } from './record-keeper.ts'
 import { RequestRefusal } from './request-refusal.ts'
 import type { SentEvent, SentRequest } from './sent-request.ts'
 
@@ -34,6 +35,12 @@ export interface CollectAnswer {
   readonly results: readonly EventResult[]
 }
 
+export interface Collected {
+  readonly answer: CollectAnswer
+  /** Null for a dry run. */
+  readonly keptIn: KeptIn | null
+}
+
 export interface EventResult {
   readonly event_id: string
   readonly status: 'accepted' | 'rejected'
@@ -54,15 +61,15 @@ const RECORD_OVERHEAD_BYTES = 300
 
 /**
  * Judges each event, gives it an id, and puts it into `events.raw`: the good ones as they are, the others marked as
- * refused. Answers when Kafka has acknowledged them all.
+ * refused. Answers when all of them are safe: acknowledged by Kafka, or synced to the local store.
  *
- * @returns a refusal `not_taken` when nothing of it is in Kafka, `unknown` when that cannot be known
+ * @returns a refusal `not_taken` when nothing of it is kept anywhere, `unknown` when that cannot be known
  */
 export async function collect(
   request: CollectRequest,
   settings: CollectorSettings,
   env: Environment,
-): Promise<CollectAnswer | RequestRefusal> {
+): Promise<Collected | RequestRefusal> {
   const verdicts = request.sent.events.map((event) => judgeEvent(event, settings))
   const ids = identify(request, verdicts, env)
   if (ids instanceof RequestRefusal) return ids
@@ -71,13 +78,13 @@ export async function collect(
     verdict: verdicts[index]!,
     eventId: ids[index]!,
   }))
-  if (request.dryRun) return answer(judged)
+  if (request.dryRun) return { answer: answer(judged), keptIn: null }
 
   const records = encode(judged, request, settings, env)
-  const refusal = await produce(records, request, env)
-  if (refusal !== null) return refusal
+  const keptIn = await keep(records, request, env)
+  if (keptIn instanceof RequestRefusal) return keptIn
   env.metrics.acknowledged({ protocol: request.protocol, ...count(judged) })
-  return answer(judged)
+  return { answer: answer(judged), keptIn }
 }
 
 /** An id for every event: the client's own, else made from the Idempotency-Key, else a new one. */
@@ -146,36 +153,35 @@ function encodeValue(
   })
 }
 
-/** Null when Kafka acknowledged all records. */
-async function produce(
+async function keep(
   records: readonly ProduceRecord[],
   { lease, protocol }: CollectRequest,
   env: Environment,
-): Promise<RequestRefusal | null> {
+): Promise<KeptIn | RequestRefusal> {
   const bytes = records.reduce((sum, record) => sum + record.value!.length + RECORD_OVERHEAD_BYTES, 0)
   if (!lease.take(bytes)) {
     env.metrics.failed(protocol, records.length, 'not_taken')
     return new RequestRefusal('not_taken', 'Too much is under way; nothing of this request was taken.')
   }
   try {
-    await env.producer.produce(records)
-    env.kafka.note(null)
-    return null
+    return await env.keeper.keep(records)
   } catch (error) {
     if (!isDependencyError(error)) throw error
-    env.kafka.note(error)
-    // The port promises that nothing was taken with these two; an operator must act on either.
-    const taken = error.code !== 'rejected' && error.code !== 'not_found'
-    const outcome = taken ? 'unknown' : 'not_taken'
-    if (taken)
-      env.logger.warn({ err: error, records: records.length }, 'Kafka did not acknowledge a request.')
-    else env.logger.error({ err: error, records: records.length }, 'Kafka refused a request’s records.')
+    const outcome = tookNothing(error) ? 'not_taken' : 'unknown'
+    // A full store is told by its own gauge and alarm, once; the others one by one.
+    if (outcome === 'unknown')
+      env.logger.warn(
+        { err: error, records: records.length },
+        'A request’s records are not known to be kept.',
+      )
+    else if (error.dependency === 'kafka')
+      env.logger.error({ err: error, records: records.length }, 'Kafka refused a request’s records.')
     env.metrics.failed(protocol, records.length, outcome)
     return new RequestRefusal(
       outcome,
-      taken
+      outcome === 'unknown'
         ? 'Kafka did not acknowledge in time; each event is stored once or not at all. Send again with the same ids.'
-        : 'Kafka takes no events at the moment; nothing of this request was taken.',
+        : 'No events can be taken at the moment; nothing of this request was taken.',
     )
   }
 }

@@ -23,6 +23,7 @@ export const REQUEST_REFUSALS = {
   unsupported_media_type: { status: 415, type: 'invalid_request' },
   unsupported_encoding: { status: 415, type: 'invalid_request' },
   idempotency_conflict: { status: 422, type: 'validation_error' },
+  quota_exceeded: { status: 429, type: 'throttled_error' },
   headers_too_large: { status: 431, type: 'invalid_request' },
   internal_error: { status: 500, type: 'server_error' },
   not_taken: { status: 503, type: 'server_error' },
@@ -36,11 +37,19 @@ export class RequestRefusal {
   readonly detail: string
   /** Header, member or parameter that is wrong; null when it is none of them. */
   readonly attr: string | null
+  /** Headers of the answer that belong to this refusal. */
+  readonly headers: Readonly<Record<string, string>>
 
-  constructor(code: RequestRefusalCode, detail: string, attr: string | null = null) {
+  constructor(
+    code: RequestRefusalCode,
+    detail: string,
+    attr: string | null = null,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     this.code = code
     this.detail = detail
     this.attr = attr
+    this.headers = headers
   }
 
   get status(): number {

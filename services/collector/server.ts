@@ -7,7 +7,7 @@ import type { CollectorSettings } from './config.ts'
 import { type BodyFormat, bodyCoding, bodyFormat } from './content.ts'
 import { authorise, keyFromHeaders } from './credentials.ts'
 import type { Environment } from './environment.ts'
-import { type CollectAnswer, collect } from './pipeline.ts'
+import { type CollectAnswer, type Collected, collect } from './pipeline.ts'
 import { readBody } from './read-body.ts'
 import { readNative } from './read-native.ts'
 import { PIXEL_GIF, readPixel } from './read-pixel.ts'
@@ -31,7 +31,7 @@ interface EventRoute {
 
 const CORS_HEADERS = {
   'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'retry-after',
+  'access-control-expose-headers': 'retry-after, ratelimit, ratelimit-policy',
 } as const
 const PREFLIGHT_HEADERS = {
   'access-control-allow-methods': 'GET, HEAD, POST, OPTIONS',
@@ -112,6 +112,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
   function sendRefusal(reply: FastifyReply, refusal: RequestRefusal): FastifyReply {
     env.metrics.refused(refusal.code)
     if (refusal.status === 503) reply.header('retry-after', String(settings.retryAfterSeconds))
+    reply.headers(refusal.headers)
     if (refusal.status === 401) reply.header('www-authenticate', 'Bearer')
     return send(reply, refusal.status, JSON_TYPE, JSON.stringify(refusal))
   }
@@ -139,7 +140,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       const outcome = await handleEvents(request, route)
       env.metrics.answered((env.clock.monotonic() - started) / 1000)
       if (outcome instanceof RequestRefusal) return sendRefusal(reply, outcome)
-      return send(reply, 200, JSON_TYPE, JSON.stringify(route.answer(outcome)))
+      return send(reply, statusOf(outcome), JSON_TYPE, JSON.stringify(route.answer(outcome.answer)))
     })
   }
   app.get('/v1/pixel', async (request, reply) => {
@@ -147,7 +148,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
     const outcome = await handlePixel(request)
     env.metrics.answered((env.clock.monotonic() - started) / 1000)
     if (outcome instanceof RequestRefusal) return sendRefusal(reply, outcome)
-    return send(reply, 200, 'image/gif', PIXEL_GIF)
+    return send(reply, statusOf(outcome), 'image/gif', PIXEL_GIF)
   })
   // Asking about the image is not looking at it: nothing is counted.
   app.head('/v1/pixel', (_request, reply) => send(reply, 200, 'image/gif', ''))
@@ -170,7 +171,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
   async function handleEvents(
     request: FastifyRequest,
     route: EventRoute,
-  ): Promise<CollectAnswer | RequestRefusal> {
+  ): Promise<Collected | RequestRefusal> {
     const { headers } = request
     const lease = env.budget.lease()
     try {
@@ -178,6 +179,11 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       // A key that can be refused before the body is read costs no reading.
       const early = headerKey === undefined ? null : admit(headerKey)
       if (early instanceof RequestRefusal) return early
+      if (early !== null) {
+        const turnedAway = env.admission.enter(early.datasetId)
+        if (turnedAway !== null) return turnedAway
+        lease.belongsTo(early.datasetId)
+      }
       const format = bodyFormat(headers['content-type'])
       if (format instanceof RequestRefusal) return format
       const coding = bodyCoding(headers['content-encoding'])
@@ -191,11 +197,18 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       if (sent instanceof RequestRefusal) return sent
       const admitted = early ?? admit(sent.key)
       if (admitted instanceof RequestRefusal) return admitted
+      const protocol = route.protocol === 'native' ? nativeOrigin(request) : route.protocol
+      const turnedAway = env.admission.charge(admitted.datasetId, sent.events.length, body.length)
+      if (turnedAway !== null) {
+        if (route.dryRun !== true) countTurnedAway(protocol, sent, turnedAway)
+        return turnedAway
+      }
+      lease.belongsTo(admitted.datasetId)
       return await collect(
         {
           ...about(request),
           datasetId: admitted.datasetId,
-          protocol: route.protocol === 'native' ? nativeOrigin(request) : route.protocol,
+          protocol,
           dryRun: route.dryRun ?? false,
           sent,
           lease,
@@ -208,13 +221,19 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
     }
   }
 
-  async function handlePixel(request: FastifyRequest): Promise<CollectAnswer | RequestRefusal> {
+  async function handlePixel(request: FastifyRequest): Promise<Collected | RequestRefusal> {
     const lease = env.budget.lease()
     try {
       const mark = request.url.indexOf('?')
       const sent = readPixel(mark < 0 ? '' : request.url.slice(mark + 1), settings)
       const admitted = admit(keyFromHeaders(request.headers) ?? sent.key)
       if (admitted instanceof RequestRefusal) return admitted
+      const turnedAway = env.admission.charge(admitted.datasetId, sent.events.length, request.url.length)
+      if (turnedAway !== null) {
+        countTurnedAway('pixel', sent, turnedAway)
+        return turnedAway
+      }
+      lease.belongsTo(admitted.datasetId)
       return await collect(
         { ...about(request), datasetId: admitted.datasetId, protocol: 'pixel', dryRun: false, sent, lease },
         settings,
@@ -230,6 +249,10 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
     if (env.control.problem() !== null)
       return new RequestRefusal('not_taken', 'The keys cannot be checked at the moment; nothing was taken.')
     return authorise(key, env.control.snapshot, env.clock.now())
+  }
+
+  function countTurnedAway(protocol: Protocol, { events }: SentRequest, { code }: RequestRefusal): void {
+    env.metrics.failed(protocol, events.length, code === 'quota_exceeded' ? 'over_quota' : 'not_taken')
   }
 
   function about({ headers, raw }: FastifyRequest) {
@@ -252,6 +275,11 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       draining = true
     },
   }
+}
+
+/** 202 tells that Kafka does not have it yet: it is safe on this machine's disk, and no safer. */
+function statusOf({ keptIn }: Collected): number {
+  return keptIn === 'store' ? 202 : 200
 }
 
 /** Faults that Fastify itself finds, before any handler. */

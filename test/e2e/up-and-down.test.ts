@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { freePort } from '../../infra/engines/ports.ts'
-import { identify } from '../../infra/engines/process-lock.ts'
 import { prepareTopics } from '../../services/cli/supervisor/prepare-topics.ts'
 import { type RunState, readRunState } from '../../services/cli/supervisor/run-state.ts'
+import { identify } from '../../services/core/runtime/process-lock.ts'
 
 const millrace = join(import.meta.dirname, '../../services/cli/main.ts')
 const stateDir = mkdtempSync(join(tmpdir(), 'millrace-up-'))

@@ -23,6 +23,7 @@ const MANIFEST = 'services/s3-sink/commit-manifest.ts'
 const TABLE = 'services/clickhouse-sink/table-sink.ts'
 const EXACTLY = 'services/clickhouse-sink/insert-exactly.ts'
 const COLLECTOR = 'services/collector/pipeline.ts'
+const KEEPER = 'services/collector/record-keeper.ts'
 
 /**
  * Bugs of the kind that a change could bring in unseen, one at a time. What the simulation says of the code as it is
@@ -352,8 +353,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   // The collector.
   {
     name: 'the collector answers before Kafka does',
-    file: COLLECTOR,
-    edits: [['await env.producer.produce(records)', 'env.producer.produce(records).catch(() => undefined)']],
+    file: KEEPER,
+    edits: [['await producer.produce(records)', 'producer.produce(records).catch(() => undefined)']],
   },
   {
     name: 'a retry gets new ids',

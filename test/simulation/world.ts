@@ -7,6 +7,7 @@ import { COLLECTOR_OWN_SETTINGS } from '../../services/collector/config.ts'
 import { createIdempotencyCache } from '../../services/collector/idempotency.ts'
 import { type CollectAnswer, collect } from '../../services/collector/pipeline.ts'
 import { readNative } from '../../services/collector/read-native.ts'
+import { kafkaKeeper } from '../../services/collector/record-keeper.ts'
 import { RequestRefusal } from '../../services/collector/request-refusal.ts'
 import { topicSpecs } from '../../services/core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
@@ -185,10 +186,10 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
       const producer = await own.openProducer({ clientId: 'c', lingerMs: 5, deliveryTimeoutMs: 10_000 })
       const env = {
         control,
-        producer,
-        kafka: { note: () => {} },
+        keeper: kafkaKeeper(producer, { note: () => {} }),
         rawTopic: names.raw,
         rawPartitions: PARTITIONS,
+        admission: { enter: () => null, charge: () => null },
         budget: createByteBudget(1_000_000, () => {}),
         idempotency: createIdempotencyCache(100_000, process.clock),
         nextEventId: () => `made-${++made}`,
@@ -214,7 +215,8 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           lease,
         }
         try {
-          return await collect(request, COLLECTOR, env)
+          const collected = await collect(request, COLLECTOR, env)
+          return collected instanceof RequestRefusal ? collected : collected.answer
         } finally {
           lease.release()
           await process.delay(kernel.between(0, faults.latencyMaxMs))

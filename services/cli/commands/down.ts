@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import type { Command } from 'commander'
-import { isRunning } from '../../../infra/engines/process-lock.ts'
 import { systemClock } from '../../core/runtime/clock.ts'
+import { isRunning } from '../../core/runtime/process-lock.ts'
 import { endProcess, readRunState, stateFile, stopLeftBehind } from '../supervisor/run-state.ts'
 import { STATE_DIR } from './up.ts'
 

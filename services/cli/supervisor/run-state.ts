@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { identify, isRunning, type ProcessIdentity, takeLock } from '../../../infra/engines/process-lock.ts'
 import type { Clock } from '../../core/runtime/clock.ts'
+import { identify, isRunning, type ProcessIdentity, takeLock } from '../../core/runtime/process-lock.ts'
 import type { UnitStatus } from './supervisor.ts'
 
 /** What `.millrace/run/state.json` says: enough for another process to follow, and to stop everything by pid. */

@@ -1,6 +1,6 @@
-import { identify } from '../../../infra/engines/process-lock.ts'
 import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
 import { systemClock } from '../../core/runtime/clock.ts'
+import { identify } from '../../core/runtime/process-lock.ts'
 import type { StageName } from '../stages.ts'
 import { engineUnits } from './engine-units.ts'
 import {

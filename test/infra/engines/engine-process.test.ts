@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Engine, type EngineCommand, startEngine } from '../../../infra/engines/engine-process.ts'
 import { freePort, httpAnswers, kafkaAnswers } from '../../../infra/engines/ports.ts'
-import { identify } from '../../../infra/engines/process-lock.ts'
+import { identify } from '../../../services/core/runtime/process-lock.ts'
 
 let dir = ''
 let engine: Engine | null = null

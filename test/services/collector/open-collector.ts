@@ -1,12 +1,15 @@
 import { randomBytes, randomFillSync } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import type { Key } from '../../../schemas/control/v1.ts'
+import type { Dataset, Key } from '../../../schemas/control/v1.ts'
 import type { RawEvent } from '../../../schemas/raw-event/v1.ts'
+import { createAdmission } from '../../../services/collector/admission.ts'
 import { createByteBudget } from '../../../services/collector/byte-budget.ts'
 import { createCollectorMetrics } from '../../../services/collector/collector-metrics.ts'
 import { COLLECTOR_SETTINGS, type CollectorSettings } from '../../../services/collector/config.ts'
 import type { Environment } from '../../../services/collector/environment.ts'
 import { createIdempotencyCache } from '../../../services/collector/idempotency.ts'
+import { quotaOf } from '../../../services/collector/quota.ts'
+import type { KeptIn } from '../../../services/collector/record-keeper.ts'
 import { buildServer, type CollectorServer } from '../../../services/collector/server.ts'
 import { traceparents } from '../../../services/collector/traceparent.ts'
 import { accessKeyHash, generateAccessKey } from '../../../services/core/control/access-key.ts'
@@ -47,6 +50,9 @@ export interface OpenCollector {
   readonly logged: string[]
   /** Every send waits for, and fares like, what this returns; at first it resolves at once. */
   onProduce: (records: readonly ProduceRecord[]) => Promise<void>
+  keptIn: KeptIn
+  /** How late the event loop is said to be. */
+  lagMs: number
   nowMs: number
   /** Bytes that the budget has out. */
   inFlightBytes(): number
@@ -70,11 +76,14 @@ export interface Answer {
 }
 
 /** A collector over an in-memory log and control, with two datasets; nothing listens. */
-export function openCollector(environment: Readonly<Record<string, string>> = {}): OpenCollector {
+export function openCollector(
+  environment: Readonly<Record<string, string>> = {},
+  shop: Partial<Dataset> = {},
+): OpenCollector {
   const settings = parseSettings(COLLECTOR_SETTINGS, environment)
   const control = controlView({
     datasets: [
-      { id: 'shop', account: 'acme' },
+      { id: 'shop', account: 'acme', ...shop },
       { id: 'blog', account: 'acme' },
     ],
     keys: [
@@ -90,22 +99,29 @@ export function openCollector(environment: Readonly<Record<string, string>> = {}
   const logged: string[] = []
   const collectorMetrics = createCollectorMetrics(metrics)
   const budget = createByteBudget(settings.inFlightBytesMax, collectorMetrics.inFlightBytes)
+  const time = { nowMs: NOW_MS }
   const clock = {
-    now: () => opened.nowMs,
-    monotonic: () => opened.nowMs,
+    now: () => time.nowMs,
+    monotonic: () => time.nowMs,
     sleep: () => Promise.resolve(),
   }
   const env: Environment = {
     control,
-    producer: {
-      async produce(given) {
+    keeper: {
+      async keep(given) {
         await opened.onProduce(given)
         records.push(...given)
+        return opened.keptIn
       },
     },
-    kafka: { note: () => {} },
     rawTopic: 'events.raw',
     rawPartitions: 12,
+    admission: createAdmission(
+      settings,
+      (id) => quotaOf(control.snapshot.datasets.get(id)?.object, settings),
+      () => opened.lagMs,
+      clock,
+    ),
     budget,
     idempotency: createIdempotencyCache(settings.idempotencyCacheBytesMax, clock),
     nextEventId: uuidv7Generator({ now: clock.now, randomFill }),
@@ -122,8 +138,15 @@ export function openCollector(environment: Readonly<Record<string, string>> = {}
     settings,
     records,
     logged,
-    nowMs: NOW_MS,
+    get nowMs() {
+      return time.nowMs
+    },
+    set nowMs(ms) {
+      time.nowMs = ms
+    },
     onProduce: async () => {},
+    keptIn: 'kafka',
+    lagMs: 0,
     inFlightBytes: () => budget.usedBytes,
     raw: (from = 0) => records.slice(from).map(rawOf),
     async post(body, { path = '/v1/events', headers = {}, key: sentKey = WRITE_KEY } = {}) {

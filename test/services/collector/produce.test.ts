@@ -44,6 +44,37 @@ test('what Kafka surely did not take is not_taken, and an operator hears of it',
   expect(collector.logged.map((line) => JSON.parse(line).level)).toEqual([50, 50])
 })
 
+test('what lies in the local store is accepted, and told from what Kafka has', async () => {
+  const collector = openCollector()
+  collector.keptIn = 'store'
+  expect(await collector.post([EVENT, { event: 5 }])).toMatchObject({
+    status: 202,
+    body: { accepted: 1, rejected: 1 },
+  })
+  expect(
+    (await collector.post({ batch: [{ type: 'track', event: 'a' }] }, { path: '/v1/batch' })).status,
+  ).toBe(202)
+  expect((await collector.post([EVENT], { path: '/v1/validate' })).status).toBe(200)
+})
+
+test('a store that takes nothing leaves nothing; one whose disk failed in the middle leaves it open', async () => {
+  const collector = openCollector()
+  for (const [code, told] of [
+    ['overloaded', 'not_taken'],
+    ['read_only', 'not_taken'],
+    ['outcome_unknown', 'unknown'],
+  ] as const) {
+    collector.onProduce = async () => {
+      throw new DependencyError('disk', code, 'the store said so')
+    }
+    expect(await collector.post(EVENT)).toMatchObject({
+      status: 503,
+      body: { code: told },
+      headers: { 'retry-after': '2' },
+    })
+  }
+})
+
 test('an answer waits for the acknowledgement', async () => {
   const collector = openCollector()
   const acknowledged = Promise.withResolvers<void>()
@@ -65,7 +96,7 @@ test('an answer waits for the acknowledgement', async () => {
 })
 
 test('past the bound of bytes under way nothing is produced, and room comes back with the answers', async () => {
-  const collector = openCollector({ MILLRACE_COLLECTOR_IN_FLIGHT_BYTES_MAX: '20000' })
+  const collector = openCollector({ MILLRACE_COLLECTOR_IN_FLIGHT_BYTES_MAX: '25000' })
   const event = { event: 'a', p: 'x'.repeat(8000) }
   const acknowledged = Promise.withResolvers<void>()
   const sent = Promise.withResolvers<void>()

@@ -9,7 +9,7 @@ import {
   lockHolder,
   type ProcessLock,
   takeLock,
-} from '../../../infra/engines/process-lock.ts'
+} from '../../../services/core/runtime/process-lock.ts'
 
 let dir = ''
 let child: ChildProcess

@@ -1,0 +1,132 @@
+import { connect, type Socket } from 'node:net'
+
+/**
+ * Sends requests when they are due, whether or not earlier ones were answered, and counts each one's time from when it
+ * was due. A closed loop would send less the slower the answers are, and leave the slow ones out of its figures.
+ */
+export interface OpenLoopOptions {
+  readonly port: number
+  readonly connections: number
+  readonly requestsPerSecond: number
+  readonly seconds: number
+  /** The n-th request as it goes over the wire, and the group that its answer is counted in. */
+  readonly request: (n: number) => { readonly bytes: Buffer; readonly group: string }
+  /** Told of every answer; status 0 when there was none. */
+  readonly onAnswer?: (n: number, status: number) => void
+}
+
+export interface GroupResult {
+  readonly sent: number
+  /** By status; 0 when the connection ended without an answer. */
+  readonly statuses: Readonly<Record<number, number>>
+  /** Of answers 2xx, from when the request was due, ms. */
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+interface Due {
+  readonly n: number
+  readonly dueMs: number
+}
+
+/** A connection, made when it is first needed: servers close those that stay silent. */
+interface Lane {
+  socket: Socket | null
+  waiting: Due | null
+  received: string
+}
+
+/** How long is waited for the last answers, ms. */
+const LAST_ANSWERS_MS = 15_000
+const TICK_MS = 2
+
+export async function openLoop(options: OpenLoopOptions): Promise<ReadonlyMap<string, GroupResult>> {
+  const { requestsPerSecond, seconds, request, port } = options
+  const total = Math.round(requestsPerSecond * seconds)
+  const groups = new Map<string, { sent: number; statuses: Record<number, number>; times: number[] }>()
+  const queue: Due[] = []
+  let taken = 0
+  let answered = 0
+  const finished = Promise.withResolvers<void>()
+
+  function settle(due: Due, status: number): void {
+    const group = groups.get(request(due.n).group)!
+    group.statuses[status] = (group.statuses[status] ?? 0) + 1
+    if (status >= 200 && status < 300) group.times.push(performance.now() - due.dueMs)
+    options.onAnswer?.(due.n, status)
+    answered++
+    if (answered === total) finished.resolve()
+  }
+
+  function next(lane: Lane): void {
+    if (lane.waiting !== null || taken === queue.length) return
+    lane.waiting = queue[taken++]!
+    lane.socket ??= open(lane)
+    lane.socket.write(request(lane.waiting.n).bytes)
+  }
+
+  function open(lane: Lane): Socket {
+    lane.received = ''
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    socket.setEncoding('latin1')
+    socket.on('data', (text: string) => {
+      lane.received += text
+      const head = lane.received.indexOf('\r\n\r\n')
+      if (head < 0) return
+      const length = Number(/content-length: (\d+)/i.exec(lane.received.slice(0, head))?.[1] ?? 0)
+      if (lane.received.length < head + 4 + length) return
+      const status = Number(lane.received.slice(9, 12))
+      lane.received = ''
+      end(lane, status)
+      next(lane)
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      lane.socket = null
+      end(lane, 0)
+    })
+    return socket
+  }
+
+  function end(lane: Lane, status: number): void {
+    const due = lane.waiting
+    lane.waiting = null
+    if (due !== null) settle(due, status)
+  }
+
+  const lanes = Array.from(
+    { length: options.connections },
+    (): Lane => ({ socket: null, waiting: null, received: '' }),
+  )
+  const startedMs = performance.now()
+  const timer = setInterval(() => {
+    const nowMs = performance.now()
+    while (queue.length < total) {
+      const n = queue.length
+      const dueMs = startedMs + (n * 1000) / requestsPerSecond
+      if (dueMs > nowMs) break
+      queue.push({ n, dueMs })
+      const { group } = request(n)
+      const counted = groups.get(group) ?? { sent: 0, statuses: {}, times: [] }
+      groups.set(group, counted)
+      counted.sent++
+    }
+    for (const lane of lanes) {
+      if (taken === queue.length) break
+      next(lane)
+    }
+  }, TICK_MS)
+  const late = setTimeout(() => finished.resolve(), seconds * 1000 + LAST_ANSWERS_MS)
+  await finished.promise
+  clearTimeout(late)
+  clearInterval(timer)
+  answered = total
+  for (const { socket } of lanes) socket?.destroy()
+  return new Map(
+    [...groups].map(([name, { sent, statuses, times }]) => {
+      times.sort((a, b) => a - b)
+      const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0
+      return [name, { sent, statuses, p50Ms: at(0.5), p99Ms: at(0.99) }]
+    }),
+  )
+}
