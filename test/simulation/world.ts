@@ -97,7 +97,8 @@ const METRICS: Metrics = {
 
 /** A request that was answered, or to which no answer came. */
 export type Answer = CollectAnswer | RequestRefusal | 'no answer'
-export type Send = (dataset: string, body: string) => Promise<Answer>
+/** @param key the Idempotency-Key of events that bring no id of their own */
+export type Send = (dataset: string, body: string, key: string | undefined) => Promise<Answer>
 
 /** What outlives every process, and the processes that are up. */
 export interface World {
@@ -203,7 +204,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         metrics: createCollectorMetrics(METRICS),
         logger: traceLogger(process.name),
       }
-      doors.set(process, async (dataset, body) => {
+      doors.set(process, async (dataset, body, key) => {
         await process.delay(kernel.between(0, faults.latencyMaxMs))
         const sent = readNative(Buffer.from(body), 'json', COLLECTOR)
         if (sent instanceof RequestRefusal) return sent
@@ -215,7 +216,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           ip: '192.0.2.1',
           userAgent: null,
           traceparent: env.traceparentOf(),
-          idempotencyKey: undefined,
+          idempotencyKey: key,
           dryRun: false,
           lease,
         }
@@ -358,12 +359,12 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
     processes,
     mistakes,
     alarms,
-    async send(dataset, body) {
+    async send(dataset, body, key) {
       const up = [...doors.values()]
       const door = up[Math.floor(kernel.random() * up.length)]
       if (!door) return 'no answer'
       const patience = kernel.delay(15_000).then(() => 'no answer' as const)
-      return Promise.race([door(dataset, body), patience])
+      return Promise.race([door(dataset, body, key), patience])
     },
     close() {
       isOpen = false
