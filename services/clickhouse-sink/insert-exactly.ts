@@ -21,15 +21,9 @@ export interface InsertOutcome {
   readonly refused: readonly { readonly row: number; readonly reason: string }[]
   /** False when the first answer was a clean one. */
   readonly verified: boolean
-  /** Rows that a verification found missing and inserted. */
+  /** Rows that were missing although an insert of them was acknowledged, and were inserted again. */
   readonly repaired: number
 }
-
-/**
- * What may have been done before: nothing; all of this very batch, a part or nothing; or some of its rows as part of
- * a batch with another range.
- */
-export type EarlierTries = 'none' | 'of_this_range' | 'of_another_range'
 
 /** Rounds of "count, insert what is missing"; a healthy server needs one. */
 const ROUNDS_MAX = 20
@@ -37,45 +31,43 @@ const ROUNDS_MAX = 20
 /**
  * Every row of the batch is in the table once, whatever became of earlier tries.
  *
- * A clean answer to the first insert is believed. In every other case the token alone is not: MergeTree writes it
+ * A clean answer to the first insert is believed. In every other case the token alone is not. MergeTree writes it
  * down before it puts the part in place, so a server killed in between takes the repeat for a duplicate, answers
- * "ok" and stores nothing. The rows are therefore counted by their source, and what is missing is inserted under
- * the next token, until nothing is.
+ * "ok" and stores nothing; a table remembers tokens for so long only, and then a repeat doubles every row; and rows
+ * of a plan that is gone were inserted under another one. So the rows are counted by their source before anything
+ * is repeated, and what is missing is inserted under the next token, until nothing is.
  *
  * ```
- *  first try ── clean ─────────────────────────────────────────────────────────▶ done
+ *  first try ── clean ──────────────────────────────────▶ done
  *      │ anything else, or a replay
  *      ▼
- *  end what may still run ──▶ repeat under token 1 ──▶ count by source ── all ──▶ done
- *                                                        ▲    │ some missing
- *                       end what may still run ◀── insert those under token n + 1
+ *  end what may still run ──▶ count by source ── all ───▶ done
+ *      ▲                          │ some missing
+ *      └──── insert those under token n, from 1 on
  * ```
  *
- * Where rows of these sources were inserted by a batch of another range, whose plan is gone, the repeat would double
- * them: then the rows are counted before anything is inserted.
+ * Whoever repeats the batch begins with the same token, so that a try of before which comes late is a duplicate.
  *
+ * @param mayHaveBegun an earlier try, of this or another process, may have inserted some of the rows or all
  * @throws DependencyError retriable ones as they come: the plan is then replayed; `corrupt` when the table holds rows
  *   of these sources that are not of this batch, or more than one of a source
  */
 export async function insertExactly(
   target: InsertTarget,
   rows: RowBuffer,
-  earlier: EarlierTries,
+  mayHaveBegun: boolean,
 ): Promise<InsertOutcome> {
   if (rows.rows === 0) {
-    if (earlier !== 'none') await settle(target)
+    if (mayHaveBegun) await settle(target)
     return { inserted: 0, refused: [], verified: false, repaired: 0 }
   }
-  if (earlier === 'none' && (await isClean(insert(target, rows.bytes(), tokenOf(target, 1)))))
+  if (!mayHaveBegun && (await isClean(insert(target, rows.bytes(), tokenOf(target, 1)))))
     return { inserted: rows.rows, refused: [], verified: false, repaired: 0 }
 
-  await settle(target)
-  if (earlier !== 'of_another_range') await isReadable(insert(target, rows.bytes(), tokenOf(target, 1)))
   const refused = new Map<number, string>()
   let repaired = 0
-  // Whoever repeats the batch begins with the same token, so that a try of before which comes late is a duplicate.
-  const first = earlier === 'of_another_range' ? 1 : 2
-  for (let round = first; round < first + ROUNDS_MAX; round++) {
+  for (let round = 1; round <= ROUNDS_MAX; round++) {
+    await settle(target)
     const missing = (await missingRows(target, rows)).filter((row) => !refused.has(row))
     if (missing.length === 0)
       return {
@@ -84,8 +76,8 @@ export async function insertExactly(
         verified: true,
         repaired,
       }
-    repaired += await insertReadable(target, rows, missing, tokenOf(target, round), refused)
-    await settle(target)
+    const inserted = await insertReadable(target, rows, missing, tokenOf(target, round), refused)
+    if (round > 1) repaired += inserted
   }
   throw new DependencyError(
     'clickhouse',
@@ -111,17 +103,6 @@ async function isClean(inserting: Promise<void>): Promise<boolean> {
     return true
   } catch (error) {
     if (isDataError(error) || (isDependencyError(error) && error.retriable)) return false
-    throw error
-  }
-}
-
-/** @returns false when ClickHouse cannot read the rows */
-async function isReadable(inserting: Promise<void>): Promise<boolean> {
-  try {
-    await inserting
-    return true
-  } catch (error) {
-    if (isDataError(error)) return false
     throw error
   }
 }

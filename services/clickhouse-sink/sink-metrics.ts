@@ -25,7 +25,10 @@ export function sinkMetrics(metrics: Metrics): SinkMetrics {
     'verifications',
     'Batches that were counted by source, because an insert had no clean answer or a plan was replayed.',
   )
-  const repaired = counter('repaired_records', 'Rows that a verification found missing and inserted.')
+  const repaired = counter(
+    'repaired_records',
+    'Rows that were missing although an insert of them was acknowledged, and were inserted again.',
+  )
   const seconds = metrics.histogram(
     'millrace_clickhouse_sink_deliver_seconds',
     'Time from a confirmed plan to its ledger row.',

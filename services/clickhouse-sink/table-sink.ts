@@ -3,7 +3,7 @@ import type { Log, TopicPartition } from '../core/kafka/log.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import type { Pinned, Plan, Progress } from '../core/stream/planned-plan.ts'
 import type { BatchLimits, PlannedSink, SinkBatch } from '../core/stream/planned-sink.ts'
-import { type EarlierTries, endInserts, type InsertOutcome, insertExactly } from './insert-exactly.ts'
+import { endInserts, type InsertOutcome, insertExactly } from './insert-exactly.ts'
 import { insertSettings, rowsOfSettingsId, settingsId } from './insert-settings.ts'
 import { type BatchCounts, deliveredRanges, recordBatch } from './ledger.ts'
 import type { ByteShare } from './open-bytes.ts'
@@ -120,8 +120,10 @@ function openTableBatch(
         token,
         nonce: env.nonce,
       }
+      // Rows that the ledger does not vouch for are of a replayed plan, or of one that a commit which came late has
+      // wiped out: then their range was planned anew, with another end and so another token.
       const isStray = rows.rows > 0 && rows.srcOffset(0) <= strayTo
-      const outcome = await insertExactly(target, rows, earlierTries(isStray, replayed))
+      const outcome = await insertExactly(target, rows, replayed || isStray)
       const rejected = [
         ...undecodable,
         ...outcome.refused.map(({ row, reason }) => ({
@@ -143,15 +145,6 @@ function openTableBatch(
       share.release()
     },
   }
-}
-
-/**
- * Rows that the ledger does not vouch for are of a replayed plan, or of one that a commit which came late has wiped
- * out: then the range is planned anew, with another end and so another token. The rows cannot tell which.
- */
-function earlierTries(isStray: boolean, replayed: boolean): EarlierTries {
-  if (isStray) return 'of_another_range'
-  return replayed ? 'of_this_range' : 'none'
 }
 
 /** @returns the highest raw offset past `after` that the table has of this raw partition; -1 when it has none */

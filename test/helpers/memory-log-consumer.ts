@@ -54,6 +54,8 @@ interface Held {
 export interface MemoryConsumer extends GroupConsumer {
   /** The group forgets this member; the member itself learns of it at its next poll. */
   expel(): void
+  /** Counts up every time it becomes a member, each time under another name. */
+  readonly memberships: number
   /** A commit of before arrives. @returns false when the coordinator refuses it */
   commitLate(positions: readonly (Position & { readonly metadata: string })[]): boolean
   /** The process that holds it died: it does nothing more of its own, and the group does not know yet. */
@@ -77,7 +79,7 @@ export function openMemoryConsumer(
   let closed = false
   let closing: Promise<void> | null = null
   let rebalancing: Promise<void> = Promise.resolve()
-  let joined = false
+  let memberships = 0
   /** Where the next poll begins, so that no partition starves the others. */
   let first = 0
 
@@ -102,8 +104,8 @@ export function openMemoryConsumer(
   /** What a poll hears from the coordinator. Callbacks run beside the poll, one after the other. */
   function serveRebalance(): void {
     if (closing) return
-    if (!joined) {
-      joined = true
+    if (memberships === 0) {
+      memberships++
       group.join(member)
     } else if (!group.has(member)) {
       const lost = [...held.values()].filter((partition) => partition.phase !== 'lost')
@@ -111,6 +113,7 @@ export function openMemoryConsumer(
       for (const partition of lost) partition.phase = 'lost'
       rebalancing = rebalancing.then(() => revoked(lost.map(plain), true))
       // It joins again as a new member.
+      memberships++
       group.join(member)
     }
     const leaving = [...member.toRevoke.values()].flatMap((where) => {
@@ -315,6 +318,9 @@ export function openMemoryConsumer(
       return storage.topics.get(where.topic)?.partitions[where.partition]?.next ?? null
     },
 
+    get memberships() {
+      return memberships
+    },
     expel() {
       group.leave(member)
     },

@@ -40,6 +40,8 @@ export interface MemoryLogControls {
   readonly produceFaults: EffectFault[]
   /** Whose positions the coordinator takes although the partition is not theirs any more. */
   acceptStale(accept: StaleCommits): void
+  /** How often the consumer became a member so far: what it sent as an earlier one is refused. */
+  memberships(consumer: GroupConsumer): number
   /** A commit that its sender gave up arrives now. @returns whether the coordinator took it */
   commitLate(
     consumer: GroupConsumer,
@@ -78,6 +80,8 @@ export interface MemoryLogOptions {
 interface TransactionalOwner {
   fenced: boolean
   open: Transaction | null
+  /** Ends the wait for what is open to be open for too long. */
+  expiry: AbortController
 }
 
 /**
@@ -121,13 +125,14 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
     }
   }
 
-  function openTransactional(transactionalId: string): TransactionalProducer {
+  function openTransactional(transactionalId: string, timeoutMs: number): TransactionalProducer {
     const earlier = owners.get(transactionalId)
     if (earlier) {
       earlier.fenced = true
+      earlier.expiry.abort(OVER)
       if (earlier.open) storage.endTransaction(earlier.open, 'aborted')
     }
-    const own: TransactionalOwner = { fenced: false, open: null }
+    const own: TransactionalOwner = { fenced: false, open: null, expiry: new AbortController() }
     owners.set(transactionalId, own)
     /** Shows at commit, as a failed record does. */
     let broken: unknown = null
@@ -137,6 +142,16 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
       if (own.fenced)
         throw new DependencyError('kafka', 'fenced', `A newer producer of ${transactionalId} took over.`)
       if (closed) throw new DependencyError('kafka', 'unavailable', 'The transactional producer is closed.')
+    }
+    /** The coordinator ends what is open for too long, and its producer with it. */
+    function expire(transaction: Transaction): void {
+      own.expiry = new AbortController()
+      void clock.sleep(timeoutMs, own.expiry.signal).then(() => {
+        if (own.fenced || own.open !== transaction) return
+        own.fenced = true
+        own.open = null
+        storage.endTransaction(transaction, 'aborted')
+      })
     }
     function requireOpen(): Transaction {
       if (!own.open) throw new Error('There is no open transaction.')
@@ -149,6 +164,7 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
         if (own.open) throw new Error('A transaction is open already.')
         broken = null
         own.open = { state: 'open', touched: new Set(), positions: [] }
+        expire(own.open)
       },
       async send(records) {
         await onCall('send')
@@ -188,6 +204,7 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
         // Without an answer the transaction stays as it is until the next owner of the id settles it.
         if (fault !== 'failed') {
           own.open = null
+          own.expiry.abort(OVER)
           storage.endTransaction(transaction, 'committed')
         }
         if (fault)
@@ -198,6 +215,7 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
         requireOwner()
         const transaction = requireOpen()
         own.open = null
+        own.expiry.abort(OVER)
         storage.endTransaction(transaction, 'aborted')
       },
       async close() {
@@ -254,9 +272,9 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
 
   return {
     openProducer: async () => openProducer(),
-    async openTransactionalProducer(transactionalId) {
+    async openTransactionalProducer(transactionalId, { transactionTimeoutMs }) {
       await onCall('openTransactionalProducer')
-      return openTransactional(transactionalId)
+      return openTransactional(transactionalId, transactionTimeoutMs)
     },
     async openGroupConsumer(consumerOptions) {
       await onCall('openGroupConsumer')
@@ -326,6 +344,7 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
       acceptStale(accept) {
         world.acceptStale = accept
       },
+      memberships: (consumer) => consumers.get(consumer)?.memberships ?? 0,
       commitLate: (consumer, positions) => consumers.get(consumer)?.commitLate(positions) ?? false,
       endLate: (producer) => lateEnds.get(producer)?.() ?? false,
       expel(consumer) {

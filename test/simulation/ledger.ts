@@ -8,7 +8,10 @@ export type Kind = 'good' | 'broken' | 'conflict'
 /** One event as its client knows it: the id, and a payload that is its own. */
 export interface Sent {
   readonly dataset: string
+  /** Stands in the payload as well. */
   readonly id: string
+  /** Sent without an id: the collector makes one of the request's Idempotency-Key. */
+  readonly keyed: boolean
   readonly kind: Kind
   readonly n: number
   /** `acked`: answered 2xx at least once. `unknown`: sent, and never answered for certain. `refused`: nothing of it was taken. */
@@ -25,6 +28,8 @@ export interface Ledger {
 const TRIES_MAX = 6
 /** Share of requests that a client sends again although they were answered. */
 const REPEATED = 0.2
+/** Some have kept it for a while, ms: far less than the dedupe window. */
+const REPEATED_LATE_MS = 40_000
 
 /**
  * Clients that send `count` requests of a few events each, over `overMs`: good ones, broken ones, ids used twice for
@@ -48,19 +53,21 @@ export function startClients(kernel: Kernel, send: Send, count: number, overMs: 
 
   async function sendRequest(request: number): Promise<void> {
     const dataset = kernel.chance(0.5) ? 'shop' : 'blog'
+    const keyed = kernel.chance(0.15)
     const batch: Sent[] = []
     const size = 1 + Math.floor(kernel.random() * 4)
     for (let index = 0; index < size; index++) {
       const id = `e${request}-${index}`
       const kind: Kind = kernel.chance(0.08) ? 'broken' : 'good'
-      batch.push({ dataset, id, kind, n: Math.floor(kernel.random() * 4), fate: 'refused' })
+      batch.push({ dataset, id, keyed, kind, n: Math.floor(kernel.random() * 4), fate: 'refused' })
     }
     // The same ids elsewhere are other events.
     const twin = kernel.chance(0.1)
       ? batch.map((each): Sent => ({ ...each, dataset: dataset === 'shop' ? 'blog' : 'shop' }))
       : []
     // Another payload under an id that is taken, sent once the first is in for certain.
-    const conflicting = kernel.chance(0.1) ? batch.filter(({ kind }) => kind === 'good').slice(0, 1) : []
+    const conflicting =
+      !keyed && kernel.chance(0.1) ? batch.filter(({ kind }) => kind === 'good').slice(0, 1) : []
     events.push(...batch, ...twin)
     await Promise.all([deliver(batch), deliver(twin)])
     const conflicts = conflicting
@@ -81,22 +88,22 @@ export function startClients(kernel: Kernel, send: Send, count: number, overMs: 
         await kernel.delay(kernel.between(10, 1_000))
         continue
       }
-      const fate = fateOf(await send(first.dataset, body))
+      const fate = fateOf(await send(first.dataset, body, first.keyed ? `key of ${first.id}` : undefined))
       for (const each of batch) each.fate = worse(each.fate, fate)
       if (fate === 'acked' && repeats-- === 0) return
-      await kernel.delay(kernel.between(50, 3_000))
+      await kernel.delay(kernel.between(50, kernel.chance(0.3) ? REPEATED_LATE_MS : 3_000))
     }
   }
   return ledger
 }
 
-function eventOf({ id, kind, n }: Sent): object {
+function eventOf({ id, keyed, kind, n }: Sent): object {
   const event = {
-    event_id: id,
+    ...(!keyed && { event_id: id }),
     distinct_id: `person-${id}`,
     // Clocks of clients are anywhere; it is no business of delivery.
     timestamp: n === 3 ? '1970-01-01T00:00:00Z' : '2026-01-31T11:59:00Z',
-    properties: { n },
+    properties: { n, id },
   }
   return kind === 'broken' ? event : { event: 'page_view', ...event }
 }

@@ -1,5 +1,5 @@
 import type { MemoryLog } from '../helpers/memory-log.ts'
-import { isAsked, numberOf } from './asked.ts'
+import { isAsked, numberOf, ownIdOf } from './asked.ts'
 import { deliveredRows } from './delivered-rows.ts'
 import type { Ledger, Sent } from './ledger.ts'
 import { DELIVERIES, names, PARTITIONS, SUBSCRIPTIONS, type World } from './world.ts'
@@ -26,12 +26,18 @@ export function judge(world: World, ledger: Ledger): string[] {
   const enriched = recordsOf(world.log, names.enriched)
   const rejected = recordsOf(world.log, names.rejected)
   const inEnriched = counted(
-    enriched.map(({ value }) => nameOf(value.dataset_id, value.event_id, numberOf(value))),
+    enriched.map(({ value }) => nameOf(value.dataset_id, ownIdOf(value), numberOf(value))),
   )
   const inRejected = counted(
-    rejected.map(({ value }) => nameOf(value.dataset_id, value.event_id, numberOf(payloadOf(value)))),
+    rejected.map(({ value }) =>
+      nameOf(value.dataset_id, ownIdOf(payloadOf(value)), numberOf(payloadOf(value))),
+    ),
   )
   faults.push(...ledgerFaults(ledger, inEnriched, inRejected))
+  faults.push(
+    ...idFaults(ledger, enriched, ownIdOf),
+    ...idFaults(ledger, rejected, (value) => ownIdOf(payloadOf(value))),
+  )
   faults.push(...sourceFaults('events.enriched', enriched), ...sourceFaults('events.rejected', rejected))
   faults.push(...receiptFaults(world.log, enriched, rejected))
   for (const { id, datasets, where } of SUBSCRIPTIONS) {
@@ -90,6 +96,18 @@ function ledgerFaults(
   for (const name of [...inEnriched.keys(), ...inRejected.keys()])
     if (!known.has(name)) faults.push(`${name} was never sent.`)
   return faults
+}
+
+/** An id that a client gave is kept as it is; one that was made is the same for every try. */
+function idFaults(
+  { events }: Ledger,
+  records: readonly Record[],
+  ownId: (value: Record['value']) => unknown,
+): string[] {
+  const keyed = new Set(events.filter((sent) => sent.keyed).map(({ id }) => id))
+  return records
+    .filter(({ value }) => value.event_id !== ownId(value) && !keyed.has(String(ownId(value))))
+    .map(({ value }) => `${ownId(value)} has the id ${value.event_id}.`)
 }
 
 /** Raw offsets only go up, and stay in their partition. */
@@ -176,7 +194,7 @@ function recordsOf(log: MemoryLog, topic: string): Record[] {
   return records
 }
 
-const eventName = ({ value }: Record) => nameOf(value.dataset_id, value.event_id, numberOf(value))
+const eventName = ({ value }: Record) => nameOf(value.dataset_id, ownIdOf(value), numberOf(value))
 /** Of rows, whose payload may be a text in a column: where they come from names them as well. */
 const sourceName = (value: { readonly [name: string]: unknown }) =>
   `${value.dataset_id}/${value.event_id} of ${value.src_partition}:${value.src_offset}`

@@ -311,15 +311,25 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a replayed plan is inserted as if nobody had tried before',
     file: TABLE,
-    edits: [["return replayed ? 'of_this_range' : 'none'", "return replayed ? 'none' : 'none'"]],
+    edits: [['insertExactly(target, rows, replayed || isStray)', 'insertExactly(target, rows, isStray)']],
   },
   {
-    name: 'an insert is repeated under another token',
+    name: 'a batch is repeated under another token before it is counted',
     file: EXACTLY,
     edits: [
       [
-        'await isReadable(insert(target, rows.bytes(), tokenOf(target, 1)))',
-        'await isReadable(insert(target, rows.bytes(), tokenOf(target, 99)))',
+        '    await settle(target)\n    const missing',
+        '    await settle(target)\n    if (round === 1) await insert(target, rows.bytes(), tokenOf(target, 99))\n    const missing',
+      ],
+    ],
+  },
+  {
+    name: 'a batch is repeated under its token before it is counted',
+    file: EXACTLY,
+    edits: [
+      [
+        '    await settle(target)\n    const missing',
+        '    await settle(target)\n    if (round === 1) await insert(target, rows.bytes(), tokenOf(target, 1))\n    const missing',
       ],
     ],
   },
@@ -345,8 +355,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: TABLE,
     edits: [
       [
-        'const outcome = await insertExactly(target, rows, earlierTries(isStray, replayed))',
-        'await recordBatch(env.clickhouse, partition, table, plan, { records, inserted: 0, skipped, rejected: 0 }); const outcome = await insertExactly(target, rows, earlierTries(isStray, replayed))',
+        'const outcome = await insertExactly(target, rows, replayed || isStray)',
+        'await recordBatch(env.clickhouse, partition, table, plan, { records, inserted: 0, skipped, rejected: 0 }); const outcome = await insertExactly(target, rows, replayed || isStray)',
       ],
     ],
   },

@@ -21,9 +21,18 @@ export interface Faults {
   pause: number
   /** Longest way of a request or an answer, ms. */
   latencyMaxMs: number
+  /** Processes of this role die and stand still this many times as often. */
+  focus: { readonly role: string; readonly times: number }
 }
 
-export const NO_FAULTS: Readonly<Faults> = { loss: 0, lostAnswer: 0, crash: 0, pause: 0, latencyMaxMs: 5 }
+export const NO_FAULTS: Readonly<Faults> = {
+  loss: 0,
+  lostAnswer: 0,
+  crash: 0,
+  pause: 0,
+  latencyMaxMs: 5,
+  focus: { role: '', times: 1 },
+}
 
 /** What a failing call looks like to the caller. */
 export interface CallErrors {
@@ -42,6 +51,8 @@ export class SimulatedProcess {
   readonly name: string
   readonly stopping = new AbortController()
   alive = true
+  /** How far its clock is off, ms. */
+  clockErrorMs = 0
   /** Told once, when it dies. */
   onDeath: () => void = () => {}
   readonly #kernel: Kernel
@@ -61,7 +72,7 @@ export class SimulatedProcess {
 
   /** Its own clock: a dead process never wakes up, one that stands still wakes up late. */
   readonly clock: Clock = {
-    now: () => this.#kernel.clock.now(),
+    now: () => this.#kernel.clock.now() + this.clockErrorMs,
     monotonic: () => this.#kernel.now,
     sleep: (ms, signal) =>
       new Promise((resolve) => {
@@ -87,8 +98,9 @@ export class SimulatedProcess {
     const kernel = this.#kernel
     const faults = this.#faults
     await this.delay(kernel.between(0, faults.latencyMaxMs))
-    if (kernel.chance(faults.pause)) this.pause(kernel.between(100, 3 * SESSION_MS))
-    if (kernel.chance(faults.crash)) return this.#die(`before ${operation}`)
+    const times = this.name.startsWith(`${faults.focus.role}#`) ? faults.focus.times : 1
+    if (kernel.chance(faults.pause * times)) this.pause(kernel.between(100, 3 * SESSION_MS))
+    if (kernel.chance(faults.crash * times)) return this.#die(`before ${operation}`)
     if (kernel.chance(faults.loss)) {
       this.#tally.lost++
       this.#note(`${operation} is lost`)
@@ -96,7 +108,7 @@ export class SimulatedProcess {
       throw new DependencyError(errors.dependency, errors.lost, `${operation} was not answered.`)
     }
     const isAnswerLost = kernel.chance(faults.lostAnswer)
-    const isLast = kernel.chance(faults.crash)
+    const isLast = kernel.chance(faults.crash * times)
     let outcome: { readonly value: T } | { readonly error: unknown }
     try {
       outcome = { value: await effect() }

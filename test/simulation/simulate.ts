@@ -26,6 +26,8 @@ const TROUBLE_MS = 60_000
 /** How long a healed world may take to deliver everything, ms. */
 const HEAL_MAX_MS = 600_000
 const REQUESTS = 60
+/** How far the clock of a machine may be off, ms. */
+const CLOCK_ERROR_MAX_MS = 3 * 3_600_000
 const LOOK_EVERY_MS = 250
 /** How long what is not seen from outside may take after that, ms. */
 const SETTLE_MS = 120_000
@@ -93,7 +95,9 @@ async function tell(seed: number): Promise<History> {
   }
 }
 
-/** Mostly mild, now and then as bad as it gets. */
+const ROLES = ['collector', 'enricher', 'router', 's3-sink', 'clickhouse-sink']
+
+/** Mostly mild, now and then as bad as it gets, and now and then mostly for one stage. */
 function drawFaults(kernel: Kernel): Faults {
   const upTo = (most: number) => most * kernel.random() ** 3
   return {
@@ -102,6 +106,10 @@ function drawFaults(kernel: Kernel): Faults {
     crash: upTo(0.02),
     pause: upTo(0.003),
     latencyMaxMs: kernel.between(1, 60),
+    focus: {
+      role: ROLES[Math.floor(kernel.random() * ROLES.length)] as string,
+      times: kernel.chance(0.5) ? 1 : kernel.between(2, 10),
+    },
   }
 }
 
@@ -122,6 +130,13 @@ function makeTrouble(kernel: Kernel, world: World, overMs: number): void {
       else process.kill()
     })
   }
+  for (let n = Math.floor(kernel.between(0, 4)); n > 0; n--)
+    kernel.at(kernel.between(0, overMs), () => {
+      const process = anyone()
+      if (!process) return
+      process.clockErrorMs = Math.round(kernel.between(-CLOCK_ERROR_MAX_MS, CLOCK_ERROR_MAX_MS))
+      kernel.note(`the clock of ${process.name} is ${process.clockErrorMs} ms off`)
+    })
   if (kernel.chance(0.3))
     kernel.at(kernel.between(0, overMs), () => {
       kernel.note('the configuration changes')

@@ -40,6 +40,22 @@ export function processLog(
     })
   }
 
+  /** A request goes out under the name that its member has then; the group does not know it by that later on. */
+  function sentNow(real: GroupConsumer): {
+    readonly isKnown: () => boolean
+    readonly requireKnown: () => void
+  } {
+    const sent = log.controls.memberships(real)
+    const isKnown = () => log.controls.memberships(real) === sent
+    return {
+      isKnown,
+      requireKnown() {
+        if (!isKnown())
+          throw new DependencyError('kafka', 'outcome_unknown', 'The coordinator does not know this member.')
+      },
+    }
+  }
+
   /** By what the process holds: the consumer behind it. */
   const behind = new Map<GroupConsumer, GroupConsumer>()
 
@@ -85,6 +101,7 @@ export function processLog(
         for (const position of positions)
           if (!real.assigned(position))
             throw new DependencyError('kafka', 'not_assigned', `${nameOf(position)} is not assigned.`)
+        const { isKnown, requireKnown } = sentNow(real)
         let isArrived = false
         try {
           await process.call(
@@ -92,13 +109,14 @@ export function processLog(
             WRITE,
             () => {
               isArrived = true
+              requireKnown()
               return real.commit(positions)
             },
           )
         } catch (error) {
           if (!isArrived)
             late(
-              () => log.controls.commitLate(real, positions),
+              () => isKnown() && log.controls.commitLate(real, positions),
               `commit ${first?.topic}/${first?.partition} ${first?.offset} of ${options.groupId} by ${process.name}`,
             )
           // A client may take the coordinator's refusal of a member that it forgot for an answer.
@@ -130,10 +148,14 @@ export function processLog(
       begin: () => real.begin(),
       send: (records) =>
         process.call(`send ${records.length} of ${transactionalId}`, quick, () => real.send(records)),
-      sendOffset: (consumer, position, metadata) =>
-        process.call(`send offset ${position.offset} of ${transactionalId}`, quick, () =>
-          real.sendOffset(behind.get(consumer) as GroupConsumer, position, metadata),
-        ),
+      sendOffset: (consumer, position, metadata) => {
+        const member = behind.get(consumer) as GroupConsumer
+        const { requireKnown } = sentNow(member)
+        return process.call(`send offset ${position.offset} of ${transactionalId}`, quick, () => {
+          requireKnown()
+          return real.sendOffset(member, position, metadata)
+        })
+      },
       async commit() {
         let isArrived = false
         try {

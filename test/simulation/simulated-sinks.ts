@@ -1,5 +1,6 @@
 import type { ClickHouse } from '../../services/core/clickhouse/clickhouse.ts'
 import type { ObjectStore } from '../../services/core/object-store/object-store.ts'
+import { DependencyError } from '../../services/core/runtime/errors.ts'
 import type { Disk } from '../../services/s3-sink/disk.ts'
 import type { TableEncoder } from '../../services/s3-sink/table-encoder.ts'
 import type { MemoryDisk } from '../helpers/memory-disk.ts'
@@ -37,11 +38,30 @@ export function processStore(
   }
 }
 
-/** The disk as its process sees it; now and then it is full. */
-export function processDisk(process: SimulatedProcess, disk: MemoryDisk): Disk {
+/** Share of writes that the disk cuts short. */
+const TORN_WRITES = 0.002
+
+/** What a process leaves on its disk when it is killed: some files whole, some in part. */
+export function tear({ files }: MemoryDisk, kernel: Kernel): void {
+  for (const [file, bytes] of files)
+    if (kernel.chance(0.5)) files.set(file, bytes.subarray(0, Math.floor(kernel.random() * bytes.length)))
+}
+
+/** The disk as its process sees it; now and then it is full, also in the middle of a write. */
+export function processDisk(
+  kernel: Kernel,
+  process: SimulatedProcess,
+  disk: MemoryDisk,
+  faults: Readonly<Faults>,
+): Disk {
   return {
     ...disk,
-    write: (file, at, bytes) => process.call(`write ${file}`, DISK, () => disk.write(file, at, bytes)),
+    write: (file, at, bytes) =>
+      process.call(`write ${file}`, DISK, async () => {
+        if (!kernel.chance(faults.loss > 0 ? TORN_WRITES : 0)) return disk.write(file, at, bytes)
+        await disk.write(file, at, bytes.subarray(0, Math.floor(kernel.random() * bytes.length)))
+        throw new DependencyError('disk', 'read_only', `${file} was written in part.`)
+      }),
     compress: (chunks, codec, to) =>
       process.call(`compress ${to}`, DISK, () => disk.compress(chunks, codec, to)),
   }
@@ -79,7 +99,7 @@ export function processWarehouse(
   const { clickhouse } = warehouse
   return {
     insert: (table, format, body, settings, options) =>
-      process.call(`insert into ${table}`, WAREHOUSE, () => {
+      process.call(`insert into ${table} as ${settings.insert_deduplication_token}`, WAREHOUSE, () => {
         if (kernel.chance(faults.lostAnswer)) {
           const fate = FATES[Math.floor(kernel.random() * FATES.length)] as InsertFate
           kernel.note(`an insert meets its fate: ${fate}`)

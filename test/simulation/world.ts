@@ -25,7 +25,7 @@ import { runS3Sink } from '../../services/s3-sink/pipeline.ts'
 import { ROUTER_SETTINGS } from '../../services/subscriber-router/config.ts'
 import { runRouter } from '../../services/subscriber-router/pipeline.ts'
 import { controlView, type MemoryControlView } from '../helpers/memory-control.ts'
-import { createMemoryDisk } from '../helpers/memory-disk.ts'
+import { createMemoryDisk, type MemoryDisk } from '../helpers/memory-disk.ts'
 import { createMemoryLog, type MemoryLog } from '../helpers/memory-log.ts'
 import { createMemoryObjectStore, type MemoryObjectStore } from '../helpers/memory-object-store.ts'
 import { memoryWarehouse } from '../services/clickhouse-sink/memory-warehouse.ts'
@@ -33,7 +33,7 @@ import { SIGNING_KEY } from '../services/s3-sink/delivery-world.ts'
 import type { Kernel } from './kernel.ts'
 import { type Faults, SESSION_MS, SimulatedProcess } from './process.ts'
 import { processLog } from './simulated-log.ts'
-import { memoryEncoder, processDisk, processStore, processWarehouse } from './simulated-sinks.ts'
+import { memoryEncoder, processDisk, processStore, processWarehouse, tear } from './simulated-sinks.ts'
 import { type Tally, TOLD } from './tally.ts'
 
 export const names = kafkaNames('')
@@ -82,6 +82,8 @@ export const DELIVERIES: readonly Delivery[] = [
 ]
 
 const DEDUPE_WINDOW_MS = 600_000
+/** A table that forgets tokens while a sink is away. */
+const WINDOW_BLOCKS_SMALL = 12
 const COLLECTOR = parseSettings(COLLECTOR_OWN_SETTINGS, {})
 const ROUTER = parseSettings(ROUTER_SETTINGS, { MILLRACE_ROUTER_BATCH_RECORDS: '20' })
 const REFERENCE = loadReferenceData(1_000)
@@ -96,7 +98,8 @@ const METRICS: Metrics = {
 
 /** A request that was answered, or to which no answer came. */
 export type Answer = CollectAnswer | RequestRefusal | 'no answer'
-export type Send = (dataset: string, body: string) => Promise<Answer>
+/** @param key the Idempotency-Key of events that bring no id of their own */
+export type Send = (dataset: string, body: string, key: string | undefined) => Promise<Answer>
 
 /** What outlives every process, and the processes that are up. */
 export interface World {
@@ -126,16 +129,19 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
   )
   const store = createMemoryObjectStore()
   await store.createBucket(BUCKET)
-  const warehouse = memoryWarehouse()
+  const warehouse = memoryWarehouse(kernel.chance(0.3) ? WINDOW_BLOCKS_SMALL : undefined)
   const control = controlView({
     datasets: DATASETS,
     subscriptions: SUBSCRIPTIONS,
     deliveries: DELIVERIES,
   })
   const processes = new Set<SimulatedProcess>()
+  const everybody: SimulatedProcess[] = []
   const mistakes: string[] = []
   const alarms: string[] = []
   const doors = new Map<SimulatedProcess, Send>()
+  /** What dead sinks left behind: the next one finds it in its way. */
+  const disks: MemoryDisk[] = []
   let isOpen = true
   let made = 0
   const nonce = () => `n${++made}`
@@ -159,6 +165,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
     if (!isOpen) return
     const process = new SimulatedProcess(kernel, `${role}#${++made}`, faults, tally, log)
     processes.add(process)
+    everybody.push(process)
     kernel.note(`${process.name} starts`)
     const again = () => {
       processes.delete(process)
@@ -198,7 +205,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         metrics: createCollectorMetrics(METRICS),
         logger: traceLogger(process.name),
       }
-      doors.set(process, async (dataset, body) => {
+      doors.set(process, async (dataset, body, key) => {
         await process.delay(kernel.between(0, faults.latencyMaxMs))
         const sent = readNative(Buffer.from(body), 'json', COLLECTOR)
         if (sent instanceof RequestRefusal) return sent
@@ -210,7 +217,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           ip: '192.0.2.1',
           userAgent: null,
           traceparent: env.traceparentOf(),
-          idempotencyKey: undefined,
+          idempotencyKey: key,
           dryRun: false,
           lease,
         }
@@ -285,14 +292,20 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
       }),
 
     's3-sink'(process) {
-      const disk = createMemoryDisk()
+      const disk = disks.pop() ?? createMemoryDisk()
+      const died = process.onDeath
+      process.onDeath = () => {
+        tear(disk, kernel)
+        disks.push(disk)
+        died()
+      }
       return runS3Sink(
         {
           log: processLog(kernel, process, log, faults, tally),
           names,
           control,
           store: processStore(process, store, disk),
-          disk: processDisk(process, disk),
+          disk: processDisk(kernel, process, disk, faults),
           // Two versions of the program work side by side.
           encoder: memoryEncoder(disk, made % 2),
           signingKey: SIGNING_KEY,
@@ -348,17 +361,19 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
     processes,
     mistakes,
     alarms,
-    async send(dataset, body) {
+    async send(dataset, body, key) {
       const up = [...doors.values()]
       const door = up[Math.floor(kernel.random() * up.length)]
       if (!door) return 'no answer'
       const patience = kernel.delay(15_000).then(() => 'no answer' as const)
-      return Promise.race([door(dataset, body), patience])
+      return Promise.race([door(dataset, body, key), patience])
     },
     close() {
       isOpen = false
       for (const process of processes) process.onDeath = () => {}
       for (const process of processes) process.kill()
+      // A signal made of others is kept by the runtime until one of them aborts, and with it the whole world.
+      for (const process of everybody) process.stopping.abort()
     },
   }
 }

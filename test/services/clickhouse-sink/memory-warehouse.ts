@@ -22,10 +22,15 @@ interface Running {
   readonly apply: () => void
 }
 
-/** ClickHouse as the sink uses it: tables that drop an insert whose token they know, and inserts that meet their fate. */
-export function memoryWarehouse() {
+/**
+ * ClickHouse as the sink uses it: an insert is cut into blocks, each of which a table drops when it knows the token and
+ * the block's number, whatever rows are in it; and inserts that meet their fate.
+ *
+ * @param windowBlocks how many blocks a table remembers
+ */
+export function memoryWarehouse(windowBlocks = Number.POSITIVE_INFINITY) {
   const tables = new Map<string, StoredRow[]>()
-  const tokens = new Set<string>()
+  const windows = new Map<string, Set<string>>()
   const fates: InsertFate[] = []
   const inserts: string[] = []
   let running: Running[] = []
@@ -34,6 +39,16 @@ export function memoryWarehouse() {
     const found = tables.get(table) ?? []
     tables.set(table, found)
     return found
+  }
+  /** @returns false for a block that the table has had, as far back as it remembers */
+  const isNew = (table: string, block: string): boolean => {
+    const window = windows.get(table) ?? new Set()
+    windows.set(table, window)
+    if (window.has(block)) return false
+    window.add(block)
+    const [oldest] = window
+    if (window.size > windowBlocks && oldest !== undefined) window.delete(oldest)
+    return true
   }
   const gone = () => toDependencyError(new Error('socket hang up'), 'insert')
 
@@ -45,10 +60,14 @@ export function memoryWarehouse() {
       inserts.push(`${table} ${lines.length}${token ? ` ${token.slice(token.indexOf('#'))}` : ''}`)
       if (lines.some(unreadable))
         throw toDependencyError({ code: '27', type: 'CANNOT_PARSE', message: 'Cannot parse.' }, 'insert')
+      const blockRows = Number(settings.max_insert_block_size ?? lines.length)
       const apply = (count = lines.length) => {
-        if (token !== undefined && tokens.has(`${table}/${token}`)) return
-        if (token !== undefined) tokens.add(`${table}/${token}`)
-        for (const line of lines.slice(0, count)) rowsOf(table).push(JSON.parse(line))
+        for (let first = 0, block = 0; first < lines.length; first += blockRows, block++) {
+          // The token is written down before the rows are there.
+          if (token !== undefined && !isNew(table, `${token}_${block}`)) continue
+          for (const line of lines.slice(first, Math.min(first + blockRows, count)))
+            rowsOf(table).push(JSON.parse(line))
+        }
       }
       const fate = fates.shift() ?? 'clean'
       if (fate === 'clean' || fate === 'answer_lost') apply()
