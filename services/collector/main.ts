@@ -5,6 +5,7 @@ import { uuidv7Generator } from '../core/event/event-id.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
+import { failPoints } from '../core/runtime/fail-points.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createCollectorMetrics } from './collector-metrics.ts'
@@ -59,6 +60,7 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
       traceparentOf: traceparents(randomFill),
       clock,
       metrics: collectorMetrics,
+      failPoint: failPoints(settings.failPoint),
       logger,
     })
     await server.app.listen({ host: settings.host, port: settings.port })

@@ -158,7 +158,9 @@ async function produce(
     return new RequestRefusal('not_taken', 'Too much is under way; nothing of this request was taken.')
   }
   try {
+    await env.failPoint('before_produce')
     await env.producer.produce(records)
+    await env.failPoint('after_produce')
     env.kafka.note(null)
     return null
   } catch (error) {

@@ -137,6 +137,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
     app.post(path, async (request, reply) => {
       const started = env.clock.monotonic()
       const outcome = await handleEvents(request, route)
+      await env.failPoint('before_answer')
       env.metrics.answered((env.clock.monotonic() - started) / 1000)
       if (outcome instanceof RequestRefusal) return sendRefusal(reply, outcome)
       return send(reply, 200, JSON_TYPE, JSON.stringify(route.answer(outcome)))
@@ -182,6 +183,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       if (format instanceof RequestRefusal) return format
       const coding = bodyCoding(headers['content-encoding'])
       if (coding instanceof RequestRefusal) return coding
+      await env.failPoint('during_body')
       const { wireBytes, decodedBytes } = env.metrics
       const contentLength = Number(headers['content-length'])
       const body = await readBody(request.raw, contentLength, coding, settings, lease, wireBytes)

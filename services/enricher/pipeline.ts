@@ -129,6 +129,7 @@ export function createEnricherWorker(
   }
   async function process(batch: RecordBatch): Promise<void> {
     queue.push(batch)
+    await env.failPoint('after_poll')
     waitingSince ??= clock.monotonic()
     while (queue.rows >= limits.batchRowsMax || queue.bytes >= limits.batchBytesMax) await flush()
     await flushIfWaited()
@@ -182,8 +183,10 @@ export function createEnricherWorker(
           ? { offset: range.from, attempts: own.attempts.batches }
           : null,
     })
+    await env.failPoint('after_judge')
     await refreshCheckpoint(own)
     await transaction(content.records, content.next)
+    await env.failPoint('after_end')
     env.metrics.windowExceeded(own.window.add(content.entries))
     own.next = content.next
     if (own.attempts.alone > 0) own.attempts = { ...own.attempts, alone: 0 }
@@ -203,11 +206,14 @@ export function createEnricherWorker(
     try {
       await open.begin()
       await open.send(records)
+      await env.failPoint('after_send')
       if (next !== undefined) {
+        await env.failPoint('before_offset')
         const windowBegin = window.appendTimeMax - limits.dedupeWindowMs - window.sliceMs
         const metadata = writePositionMetadata(dedupeFromOf(checkpoints, windowBegin))
         await open.sendOffset(consumer, { topic: names.raw, partition, offset: next }, metadata)
       }
+      await env.failPoint('before_end')
       await open.commit()
     } catch (error) {
       throw ended(error)
