@@ -102,7 +102,8 @@ function handle(
     incoming.socket.resetAndDestroy()
   }
   forwarded.on('error', () => incoming.socket.destroy())
-  incoming.socket.once('close', () => forwarded.destroy())
+  // Of the answer, not of the socket: that one is kept for further requests.
+  outgoing.once('close', () => forwarded.destroy())
   forwarded.once('response', (answer) => {
     if (fault?.kind === 'stall') {
       answer.resume()
