@@ -7,6 +7,8 @@ import { ChaosLedger, FATE } from './ledger.ts'
 export interface LoadOptions {
   readonly seed: number
   readonly collectorPorts: readonly number[]
+  /** Where each of them says whether it is ready: the others get nothing, as from a load balancer. */
+  readonly opsPorts: readonly number[]
   readonly eventsPerSecond: number
   readonly ledgerFile: string
   /** Number of the first event. */
@@ -21,6 +23,8 @@ export interface LoadReport {
   /** Events of acknowledged requests that were sent again on purpose. */
   readonly repeated: number
   readonly conflicts: number
+  /** Requests that were not answered 2xx, each try of them. */
+  readonly failedTries: number
   /** Requests that were answered neither 2xx, 429 nor 503. */
   readonly oddAnswers: readonly string[]
   /** Set once nothing more is sent and the ledger is on disk. */
@@ -40,8 +44,10 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
   const posts = options.collectorPorts.map((port) =>
     createPost(new URL(`http://127.0.0.1:${port}/v1/events`), SENDERS, REQUEST_TIMEOUT_MS),
   )
+  const isReady = posts.map(() => true)
+  let turn = 0
   let next = options.from
-  const sums = { acked: 0, refused: 0, unknown: 0, repeated: 0, conflicts: 0 }
+  const sums = { acked: 0, refused: 0, unknown: 0, repeated: 0, conflicts: 0, failedTries: 0 }
   const oddAnswers: string[] = []
   const report = (sent: number | null) => process.send?.({ ...sums, oddAnswers, sent } satisfies LoadReport)
   const startedMs = performance.now()
@@ -61,7 +67,8 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
   }
 
   async function sendOnce(body: string, dataset: DatasetId): Promise<'acked' | 'not_taken' | 'unknown'> {
-    const { post } = posts[Math.floor(Math.random() * posts.length)]!
+    const ready = posts.filter((_, index) => isReady[index])
+    const { post } = (ready.length > 0 ? ready : posts)[turn++ % (ready.length || posts.length)]!
     let answer: PostAnswer
     try {
       answer = await post(body, { authorization: `Bearer ${WRITE_KEYS[dataset]}` })
@@ -83,6 +90,7 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
     let outcome: 'acked' | 'refused' | 'unknown' | null = null
     for (let tries = 1; outcome === null; tries++) {
       const said = await sendOnce(body, dataset)
+      if (said !== 'acked') sums.failedTries++
       if (said === 'unknown') doubt = true
       if (said === 'acked') outcome = 'acked'
       else if (tries >= TRIES_MAX || (stopped() && tries > 3)) outcome = doubt ? 'unknown' : 'refused'
@@ -108,8 +116,20 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
   }
 
   const reporting = setInterval(() => report(null), 1_000)
+  const probing = setInterval(() => {
+    for (const [index, port] of options.opsPorts.entries())
+      fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(1_000) }).then(
+        ({ ok }) => {
+          isReady[index] = ok
+        },
+        () => {
+          isReady[index] = false
+        },
+      )
+  }, 100)
   await Promise.all(Array.from({ length: SENDERS }, sender))
   clearInterval(reporting)
+  clearInterval(probing)
   for (const { close } of posts) close()
   ledger.save(options.ledgerFile)
   report(next)

@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
 import { type Consumption, isDrained, lagOf } from '../../services/cli/demo/lag.ts'
-import { type ChaosSystem, openChaosSystem } from './chaos-system.ts'
+import { type ChaosStage, type ChaosSystem, openChaosSystem } from './chaos-system.ts'
 import { FAULTS, type Fault, type FaultContext } from './faults.ts'
 import { ChaosLedger } from './ledger.ts'
 import type { LoadOptions, LoadReport } from './load.ts'
 import { judge, type Verdict } from './oracle.ts'
 import { eachLine } from './read-places.ts'
+import { measureRecovery, percentile, type Recovery } from './recovery.ts'
 
 export interface ChaosOptions {
   /** Engines' data, logs, ledger; empty. */
@@ -23,8 +24,12 @@ export interface ChaosOptions {
   readonly print: (text: string) => void
   /** Told several times a second, for a line that is written over. */
   readonly progress: (text: string) => void
-  /** By name; all when left out. */
+  /** All when left out. */
   readonly faults?: readonly Fault[]
+  /** Rounds of kills after which recovery is measured; the first thing done, while nothing else is wrong. */
+  readonly recoveries: number
+  /** SIGTERMs of collectors, one after another, before that. */
+  readonly rolling: number
 }
 
 export interface ChaosResult {
@@ -37,6 +42,9 @@ export interface ChaosResult {
   readonly faults: Readonly<Record<string, number>>
   readonly figures: Readonly<Record<string, number>>
   readonly drainSeconds: number
+  readonly recovery: Recovery
+  /** SIGTERMs of collectors, and requests that failed meanwhile. */
+  readonly rolling: { readonly times: number; readonly failedTries: number }
   /** Ends of processes that nobody meant: none but those that threw where they were told to. */
   readonly unplanned: readonly string[]
   readonly verdict: Verdict
@@ -91,10 +99,23 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     load = startLoad({
       seed,
       collectorPorts: system.collectorPorts,
+      opsPorts: system.stages
+        .filter(({ stage }) => stage === 'collector')
+        .map(({ name }) => system.opsPorts.get(name) as number),
       eventsPerSecond: options.eventsPerSecond,
       ledgerFile: join(stateDir, 'ledger'),
       from: 0,
     })
+    await sleep(3_000)
+    const rolling = await rollCollectors(system, load, options)
+    const recovery = await measureRecovery(
+      system,
+      connections,
+      watchedConsumers(connections),
+      options.recoveries,
+      count,
+      options.progress,
+    )
     const faults = await inflictFaults(options, system, connections, load, random, count)
     print('faults are over; the load ends')
     const sent = await load.end()
@@ -118,6 +139,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       faults,
       figures,
       drainSeconds,
+      recovery,
+      rolling,
       unplanned,
       verdict,
     }
@@ -164,6 +187,7 @@ function startLoad(options: LoadOptions): Load {
     unknown: 0,
     repeated: 0,
     conflicts: 0,
+    failedTries: 0,
     oddAnswers: [],
     sent: null,
   }
@@ -245,11 +269,42 @@ async function inflictFaults(
       `${left} s of faults left; acked ${acked}, refused ${refused}, unknown ${unknown}; ${[...running].join(' | ')}`,
     )
   }, 500)
-  await sleep(3_000)
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
   clearInterval(telling)
   stopping.abort()
   return inflicted
+}
+
+/** One collector after another is asked to end, the next one when the one before takes events again. */
+async function rollCollectors(
+  system: ChaosSystem,
+  load: Load,
+  { rolling, progress }: ChaosOptions,
+): Promise<ChaosResult['rolling']> {
+  const collectors = system.stages.filter(({ stage }) => stage === 'collector')
+  const before = load.report.failedTries
+  for (let times = 0; times < rolling; times++) {
+    const collector = collectors[times % collectors.length]!
+    progress(`SIGTERM ${times + 1} of ${rolling}: ${collector.name}`)
+    await collector.terminate()
+    const opsPort = system.opsPorts.get(collector.name) as number
+    while (!(await isReady(opsPort))) await sleep(50)
+    // The client's look at readiness.
+    await sleep(300)
+  }
+  if (rolling > 0) await sleep(1_500)
+  return { times: rolling, failedTries: load.report.failedTries - before }
+}
+
+/** The consumer that stands for its stage when its recovery is measured. */
+function watchedConsumers(connections: DemoConnections): ReadonlyMap<ChaosStage, Consumption> {
+  const named = (name: string) => consumersOf(connections).find((each) => each.name === name) as Consumption
+  return new Map([
+    ['enricher', named('enricher')],
+    ['subscriber-router', named('router')],
+    ['s3-sink', named('s3 warehouse')],
+    ['clickhouse-sink', named('clickhouse events')],
+  ])
 }
 
 function consumersOf({ names }: DemoConnections): readonly Consumption[] {
@@ -306,7 +361,7 @@ async function countMarks(
 
 /** What it says at its end. */
 export function renderResult(result: ChaosResult): string {
-  const { verdict, faults, figures } = result
+  const { verdict, faults, figures, recovery } = result
   const table = (rows: readonly (readonly [string, number])[]) =>
     rows.map(([name, value]) => `  ${name.padEnd(92)} ${String(value).padStart(9)}`).join('\n')
   const kills = Object.entries(figures).filter(([name]) => name.startsWith('kills '))
@@ -315,6 +370,18 @@ faults inflicted
 ${table(Object.entries(faults).sort())}
 figures
 ${table(Object.entries(figures).sort())}
+recovery, ms                                                                                      n      p50      p99
+${[
+  ...Object.entries(recovery.afterKill),
+  ['everything killed, accepting', recovery.accepting] as const,
+  ['everything killed, in ClickHouse', recovery.fresh] as const,
+]
+  .map(
+    ([name, values]) =>
+      `  ${name.padEnd(90)}${[values.length, percentile(values, 0.5) ?? '-', percentile(values, 0.99) ?? '-'].map((n) => String(n).padStart(9)).join('')}`,
+  )
+  .join('\n')}
+  ${result.rolling.times} rolling SIGTERMs of collectors: ${result.rolling.failedTries} failed requests
 places                      found     lost  doubled spurious corrupted
 ${verdict.places
   .map(
@@ -333,7 +400,14 @@ export function isBalanced({ verdict }: ChaosResult): boolean {
 
 if (import.meta.main) {
   const root = join(import.meta.dirname, '../..')
-  const { MINUTES = '5', SEED = String(Date.now() % 1_000_000), BROKERS = '1', RATE = '800' } = process.env
+  const {
+    MINUTES = '5',
+    SEED = String(Date.now() % 1_000_000),
+    BROKERS = '1',
+    RATE = '800',
+    RECOVERIES = '1',
+    ROLLING = '2',
+  } = process.env
   const out = process.env.OUT || join(root, '.millrace', 'chaos')
   const stateDir = join(out, `state-${SEED}-${process.pid}`)
   const startedMs = performance.now()
@@ -345,6 +419,8 @@ if (import.meta.main) {
     faultsMs: Number(MINUTES) * 60_000,
     brokers: BROKERS === '3' ? 3 : 1,
     eventsPerSecond: Number(RATE),
+    recoveries: Number(RECOVERIES),
+    rolling: Number(ROLLING),
     print: (text) => process.stdout.write(`${live ? '\r\x1b[K' : ''}${elapsed()}  ${text}\n`),
     progress: (text) => void (live && process.stdout.write(`\r\x1b[K${elapsed()}  ${text.slice(0, 140)}`)),
   })
