@@ -67,15 +67,19 @@ const killOne: Fault = {
   },
 }
 
-/** Points are taken in turn, so that none is left out. */
-let turn = 0
+const POINTS = CHAOS_STAGES.flatMap((stage) => FAIL_POINTS[stage].map((point) => ({ stage, point })))
+/** Shares no factor with how many points there are: all are taken in turn, from stage to stage. */
+const STRIDE = 11
+/** Of the point taken last; null before the first one, which is drawn. */
+let turn: number | null = null
+
 const killAtPoint: Fault = {
   name: 'kill -9 at a fail point',
   rows: [12, 13, 14, 15],
   weight: 14,
   async inflict({ system, random, count }) {
-    const all = CHAOS_STAGES.flatMap((stage) => FAIL_POINTS[stage].map((point) => ({ stage, point })))
-    const { stage, point } = all[turn++ % all.length]!
+    turn = ((turn ?? Math.floor(random() * POINTS.length)) + STRIDE) % POINTS.length
+    const { stage, point } = POINTS[turn]!
     const target = pick(
       system.stages.filter((each) => each.stage === stage),
       random,

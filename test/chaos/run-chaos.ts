@@ -71,6 +71,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { stateDir, seed, print } = options
   const startedAt = new Date().toISOString()
   const startedMs = performance.now()
+  // Each process is ended with this one: a listener each.
+  process.setMaxListeners(0)
   mkdirSync(stateDir, { recursive: true })
   const random = seededRandom(seed)
   const figures: Record<string, number> = {}
@@ -399,6 +401,8 @@ export function isBalanced({ verdict }: ChaosResult): boolean {
 }
 
 if (import.meta.main) {
+  // So that 'exit' comes, at which everything that was started is ended.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   const root = join(import.meta.dirname, '../..')
   const {
     MINUTES = '5',
