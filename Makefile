@@ -3,7 +3,7 @@ RUN := infra/with-node.sh
 MILLRACE := bin/millrace
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit check simulate mutants bench overload up down logs clean
+.PHONY: help setup demo test test-unit check simulate mutants chaos chaos-report bench overload up down logs clean
 
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ bench: setup ## Measure this machine and write test/bench/latest.json
 
 mutants: setup ## Plant one bug after the other and see that the simulation finds it: [SEEDS=400] [ONLY=text]
 	@$(RUN) node test/simulation/mutants.ts --write $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only '$(ONLY)')
+
+chaos: setup ## Kill everything under load and count: [MINUTES=5 SEED=n BROKERS=1|3 RATE=800 RECOVERIES=1 ROLLING=2 OUT=dir]
+	@$(RUN) node test/chaos/run-chaos.ts
+
+chaos-report: ## Add up every chaos run of this checkout, into docs/reliability.md too
+	@$(RUN) node test/chaos/report.ts
 
 overload: setup ## Load a collector past its capacity: MODE=overload|neighbour|outage MINUTES=1 CAPACITY=…
 	@$(RUN) node test/bench/overload.ts --mode $(or $(MODE),overload) --minutes $(or $(MINUTES),1) --capacity '$(CAPACITY)'

@@ -19,6 +19,17 @@ export interface KafkaOptions {
   readonly heapMb?: number
   /** A second listener that wants TLS and a sign-in (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512). */
   readonly secured?: SecuredListener
+  /** A listener whose clients are sent on to another port than it listens on: that of a proxy before it. */
+  readonly proxied?: { readonly port: number; readonly advertisedPort: number }
+  /** Which broker of a cluster this is; a cluster of one when left out. */
+  readonly node?: ClusterNode
+}
+
+export interface ClusterNode {
+  /** From 1. */
+  readonly id: number
+  /** Port of every broker's controller listener, in the order of their ids. */
+  readonly controllerPorts: readonly number[]
 }
 
 export interface SecuredListener {
@@ -31,14 +42,17 @@ export interface SecuredListener {
 
 const CLUSTER_ID = 'bWlsbHJhY2Uta2Fma2EtMQ'
 
-/** Starts Apache Kafka in KRaft mode, one node being broker and controller. Formats the storage the first time. */
+/**
+ * Starts Apache Kafka in KRaft mode, each node being broker and controller. Formats the storage the first time. The
+ * brokers of a cluster must be started beside each other: none is ready before most are there.
+ */
 export async function startKafka(options: KafkaOptions): Promise<KafkaEngine> {
   const { stateDir, port } = options
   const jars = fetchJars('kafka')
   const dataDir = join(stateDir, 'data')
   mkdirSync(dataDir, { recursive: true })
   const properties = join(stateDir, 'server.properties')
-  writeFileSync(properties, serverProperties(port, dataDir, options.secured))
+  writeFileSync(properties, serverProperties(options, dataDir))
   const java = (main: string, args: readonly string[]) => [
     `-Xmx${options.heapMb ?? 512}m`,
     '-XX:+UseSerialGC',
@@ -60,7 +74,11 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaEngine> {
     command: 'java',
     args: java('kafka.Kafka', [properties]),
     stateDir,
-    ports: [port, port + 1, ...(options.secured ? [options.secured.port] : [])],
+    ports: [
+      port,
+      port + 1,
+      ...[options.secured, options.proxied].flatMap((more) => (more ? [more.port] : [])),
+    ],
     // The broker opens its port once it is registered and unfenced. After a kill it first recovers its log.
     ready: () => kafkaAnswers(port),
     readyTimeoutMs: 60_000,
@@ -89,27 +107,39 @@ function scramUsers({ user, password }: SecuredListener): string[] {
   ])
 }
 
-function serverProperties(port: number, dataDir: string, secured: SecuredListener | undefined): string {
-  const second = secured ? `,SECURED://127.0.0.1:${secured.port}` : ''
+function serverProperties(options: KafkaOptions, dataDir: string): string {
+  const { port, secured, proxied } = options
+  const node = options.node ?? { id: 1, controllerPorts: [port + 1] }
+  const voters = node.controllerPorts.map((controller, index) => `${index + 1}@127.0.0.1:${controller}`)
+  const listeners = [
+    { name: 'PLAINTEXT', port },
+    ...(secured ? [{ name: 'SECURED', port: secured.port, host: 'localhost' }] : []),
+    ...(proxied ? [{ name: 'PROXIED', port: proxied.port, advertisedPort: proxied.advertisedPort }] : []),
+  ]
+  const listening = [...listeners, { name: 'CONTROLLER', port: port + 1 }]
+  const replicas = Math.min(3, node.controllerPorts.length)
+  const inSync = Math.max(1, replicas - 1)
   return `process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${port + 1}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${port + 1}${second}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}${second.replace('127.0.0.1', 'localhost')}
+node.id=${node.id}
+controller.quorum.voters=${voters.join(',')}
+listeners=${listening.map((each) => `${each.name}://127.0.0.1:${each.port}`).join(',')}
+advertised.listeners=${listeners.map((each) => `${each.name}://${each.host ?? '127.0.0.1'}:${each.advertisedPort ?? each.port}`).join(',')}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL,PROXIED:PLAINTEXT
 ${secured ? securedProperties(secured) : ''}log.dirs=${dataDir}
 num.partitions=6
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor=${replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=${replicas}
+transaction.state.log.min.isr=${inSync}
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor=${replicas}
+share.coordinator.state.topic.min.isr=${inSync}
+default.replication.factor=${replicas}
+min.insync.replicas=${inSync}
 group.min.session.timeout.ms=1000
 `
 }

@@ -21,7 +21,7 @@ export interface Environment {
   readonly random: () => number
   /** A text that never comes twice, at most 32 characters. */
   readonly nonce: () => string
-  /** Called with the names of `PLANNED_FAIL_POINTS` and `after_insert`; a test kills the process there. */
+  /** Called with the names of `PLANNED_FAIL_POINTS` and `TABLE_FAIL_POINTS`; a test kills the process there. */
   readonly failPoint: (name: string) => Promise<void> | void
   readonly logger: Logger
   readonly metrics: Metrics

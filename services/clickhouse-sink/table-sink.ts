@@ -1,6 +1,7 @@
 import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
 import type { Log, TopicPartition } from '../core/kafka/log.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
+import type { FailPoint } from '../core/runtime/fail-points.ts'
 import type { Pinned, Plan, Progress } from '../core/stream/planned-plan.ts'
 import type { BatchLimits, PlannedSink, SinkBatch } from '../core/stream/planned-sink.ts'
 import { endInserts, type InsertOutcome, insertExactly } from './insert-exactly.ts'
@@ -10,6 +11,13 @@ import type { ByteShare } from './open-bytes.ts'
 import { createRowBuffer } from './row-buffer.ts'
 import { checkRecord } from './row-check.ts'
 import { keepUndecodable, type UndecodableRecord } from './undecodable-records.ts'
+
+/**
+ * Where a test may end the process within a delivery: as the insert begins, and between the rows and the ledger, where
+ * a kill leaves rows that nothing vouches for yet.
+ */
+export const TABLE_FAIL_POINTS = ['during_insert', 'after_insert'] as const
+export type TableFailPoint = (typeof TABLE_FAIL_POINTS)[number]
 
 /** A table that takes the records of a topic as rows. */
 export interface SinkTable {
@@ -24,8 +32,7 @@ export interface TableSinkEnvironment {
   readonly limits: BatchLimits
   readonly openShare: () => ByteShare
   readonly nonce: () => string
-  /** Passed between the rows and the ledger, where a kill leaves rows that nothing vouches for yet. */
-  readonly failPoint: (name: 'after_insert') => Promise<void> | void
+  readonly failPoint: FailPoint<TableFailPoint>
   /** Told of every batch that is complete. */
   readonly observeBatch: (table: string, counts: BatchCounts, outcome: InsertOutcome, bytes: number) => void
 }
@@ -120,6 +127,7 @@ function openTableBatch(
         token,
         nonce: env.nonce,
       }
+      await env.failPoint('during_insert')
       // Rows that the ledger does not vouch for are of a replayed plan, or of one that a commit which came late has
       // wiped out: then their range was planned anew, with another end and so another token.
       const isStray = rows.rows > 0 && rows.srcOffset(0) <= strayTo

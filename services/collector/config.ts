@@ -1,6 +1,7 @@
 import { REJECTED_PAYLOAD_SETTING } from '../core/event/cut-payload.ts'
 import { DEPTH_CEILING } from '../core/event/scan-json.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
+import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
 import { bytes, duration, integer, optional, type Settings, text } from '../core/runtime/settings.ts'
 import { parseCidrs } from './client-address.ts'
 
@@ -189,4 +190,8 @@ export function requireRecordRoom(
     )
 }
 
-export const COLLECTOR_SETTINGS = { ...KAFKA_SETTINGS, ...COLLECTOR_OWN_SETTINGS } as const
+export const COLLECTOR_SETTINGS = {
+  ...KAFKA_SETTINGS,
+  ...COLLECTOR_OWN_SETTINGS,
+  failPoint: FAIL_POINT_SETTING,
+} as const

@@ -1,9 +1,11 @@
 import type { ControlView } from '../core/control/control-view.ts'
 import type { Clock } from '../core/runtime/clock.ts'
+import type { FailPoint } from '../core/runtime/fail-points.ts'
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Admission } from './admission.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import type { CollectorMetrics } from './collector-metrics.ts'
+import type { CollectorFailPoint } from './fail-points.ts'
 import type { IdempotencyCache } from './idempotency.ts'
 import type { RecordKeeper } from './record-keeper.ts'
 
@@ -23,5 +25,6 @@ export interface Environment {
   readonly traceparentOf: (header: unknown) => string
   readonly clock: Clock
   readonly metrics: CollectorMetrics
+  readonly failPoint: FailPoint<CollectorFailPoint>
   readonly logger: Logger
 }

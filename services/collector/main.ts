@@ -7,6 +7,7 @@ import type { Producer } from '../core/kafka/log.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import type { Clock } from '../core/runtime/clock.ts'
+import { failPoints } from '../core/runtime/fail-points.ts'
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
 import type { Stage } from '../core/runtime/stage.ts'
@@ -94,6 +95,7 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
       traceparentOf: traceparents(randomFill),
       clock,
       metrics: collectorMetrics,
+      failPoint: failPoints(settings.failPoint),
       logger,
     })
     await server.app.listen({ host: settings.host, port: settings.port })

@@ -164,7 +164,10 @@ async function keep(
     return new RequestRefusal('not_taken', 'Too much is under way; nothing of this request was taken.')
   }
   try {
-    return await env.keeper.keep(records)
+    await env.failPoint('before_keep')
+    const keptIn = await env.keeper.keep(records)
+    await env.failPoint('after_keep')
+    return keptIn
   } catch (error) {
     if (!isDependencyError(error)) throw error
     const outcome = tookNothing(error) ? 'not_taken' : 'unknown'

@@ -138,6 +138,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
     app.post(path, async (request, reply) => {
       const started = env.clock.monotonic()
       const outcome = await handleEvents(request, route)
+      await env.failPoint('before_answer')
       env.metrics.answered((env.clock.monotonic() - started) / 1000)
       if (outcome instanceof RequestRefusal) return sendRefusal(reply, outcome)
       return send(reply, statusOf(outcome), JSON_TYPE, JSON.stringify(route.answer(outcome.answer)))
@@ -188,6 +189,7 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
       if (format instanceof RequestRefusal) return format
       const coding = bodyCoding(headers['content-encoding'])
       if (coding instanceof RequestRefusal) return coding
+      await env.failPoint('during_body')
       const { wireBytes, decodedBytes } = env.metrics
       const contentLength = Number(headers['content-length'])
       const body = await readBody(request.raw, contentLength, coding, settings, lease, wireBytes)

@@ -1,5 +1,6 @@
 import { REJECTED_PAYLOAD_SETTING } from '../core/event/cut-payload.ts'
 import { DEDUPE_WINDOW_SETTING, KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
+import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
 import { bytes, duration, integer, optional, type Settings, text } from '../core/runtime/settings.ts'
 
 export const ENRICHER_SETTINGS = {
@@ -57,6 +58,7 @@ export const ENRICHER_SETTINGS = {
     min: 1,
     doc: 'Compiled event schemas that are kept in memory.',
   }),
+  failPoint: FAIL_POINT_SETTING,
 } as const
 
 export type EnricherSettings = Settings<typeof ENRICHER_SETTINGS>

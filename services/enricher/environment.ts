@@ -2,12 +2,14 @@ import type { ControlView } from '../core/control/control-view.ts'
 import type { GroupConsumerOptions, Log } from '../core/kafka/log.ts'
 import type { KafkaNames } from '../core/kafka/topics.ts'
 import type { Clock } from '../core/runtime/clock.ts'
+import type { FailPoint } from '../core/runtime/fail-points.ts'
 import type { Health } from '../core/runtime/health.ts'
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
 import type { IdBudget } from './dedupe/dedupe-window.ts'
 import type { Reference } from './enrich.ts'
 import type { EnricherMetrics } from './enricher-metrics.ts'
+import type { EnricherFailPoint } from './fail-points.ts'
 import type { RecordLimits } from './judge-record.ts'
 import type { Rules } from './rules.ts'
 
@@ -25,6 +27,7 @@ export interface Environment {
   /** In [0, 1). */
   readonly random: () => number
   readonly randomBytes: (size: number) => Buffer
+  readonly failPoint: FailPoint<EnricherFailPoint>
   readonly logger: Logger
   readonly metrics: EnricherMetrics
   /** Where the runner of partitions puts its own. */

@@ -3,6 +3,7 @@ import { openControlView } from '../core/control/control-topic.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { ensureTopics } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
+import { failPoints } from '../core/runtime/fail-points.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { ENRICHER_SETTINGS } from './config.ts'
 import { currentRules } from './current-rules.ts'
@@ -65,6 +66,7 @@ export const stage: Stage<typeof ENRICHER_SETTINGS> = {
       clock,
       random: Math.random,
       randomBytes,
+      failPoint: failPoints(settings.failPoint),
       logger,
       metrics: enricher,
       registry: metrics,

@@ -11,8 +11,10 @@ import { noteCheckpoint, type TakenOver, takeOver } from './takeover.ts'
 import { createSilence, type Silence, tickRecord } from './tick.ts'
 import { transactionContent } from './transaction-content.ts'
 
-/** A batch that ended its process so often is gone through record by record; a record, set aside. */
+/** A batch that ended its process so often is gone through in parts; a record that did, alone, is set aside. */
 const BATCH_ATTEMPTS_MAX = 2
+/** How much smaller a part is than what ended its process last. */
+const PARTS = 8
 const ALONE_ATTEMPTS_MAX = 3
 
 /** Raw records that one poll brings at most; several polls share a transaction. */
@@ -115,6 +117,7 @@ export function createEnricherWorker(
         ...taken,
         window,
         begun: false,
+        partRows: Math.max(1, Math.floor(taken.attempts.shortest / PARTS)),
         silence: createSilence(outputs, limits.tickMs, clock.monotonic()),
       }
       report(window)
@@ -129,6 +132,7 @@ export function createEnricherWorker(
   }
   async function process(batch: RecordBatch): Promise<void> {
     queue.push(batch)
+    await env.failPoint('after_poll')
     waitingSince ??= clock.monotonic()
     while (queue.rows >= limits.batchRowsMax || queue.bytes >= limits.batchBytesMax) await flush()
     await flushIfWaited()
@@ -156,8 +160,10 @@ export function createEnricherWorker(
     } catch (error) {
       throw ended(error)
     }
-    const careful = own.attempts.batches >= BATCH_ATTEMPTS_MAX && own.next <= own.attempts.to
-    const batches = queue.take(careful ? 1 : limits.batchRowsMax)
+    // A short range was itself a part, or is gone through soon.
+    const { batches: tries, shortest, to } = own.attempts
+    const careful = own.next <= to && (tries >= BATCH_ATTEMPTS_MAX || shortest < limits.batchRowsMax)
+    const batches = queue.take(careful ? Math.min(own.partRows, limits.batchRowsMax) : limits.batchRowsMax)
     if (queue.rows === 0) waitingSince = null
     const last = batches.at(-1) as RecordBatch
     const range = { from: own.next, to: last.offset(last.length - 1) }
@@ -182,11 +188,15 @@ export function createEnricherWorker(
           ? { offset: range.from, attempts: own.attempts.batches }
           : null,
     })
+    await env.failPoint('after_judge')
     await refreshCheckpoint(own)
     await transaction(content.records, content.next)
+    await env.failPoint('after_end')
     env.metrics.windowExceeded(own.window.add(content.entries))
     own.next = content.next
     if (own.attempts.alone > 0) own.attempts = { ...own.attempts, alone: 0 }
+    // This part was innocent: a larger one may be too, and most ends are nobody's fault.
+    own.partRows *= 2
     env.metrics.committed(content.receipt, content.rejections, (clock.monotonic() - startedMs) / 1000)
     report(own.window)
     if (content.rejections.has('quarantined'))
@@ -203,11 +213,14 @@ export function createEnricherWorker(
     try {
       await open.begin()
       await open.send(records)
+      await env.failPoint('after_send')
       if (next !== undefined) {
+        await env.failPoint('before_offset')
         const windowBegin = window.appendTimeMax - limits.dedupeWindowMs - window.sliceMs
         const metadata = writePositionMetadata(dedupeFromOf(checkpoints, windowBegin))
         await open.sendOffset(consumer, { topic: names.raw, partition, offset: next }, metadata)
       }
+      await env.failPoint('before_end')
       await open.commit()
     } catch (error) {
       throw ended(error)
@@ -283,6 +296,8 @@ interface Owned extends Omit<TakenOver, 'attempts' | 'next'> {
   attempts: TakenOver['attempts']
   /** This owner has written down that it began its first batch. */
   begun: boolean
+  /** Rows of the next part of a batch that is gone through in parts. */
+  partRows: number
   readonly window: DedupeWindow
   readonly silence: Silence
 }

@@ -36,11 +36,13 @@ export interface Attempts {
   readonly batches: number
   /** Of the record at `next` alone. */
   readonly alone: number
+  /** Offsets of the shortest range. */
+  readonly shortest: number
   /** Last raw offset of the longest range. */
   readonly to: number
 }
 
-const NO_ATTEMPTS: Attempts = { batches: 0, alone: 0, to: -1 }
+const NO_ATTEMPTS: Attempts = { batches: 0, alone: 0, shortest: Number.POSITIVE_INFINITY, to: -1 }
 
 /**
  * What a new owner of a raw partition does after its producer has fenced the one before:
@@ -120,8 +122,13 @@ export async function takeOver(options: TakeoverOptions): Promise<TakenOver> {
   return { next, attempts, checkpoints }
 }
 
-function withAttempt({ batches, alone, to }: Attempts, from: number, last: number): Attempts {
-  return { batches: batches + 1, alone: alone + (from === last ? 1 : 0), to: Math.max(to, last) }
+function withAttempt({ batches, alone, shortest, to }: Attempts, from: number, last: number): Attempts {
+  return {
+    batches: batches + 1,
+    alone: alone + (from === last ? 1 : 0),
+    shortest: Math.min(shortest, last - from + 1),
+    to: Math.max(to, last),
+  }
 }
 
 /** Keeps one checkpoint per slice of the window: the first record whose time lies in it. */

@@ -15,7 +15,13 @@ import { isoTime, topLevelText } from './top-level-text.ts'
 import { keepWritableRows } from './writable-rows.ts'
 
 /** Where a test may kill the process within a delivery, in the order they are passed. */
-export const DELIVERY_FAIL_POINTS = ['after_first_object', 'after_objects', 'after_manifest'] as const
+export const DELIVERY_FAIL_POINTS = [
+  'mid_encode',
+  'mid_put',
+  'after_first_object',
+  'after_objects',
+  'after_manifest',
+] as const
 export type DeliveryFailPoint = (typeof DELIVERY_FAIL_POINTS)[number]
 
 export interface DeliverEnvironment {
@@ -86,11 +92,13 @@ async function writeObject(
 ): Promise<Manifest['objects'][number] | null> {
   const out = `${spool.file}.out`
   try {
+    await env.failPoint('mid_encode')
     const encoded = await encodePath(env, delivery, spool, path, out)
     if (encoded === null) return null
     const { stats, written } = encoded
     const rowDigest = stats.digest()
     const encoder = encoderId(delivery, env)
+    await env.failPoint('mid_put')
     const stored = await putRows(env.store, delivery.bucket, key, out, delivery.contentType, stats.rows, {
       ...written,
       rowDigest,

@@ -1,4 +1,5 @@
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
+import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
 import { duration, integer, type Settings } from '../core/runtime/settings.ts'
 
 export const ROUTER_SETTINGS = {
@@ -31,6 +32,7 @@ export const ROUTER_SETTINGS = {
     default: '2s',
     doc: 'How long the shared lane waits at most for a subscription that has nearly caught up with it.',
   }),
+  failPoint: FAIL_POINT_SETTING,
 } as const
 
 export type RouterSettings = Settings<typeof ROUTER_SETTINGS>

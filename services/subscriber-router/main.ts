@@ -3,6 +3,7 @@ import { openControlView } from '../core/control/control-topic.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
+import { failPoints } from '../core/runtime/fail-points.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { ROUTER_SETTINGS } from './config.ts'
 import { runRouter } from './pipeline.ts'
@@ -31,6 +32,7 @@ export const stage: Stage<typeof ROUTER_SETTINGS> = {
         clock,
         random: Math.random,
         newOwner: randomUUID,
+        failPoint: failPoints(settings.failPoint),
         logger,
         metrics,
         health,

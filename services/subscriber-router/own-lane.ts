@@ -2,7 +2,9 @@ import type { ControlView } from '../core/control/control-view.ts'
 import type { Log, Reader, RecordBatch, TransactionalProducer } from '../core/kafka/log.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
+import type { FailPoint } from '../core/runtime/fail-points.ts'
 import type { Logger } from '../core/runtime/logger.ts'
+import type { RouterFailPoint } from './fail-points.ts'
 import type { LaneSlots } from './lane-slots.ts'
 import { type Destination, type RoutedBatch, routeBatch } from './route-batch.ts'
 import type { Route, RoutingTable } from './routing-table.ts'
@@ -19,6 +21,7 @@ export interface OwnLaneDependencies {
   readonly clock: Clock
   /** In [0, 1): spreads tries. */
   readonly random: () => number
+  readonly failPoint: FailPoint<RouterFailPoint>
   readonly logger: Logger
   readonly enriched: string
   readonly router: string
@@ -110,8 +113,11 @@ export function openOwnLane(
     await producer.begin()
     const records = routed.records.get(subscription)
     if (records) await producer.send(records)
+    await deps.failPoint('after_send')
     await producer.send([stateRecord(deps.router, partition, subscription, after)])
+    await deps.failPoint('before_end')
     await producer.commit()
+    await deps.failPoint('after_end')
     deps.meter(routed)
     return after
   }

@@ -187,17 +187,23 @@ export function createPartitionRouter(
   ): Promise<void> {
     const open = producer as TransactionalProducer
     await open.begin()
-    for (const records of routed?.records.values() ?? []) await open.send(records)
+    for (const records of routed?.records.values() ?? []) {
+      await open.send(records)
+      await deps.failPoint('after_send')
+    }
     const changed = [...changes].map(
       ([id, state]): ProduceRecord => stateRecord(deps.router, partition, id, state),
     )
     if (changed.length > 0) await open.send(changed)
+    await deps.failPoint('before_offset')
     await open.sendOffset(
       consumer,
       { ...where, offset: after },
       highWaterMetadata(routed ? routed.highWater : src),
     )
+    await deps.failPoint('before_end')
     await open.commit()
+    await deps.failPoint('after_end')
   }
 
   /**
@@ -293,6 +299,7 @@ export function createPartitionRouter(
           highWater: src,
           from: next,
         })
+      await deps.failPoint('after_route')
       try {
         await commitWatched(table, routed, changes, after)
         break
@@ -329,7 +336,10 @@ export function createPartitionRouter(
       for (const [id, state] of states) if (state.lane === 'own') openLane(id, state)
       return next
     },
-    process: (batch) => advance(batch),
+    async process(batch) {
+      await deps.failPoint('after_poll')
+      await advance(batch)
+    },
     async tick() {
       if (lanes.size > 0 || deps.table().controlOffset !== appliedControlOffset) await advance(null)
     },

@@ -55,6 +55,7 @@ export async function runRouter(env: RouterEnvironment): Promise<void> {
     clock,
     random: env.random,
     newOwner: env.newOwner,
+    failPoint: env.failPoint,
     logger,
     enriched: names.enriched,
     router: names.router,

@@ -122,10 +122,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'the position is committed apart from the events, after them',
     file: ENRICHER,
     edits: [
-      [
-        '      await open.send(records)\n      if (next !== undefined) {\n',
-        '      await open.send(records)\n      if (next !== undefined) {\n        await open.commit(); await open.begin()\n',
-      ],
+      ["        await env.failPoint('before_offset')\n", '        await open.commit(); await open.begin()\n'],
     ],
   },
   {
@@ -147,7 +144,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         'const kept = env as unknown as Record<string, DedupeWindow>; const window = (kept[`window ${partition}`] ??= createDedupeWindow(limits.dedupeWindowMs, env.idBudget))',
       ],
       [
-        '    await transaction(content.records, content.next)\n    env.metrics.windowExceeded(own.window.add(content.entries))\n',
+        "    await transaction(content.records, content.next)\n    await env.failPoint('after_end')\n    env.metrics.windowExceeded(own.window.add(content.entries))\n",
         '    env.metrics.windowExceeded(own.window.add(content.entries))\n    await transaction(content.records, content.next)\n',
       ],
     ],

@@ -202,6 +202,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         nextEventId: () => `made-${++made}`,
         traceparentOf: () => '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01',
         clock: process.clock,
+        failPoint: () => {},
         metrics: createCollectorMetrics(METRICS),
         logger: traceLogger(process.name),
       }
@@ -266,6 +267,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
             bytes.writeUInt32BE(++made)
             return bytes
           },
+          failPoint: () => {},
           logger: traceLogger(process.name),
           metrics: enricherMetrics(METRICS),
           registry: METRICS,
@@ -285,6 +287,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         clock: process.clock,
         random: kernel.random,
         newOwner: () => `owner-${++made}`,
+        failPoint: () => {},
         logger: traceLogger(process.name),
         metrics: METRICS,
         health: new Health(),

@@ -5,6 +5,7 @@ import { startKafka } from '../../../infra/engines/kafka.ts'
 import { httpAnswers, kafkaAnswers } from '../../../infra/engines/ports.ts'
 import { S3_ACCESS_KEY, startS3Proxy } from '../../../infra/engines/s3proxy.ts'
 import { CLICKHOUSE_SETTINGS } from '../../core/clickhouse/clickhouse-settings.ts'
+import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
 import { S3_SETTINGS } from '../../core/object-store/s3-settings.ts'
 import type { Unit } from './supervisor.ts'
 
@@ -27,15 +28,43 @@ interface LocalEngineOptions {
   readonly env: Environment
 }
 
-const ENGINES: readonly LocalEngine[] = [
-  {
-    name: 'kafka',
-    port: 19_092,
-    variable: 'MILLRACE_KAFKA_BROKERS',
-    start: startKafka,
-    answers: kafkaAnswers,
-    addresses: (port) => ({ MILLRACE_KAFKA_BROKERS: `127.0.0.1:${port}` }),
-  },
+/** How many brokers `millrace up` starts: 1, or 3 with replicas on each of them. */
+const KAFKA_NODES = 'MILLRACE_UP_KAFKA_NODES'
+const KAFKA_PORT = 19_092
+/** Each broker has a port for clients and, after it, one for the other brokers. */
+const KAFKA_PORTS_APART = 2
+
+const KAFKA: LocalEngine = {
+  name: 'kafka',
+  port: KAFKA_PORT,
+  variable: KAFKA_SETTINGS.kafkaBrokers.variable,
+  start: startKafka,
+  answers: kafkaAnswers,
+  addresses: (port) => ({ [KAFKA_SETTINGS.kafkaBrokers.variable]: `127.0.0.1:${port}` }),
+}
+
+/** Brokers of a cluster keep their data apart from that of a single one: neither can go on with the other's. */
+function kafkaCluster(nodes: number, portOffset: number): readonly LocalEngine[] {
+  const ports = Array.from({ length: nodes }, (_, index) => KAFKA_PORT + index * KAFKA_PORTS_APART)
+  const brokers = ports.map((port) => `127.0.0.1:${port + portOffset}`).join(',')
+  const controllerPorts = ports.map((port) => port + portOffset + 1)
+  return ports.map((port, index) => ({
+    ...KAFKA,
+    name: `kafka-${index + 1}`,
+    port,
+    start: ({ stateDir, port: at }) =>
+      startKafka({ stateDir, port: at, node: { id: index + 1, controllerPorts } }),
+    addresses: () => ({ [KAFKA_SETTINGS.kafkaBrokers.variable]: brokers }),
+  }))
+}
+
+function enginesFor(env: Environment, portOffset: number): readonly LocalEngine[] {
+  const nodes = env[KAFKA_NODES] || '1'
+  if (nodes !== '1' && nodes !== '3') throw new Error(`${KAFKA_NODES} is ${nodes} but must be 1 or 3.`)
+  return [...(nodes === '3' ? kafkaCluster(3, portOffset) : [KAFKA]), ...OTHER_ENGINES]
+}
+
+const OTHER_ENGINES: readonly LocalEngine[] = [
   {
     name: 's3',
     port: 18_080,
@@ -80,7 +109,7 @@ export function engineUnits(options: {
   readonly env: Environment
 }): LocalEngines {
   const { stateDir, portOffset, env } = options
-  const ours = ENGINES.filter((engine) => !env[engine.variable])
+  const ours = enginesFor(env, portOffset).filter((engine) => !env[engine.variable])
   return {
     units: ours.map((engine) => {
       const port = engine.port + portOffset

@@ -47,6 +47,8 @@ export interface OpenCollector {
   /** What Kafka acknowledged, in order. */
   readonly records: ProduceRecord[]
   /** Lines that were logged. */
+  /** Fail points, in the order they were passed. */
+  readonly passed: string[]
   readonly logged: string[]
   /** Every send waits for, and fares like, what this returns; at first it resolves at once. */
   onProduce: (records: readonly ProduceRecord[]) => Promise<void>
@@ -128,6 +130,7 @@ export function openCollector(
     traceparentOf: traceparents(randomFill),
     clock,
     metrics: collectorMetrics,
+    failPoint: (name) => void opened.passed.push(name),
     logger: createLogger('collector', 'debug', { write: (line) => void logged.push(line) }),
   }
   const server = buildServer(settings, env)
@@ -137,6 +140,7 @@ export function openCollector(
     metrics,
     settings,
     records,
+    passed: [],
     logged,
     get nowMs() {
       return time.nowMs

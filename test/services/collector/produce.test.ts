@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { COLLECTOR_FAIL_POINTS } from '../../../services/collector/fail-points.ts'
 import { DependencyError, type DependencyErrorCode } from '../../../services/core/runtime/errors.ts'
 import { GZIP, gzip, openCollector } from './open-collector.ts'
 
@@ -20,6 +21,12 @@ async function metric(
     ]),
   )
 }
+
+test('every fail point is passed once on the way of a request', async () => {
+  const collector = openCollector()
+  await collector.post(EVENT)
+  expect(collector.passed).toEqual([...COLLECTOR_FAIL_POINTS])
+})
 
 test('what Kafka did not acknowledge is unknown, to be sent again', async () => {
   const collector = openCollector()

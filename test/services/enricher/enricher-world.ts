@@ -115,6 +115,7 @@ export async function createWorld(options: WorldOptions = {}) {
     group: { sessionTimeoutMs: 10_000, prefetchBytesMax: 1_000_000 },
     random: () => 0.5,
     absolved: new Set(),
+    failPoint: () => {},
   })
   const sender = await log.openProducer({ clientId: 'test', lingerMs: 0, deliveryTimeoutMs: 1_000 })
 

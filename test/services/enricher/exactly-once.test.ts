@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { ENRICHER_FAIL_POINTS } from '../../../services/enricher/fail-points.ts'
 import { createWorld, rawBytes, rawRecord } from './enricher-world.ts'
 
 /**
@@ -153,3 +154,25 @@ test('a fifth of the events sent again, in any order, leaves no duplicate', asyn
     { numRuns: 10 },
   )
 }, 30_000)
+
+for (const point of ENRICHER_FAIL_POINTS) {
+  test(`a process that dies at ${point} is followed by one that leaves every event once`, async () => {
+    const world = await createWorld({ limits: { batchRowsMax: 2 } })
+    for (let id = 0; id < 6; id++) await world.send(rawRecord(`e${id}`, { event: 'view' }))
+    let deaths = 0
+    const dying = {
+      ...world.environment(),
+      failPoint: (name: string) => {
+        if (name !== point) return
+        deaths++
+        throw new Error(`killed at ${name}`)
+      },
+    }
+    const first = await world.join(dying)
+    await expect(first.drain()).rejects.toThrow(`killed at ${point}`)
+    first.vanish()
+    expect(deaths).toBe(1)
+    await world.drainWithRestarts()
+    expect(world.enriched().map(({ value }) => value.event_id)).toEqual(['e0', 'e1', 'e2', 'e3', 'e4', 'e5'])
+  })
+}

@@ -236,6 +236,22 @@ test('a record that ends the process again and again is set aside, and its neigh
   expect(balance(world)).toEqual({ enriched: 5, rejected: 1, duplicate: 0, control: 0, next: 6 })
 })
 
+test('ends that are nobody’s fault make a batch go on in parts, not record by record', async () => {
+  const world = await createWorld({ limits: { batchRowsMax: 64 } })
+  await world.send(...Array.from({ length: 64 }, (_, index) => view(`e${index}`)))
+  for (const _ of [1, 2]) {
+    world.killAt('sendOffset')
+    const owner = await world.join()
+    await expect(owner.drain()).rejects.toThrow(Killed)
+    owner.vanish()
+  }
+  const owner = await world.join()
+  await owner.drain()
+  expect(world.receipts().map(({ from, to }) => to - from + 1)).toEqual([8, 16, 32, 8])
+  expect(ids(world.enriched())).toHaveLength(64)
+  owner.vanish()
+})
+
 test('an outage of Kafka is no crash: nothing is set aside however long it lasts', async () => {
   const world = await createWorld()
   await world.send(view('a'))

@@ -4,6 +4,7 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { expect, test, vi } from 'vitest'
 import type { Delivery } from '../../../schemas/control/v1.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
+import { DELIVERY_FAIL_POINTS } from '../../../services/s3-sink/deliver-batch.ts'
 import { openDuckdbEncoder } from '../../../services/s3-sink/duckdb-encoder.ts'
 import { delivery, deliveryWorld, START } from './delivery-world.ts'
 import { enrichedRecord, LANDED_MS, tickRecord } from './enriched-rows.ts'
@@ -273,5 +274,5 @@ test('nothing is left on disk after a batch, delivered, failed or discarded', as
 test('fail points are passed in the stated order', async () => {
   const world = await deliveryWorld(delivery())
   await world.deliver(records)
-  expect(world.passed).toEqual(['after_first_object', 'after_objects', 'after_manifest'])
+  expect(world.passed).toEqual([...DELIVERY_FAIL_POINTS])
 })

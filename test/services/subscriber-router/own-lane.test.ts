@@ -39,6 +39,7 @@ async function setUp(owner: string, state: SubscriptionState | null = STATE) {
         slots: createLaneSlots(1),
         clock,
         random: () => 0.5,
+        failPoint: () => {},
         logger: createLogger('test', 'error', { write: () => undefined }),
         enriched: names.enriched,
         router: names.router,

@@ -67,7 +67,9 @@ export async function createRouterWorld(subscriptions: readonly Subscription[]) 
   let owners = 0
   let written = 0
 
-  function startRouter(options: { readonly killAt?: number } = {}): RunningRouter {
+  function startRouter(
+    options: { readonly killAt?: number; readonly failPoint?: (name: string) => void } = {},
+  ): RunningRouter {
     const process: Process = {
       calls: [],
       killAt: options.killAt ?? Number.POSITIVE_INFINITY,
@@ -93,6 +95,7 @@ export async function createRouterWorld(subscriptions: readonly Subscription[]) 
         clock,
         random: () => 0.5,
         newOwner: () => `owner-${++owners}`,
+        failPoint: options.failPoint ?? (() => {}),
         logger: createLogger('test', 'error', { write: () => undefined }),
         metrics: createMetrics(),
         health: new Health(),

@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest'
 import type { Subscription } from '../../../schemas/control/v1.ts'
 import { partitionOf } from '../../../services/core/kafka/partition.ts'
 import { HEADERS } from '../../../services/core/kafka/topics.ts'
+import { ROUTER_FAIL_POINTS } from '../../../services/subscriber-router/fail-points.ts'
 import { createRouterWorld, ids, names } from './router-world.ts'
 
 // Many turns of the event loop each; a busy machine is no failure.
@@ -213,3 +214,28 @@ test('an expired position, or one that retention has passed, stops the partition
   await third.stop()
   expect(world.delivered('all')[0]).toEqual(ids(1, 4))
 })
+
+for (const point of ROUTER_FAIL_POINTS) {
+  test(`a process that dies at ${point} is followed by one that gives every subscriber every event once`, async () => {
+    const world = await createRouterWorld([all, views])
+    await world.write(0, many(12))
+    let deaths = 0
+    const first = world.startRouter({
+      failPoint(name) {
+        if (name !== point) return
+        deaths++
+        throw new Error(`killed at ${name}`)
+      },
+    })
+    const died = expect(first.done).rejects.toThrow(`killed at ${point}`)
+    await world.clock.advance(5_000)
+    await died
+    await first.kill()
+    expect(deaths).toBe(1)
+    const second = world.startRouter()
+    await world.clock.advance(20_000)
+    await second.stop()
+    expect(world.delivered('all')).toEqual([ids(1, 12), []])
+    expect(world.delivered('views')).toEqual([ids(1, 12), []])
+  })
+}

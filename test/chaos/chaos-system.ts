@@ -1,0 +1,237 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type ClickHouseEngine, startClickHouse } from '../../infra/engines/clickhouse.ts'
+import { type KafkaEngine, startKafka } from '../../infra/engines/kafka.ts'
+import { freePort, portFree } from '../../infra/engines/ports.ts'
+import { S3_ACCESS_KEY, startS3Proxy } from '../../infra/engines/s3proxy.ts'
+import { STAGE_NODE_FLAGS, type StageName } from '../../services/cli/stages.ts'
+import { startLoggedProcess } from '../../services/cli/supervisor/logged-process.ts'
+import { prepareTopics } from '../../services/cli/supervisor/prepare-topics.ts'
+import { type KeptProcess, keepProcess, type UnplannedExit } from './kept-process.ts'
+import { openS3Double, type S3Double } from './s3-double.ts'
+import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
+
+export type ChaosStage = Exclude<StageName, 'query-api'>
+export const CHAOS_STAGES: readonly ChaosStage[] = [
+  'collector',
+  'enricher',
+  'subscriber-router',
+  's3-sink',
+  'clickhouse-sink',
+]
+
+/** An engine that can be killed and started again on the same data. */
+export interface ChaosEngine {
+  readonly name: string
+  readonly pid: number
+  kill(): Promise<void>
+  start(): Promise<void>
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void
+}
+
+export interface ChaosSystem {
+  readonly stages: readonly (KeptProcess & { readonly stage: ChaosStage })[]
+  readonly collectorPorts: readonly number[]
+  readonly opsPorts: ReadonlyMap<string, number>
+  readonly brokers: readonly ChaosEngine[]
+  readonly clickhouse: ChaosEngine
+  /** One per broker. */
+  readonly kafkaProxies: readonly TcpProxy[]
+  readonly clickhouseProxy: TcpProxy
+  readonly s3Double: S3Double
+  /** Environment of who reads past the proxies: the oracle. */
+  readonly direct: Readonly<Record<string, string>>
+  startStages(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface ChaosSystemOptions {
+  readonly stateDir: string
+  readonly brokers: 1 | 3
+  readonly partitions: number
+  readonly random: () => number
+  readonly onUnplanned: (exit: UnplannedExit) => void
+}
+
+const INSTANCES = 2
+const MAIN = join(import.meta.dirname, '../../services/cli/main.ts')
+
+/** Engines, the proxies before them, and two processes of every stage that reach the engines through those only. */
+export async function openChaosSystem(options: ChaosSystemOptions): Promise<ChaosSystem> {
+  const { stateDir } = options
+  const closing: (() => Promise<void>)[] = []
+  const stop = async () => {
+    for (const close of closing.splice(0).reverse()) await close()
+  }
+  try {
+    const {
+      brokers,
+      proxies: kafkaProxies,
+      direct: brokersDirect,
+      proxied,
+    } = await openBrokers(options, closing)
+    const clickhousePort = await freePort()
+    const clickhouse = await engine('clickhouse', closing, () =>
+      startClickHouse({ stateDir: join(stateDir, 'engines', 'clickhouse'), port: clickhousePort }),
+    )
+    const s3Port = await freePort()
+    const s3 = await startS3Proxy({
+      stateDir: join(stateDir, 'engines', 's3'),
+      port: s3Port,
+      buckets: ['millrace'],
+    })
+    closing.push(() => s3.stop())
+    const clickhouseProxy = await openTcpProxy(await freePort(), clickhousePort)
+    const s3Double = await openS3Double(await freePort(), s3Port, options.random)
+    closing.push(
+      () => clickhouseProxy.close(),
+      () => s3Double.close(),
+    )
+
+    const common = {
+      AWS_ACCESS_KEY_ID: S3_ACCESS_KEY.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: S3_ACCESS_KEY.secretAccessKey,
+      MILLRACE_KAFKA_PARTITIONS: String(options.partitions),
+    }
+    const direct = {
+      ...common,
+      MILLRACE_KAFKA_BROKERS: brokersDirect,
+      MILLRACE_CLICKHOUSE_URL: `http://127.0.0.1:${clickhousePort}`,
+      MILLRACE_S3_ENDPOINT: `http://127.0.0.1:${s3Port}`,
+    }
+    await prepareTopics({ ...process.env, ...direct })
+
+    const stageEnv = {
+      ...process.env,
+      ...common,
+      MILLRACE_KAFKA_BROKERS: proxied,
+      MILLRACE_CLICKHOUSE_URL: `http://127.0.0.1:${clickhouseProxy.port}`,
+      MILLRACE_S3_ENDPOINT: `http://127.0.0.1:${s3Double.port}`,
+      MILLRACE_STATE_DIR: join(stateDir, 'state'),
+      // Faults are shorter than the patience that suits a real network.
+      MILLRACE_KAFKA_REQUEST_TIMEOUT: '8s',
+      MILLRACE_S3_REQUEST_TIMEOUT: '8s',
+      MILLRACE_S3_IDLE_TIMEOUT: '5s',
+      MILLRACE_ENRICHER_TRANSACTION_TIMEOUT: '15s',
+      MILLRACE_ROUTER_TRANSACTION_TIMEOUT: '15s',
+      MILLRACE_COLLECTOR_DRAIN_GRACE: '500ms',
+    }
+    mkdirSync(join(stateDir, 'state'), { recursive: true })
+    const opsPorts = new Map<string, number>()
+    const collectorPorts: number[] = []
+    const stages: (KeptProcess & { readonly stage: ChaosStage })[] = []
+    for (const stage of CHAOS_STAGES) {
+      for (let instance = 1; instance <= INSTANCES; instance++) {
+        const name = `${stage}-${instance}`
+        const opsPort = await freePort()
+        opsPorts.set(name, opsPort)
+        const env: Record<string, string | undefined> = {
+          ...stageEnv,
+          MILLRACE_OPS_PORT: String(opsPort),
+          MILLRACE_S3_SINK_SPOOL_DIR: join(stateDir, 'spool', name),
+        }
+        if (stage === 'collector') {
+          const port = await freePort()
+          collectorPorts.push(port)
+          env.MILLRACE_COLLECTOR_PORT = String(port)
+        }
+        const kept = keepProcess(
+          name,
+          (failPoint) =>
+            startLoggedProcess({
+              command: process.execPath,
+              args: [...STAGE_NODE_FLAGS, MAIN, 'run', stage],
+              env: { ...env, ...(failPoint === null ? {} : { MILLRACE_FAIL_POINT: failPoint }) },
+              logFile: join(stateDir, 'logs', `${name}.log`),
+              stopTimeoutMs: 30_000,
+            }),
+          options.onUnplanned,
+        )
+        stages.push(Object.assign(kept, { stage }))
+      }
+    }
+    return {
+      stages,
+      collectorPorts,
+      opsPorts,
+      brokers,
+      clickhouse,
+      kafkaProxies,
+      clickhouseProxy,
+      s3Double,
+      direct,
+      async startStages() {
+        closing.push(async () => void (await Promise.all(stages.map((stage) => stage.stop()))))
+        for (const stage of stages) await stage.start()
+      },
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function openBrokers(options: ChaosSystemOptions, closing: (() => Promise<void>)[]) {
+  const places = []
+  for (let id = 1; id <= options.brokers; id++) {
+    const [port, listenPort] = [await freeTwoPorts(), await freePort()]
+    const proxy = await openTcpProxy(await freePort(), listenPort)
+    closing.push(() => proxy.close())
+    places.push({ id, port, listenPort, proxy })
+  }
+  const controllerPorts = places.map(({ port }) => port + 1)
+  const brokers = await Promise.all(
+    places.map(({ id, port, listenPort, proxy }) =>
+      engine(`kafka-${id}`, closing, () =>
+        startKafka({
+          stateDir: join(options.stateDir, 'engines', `kafka-${id}`),
+          port,
+          proxied: { port: listenPort, advertisedPort: proxy.port },
+          node: { id, controllerPorts },
+        }),
+      ),
+    ),
+  )
+  return {
+    brokers,
+    proxies: places.map(({ proxy }) => proxy),
+    direct: places.map(({ port }) => `127.0.0.1:${port}`).join(','),
+    proxied: places.map(({ proxy }) => `127.0.0.1:${proxy.port}`).join(','),
+  }
+}
+
+/** Kafka takes the port after its own too. */
+async function freeTwoPorts(): Promise<number> {
+  for (;;) {
+    const port = await freePort()
+    if (await portFree(port + 1)) return port
+  }
+}
+
+async function engine(
+  name: string,
+  closing: (() => Promise<void>)[],
+  launch: () => Promise<KafkaEngine | ClickHouseEngine>,
+): Promise<ChaosEngine> {
+  let running = await launch()
+  closing.push(async () => {
+    try {
+      process.kill(running.pid, 'SIGCONT')
+    } catch {
+      return // Killed, and not started again.
+    }
+    await running.stop()
+  })
+  return {
+    name,
+    get pid() {
+      return running.pid
+    },
+    kill: () => running.kill(),
+    async start() {
+      running = await launch()
+    },
+    signal: (which) => void process.kill(running.pid, which),
+  }
+}

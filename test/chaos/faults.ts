@@ -1,0 +1,336 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TABLE_FAIL_POINTS } from '../../services/clickhouse-sink/table-sink.ts'
+import { COLLECTOR_FAIL_POINTS } from '../../services/collector/fail-points.ts'
+import { PLANNED_FAIL_POINTS } from '../../services/core/stream/planned-batch.ts'
+import { ENRICHER_FAIL_POINTS } from '../../services/enricher/fail-points.ts'
+import { DELIVERY_FAIL_POINTS } from '../../services/s3-sink/deliver-batch.ts'
+import { ROUTER_FAIL_POINTS } from '../../services/subscriber-router/fail-points.ts'
+import { CHAOS_STAGES, type ChaosStage, type ChaosSystem } from './chaos-system.ts'
+import type { S3FaultPlan } from './s3-double.ts'
+import type { Toxic } from './tcp-proxy.ts'
+
+/** What a fault is inflicted on and with. */
+export interface FaultContext {
+  readonly system: ChaosSystem
+  /** In [0, 1), seeded. */
+  readonly random: () => number
+  /** Adds to the run's figures: `kills enricher`, `fail point enricher after_send`. */
+  readonly count: (figure: string, by?: number) => void
+  /** SQL past the proxy. */
+  readonly clickhouse: (statement: string) => Promise<void>
+  readonly stopping: AbortSignal
+}
+
+export interface Fault {
+  readonly name: string
+  /** Rows of the fault matrix that it stands for. */
+  readonly rows: readonly number[]
+  /** How often it is drawn beside the others. */
+  readonly weight: number
+  /** Inflicts it and takes it back; resolves when it is over. */
+  readonly inflict: (context: FaultContext) => Promise<void>
+}
+
+const SINK_POINTS = { before: PLANNED_FAIL_POINTS.slice(0, 2), after: PLANNED_FAIL_POINTS.slice(2) }
+
+/** Every fail point of a stage. */
+export const FAIL_POINTS: Readonly<Record<ChaosStage, readonly string[]>> = {
+  collector: COLLECTOR_FAIL_POINTS,
+  enricher: ENRICHER_FAIL_POINTS,
+  'subscriber-router': ROUTER_FAIL_POINTS,
+  's3-sink': [...SINK_POINTS.before, ...DELIVERY_FAIL_POINTS, ...SINK_POINTS.after],
+  'clickhouse-sink': [...SINK_POINTS.before, ...TABLE_FAIL_POINTS, ...SINK_POINTS.after],
+}
+
+/** Points that are passed as something begins: a kill a little later lands in the middle of it. */
+const BEGINNINGS = new Set(['during_body', 'mid_encode', 'mid_put', 'during_insert'])
+const ARMED_MAX_MS = 25_000
+
+function pick<T>(from: readonly T[], random: () => number): T {
+  return from[Math.floor(random() * from.length)] as T
+}
+
+const between = (random: () => number, from: number, to: number) => Math.round(from + random() * (to - from))
+
+async function pause(ms: number, { stopping }: FaultContext): Promise<void> {
+  await sleep(ms, undefined, { signal: stopping }).catch(() => undefined)
+}
+
+const killOne: Fault = {
+  name: 'kill -9 of a stage, at random',
+  rows: [12, 13, 14, 15],
+  weight: 10,
+  async inflict({ system, random, count }) {
+    const target = pick(system.stages, random)
+    await target.kill(between(random, 50, 1_500))
+    count(`kills ${target.stage}`)
+  },
+}
+
+const POINTS = CHAOS_STAGES.flatMap((stage) => FAIL_POINTS[stage].map((point) => ({ stage, point })))
+/** Shares no factor with how many points there are: all are taken in turn, from stage to stage. */
+const STRIDE = 11
+/** Of the point taken last; null before the first one, which is drawn. */
+let turn: number | null = null
+
+const killAtPoint: Fault = {
+  name: 'kill -9 at a fail point',
+  rows: [12, 13, 14, 15],
+  weight: 14,
+  async inflict({ system, random, count }) {
+    turn = ((turn ?? Math.floor(random() * POINTS.length)) + STRIDE) % POINTS.length
+    const { stage, point } = POINTS[turn]!
+    const target = pick(
+      system.stages.filter((each) => each.stage === stage),
+      random,
+    )
+    const late = BEGINNINGS.has(point) ? `=kill ${between(random, 0, 15)}ms` : ''
+    await target.kill(50, `${point}:${between(random, 1, 4)}${late}`)
+    count(`kills ${stage}`)
+    if (await target.untilArmedExit(ARMED_MAX_MS)) {
+      count(`kills ${stage}`)
+      count(`fail point ${stage} ${point}`)
+    } else await target.disarm()
+  },
+}
+
+const misbehave: Fault = {
+  name: 'a stage throws, sleeps past its session, or holds its event loop',
+  rows: [18, 50, 51],
+  weight: 3,
+  async inflict({ system, random, count }) {
+    const target = pick(
+      system.stages.filter(({ stage }) => stage !== 'collector'),
+      random,
+    )
+    const action = pick(['throw', 'sleep 9s', 'busy 9s'], random)
+    const point = pick(FAIL_POINTS[target.stage], random)
+    await target.kill(50, `${point}:${between(random, 1, 3)}=${action}`)
+    count(`kills ${target.stage}`)
+    const threw = await target.untilArmedExit(15_000)
+    count(`${threw ? 'threw' : action.split(' ')[0]} ${target.stage}`)
+    await target.disarm()
+  },
+}
+
+const stopOne: Fault = {
+  name: 'SIGSTOP of a stage for longer than its session',
+  rows: [11, 19],
+  weight: 4,
+  async inflict(context) {
+    const { system, random, count } = context
+    const target = pick(system.stages, random)
+    target.signal('SIGSTOP')
+    await pause(between(random, 7_000, 11_000), context)
+    target.signal('SIGCONT')
+    count(`stopped ${target.stage}`)
+  },
+}
+
+const killBroker: Fault = {
+  name: 'kill -9 of a broker',
+  rows: [1],
+  weight: 2,
+  async inflict(context) {
+    const { system, random, count } = context
+    const broker = pick(system.brokers, random)
+    await broker.kill()
+    count('kills broker')
+    await pause(pick([0, 1_000, 5_000], random), context)
+    await broker.start()
+  },
+}
+
+const stopBroker: Fault = {
+  name: 'SIGSTOP of a broker for 5 s',
+  rows: [2],
+  weight: 1,
+  async inflict(context) {
+    const broker = pick(context.system.brokers, context.random)
+    broker.signal('SIGSTOP')
+    await pause(5_000, context)
+    broker.signal('SIGCONT')
+  },
+}
+
+const badBrokerNetwork: Fault = {
+  name: 'connections to a broker: reset, late, sliced, narrow, cut, black hole',
+  rows: [3, 4, 5, 53],
+  weight: 5,
+  async inflict(context) {
+    const { system, random, count } = context
+    const proxy = pick(system.kafkaProxies, random)
+    const toxic = pick<Toxic>(
+      [
+        { kind: 'reset_peer', bytes: between(random, 1_000, 200_000) },
+        { kind: 'limit_data', bytes: between(random, 1_000, 200_000) },
+        { kind: 'latency', ms: 400, jitterMs: 300 },
+        { kind: 'slicer', bytes: 500, ms: 1 },
+        { kind: 'bandwidth', bytesPerSecond: 300_000 },
+        { kind: 'timeout', ms: 4_000 },
+        { kind: 'down' },
+      ],
+      random,
+    )
+    proxy.setToxics([toxic], pick(['up', 'down', 'both'] as const, random))
+    await pause(between(random, 1_500, 6_000), context)
+    proxy.setToxics([])
+    count(`kafka ${toxic.kind}`)
+  },
+}
+
+const killClickHouse: Fault = {
+  name: 'kill -9 of ClickHouse',
+  rows: [30],
+  weight: 2,
+  async inflict(context) {
+    const { system, random, count } = context
+    await system.clickhouse.kill()
+    count('kills clickhouse')
+    await pause(pick([0, 2_000, 6_000], random), context)
+    await system.clickhouse.start()
+  },
+}
+
+const badClickHouseNetwork: Fault = {
+  name: 'connections to ClickHouse: answers cut, reset, late, black hole',
+  rows: [31, 33],
+  weight: 4,
+  async inflict(context) {
+    const { system, random, count } = context
+    const toxic = pick<Toxic>(
+      [
+        { kind: 'reset_peer', bytes: between(random, 1, 50_000) },
+        { kind: 'limit_data', bytes: between(random, 1, 200) },
+        { kind: 'latency', ms: 2_000, jitterMs: 1_000 },
+        { kind: 'timeout', ms: 3_000 },
+        { kind: 'down' },
+      ],
+      random,
+    )
+    system.clickhouseProxy.setToxics([toxic], pick(['up', 'down'] as const, random))
+    await pause(between(random, 2_000, 6_000), context)
+    system.clickhouseProxy.setToxics([])
+    count(`clickhouse ${toxic.kind}`)
+  },
+}
+
+const forgetfulClickHouse: Fault = {
+  name: 'a sink dies after its insert and comes back when ClickHouse has forgotten the token',
+  rows: [34],
+  weight: 2,
+  async inflict(context) {
+    const { system, random, count, clickhouse } = context
+    const target = pick(
+      system.stages.filter(({ stage }) => stage === 'clickhouse-sink'),
+      random,
+    )
+    for (const table of ['events', 'rejected_events'])
+      await clickhouse(`ALTER TABLE ${table} MODIFY SETTING non_replicated_deduplication_window = 2`)
+    await target.kill(50, 'after_insert:1')
+    count('kills clickhouse-sink')
+    if (await target.untilArmedExit(ARMED_MAX_MS)) {
+      count('kills clickhouse-sink')
+      count('tokens forgotten')
+    } else await target.disarm()
+    await pause(3_000, context)
+    for (const table of ['events', 'rejected_events'])
+      await clickhouse(`ALTER TABLE ${table} MODIFY SETTING non_replicated_deduplication_window = 100000`)
+  },
+}
+
+const ALL_METHODS = ['GET', 'HEAD', 'PUT']
+
+const badStore: Fault = {
+  name: 'S3: SlowDown, 500, 409, answers that never come, cut uploads, flipped bytes, errors under 200',
+  rows: [23, 24, 25, 26, 29],
+  weight: 5,
+  async inflict(context) {
+    const { system, random } = context
+    const plan = pick<S3FaultPlan>(
+      [
+        { fault: { kind: 'refuse', status: 503, code: 'SlowDown' }, probability: 0.3, methods: ALL_METHODS },
+        {
+          fault: { kind: 'refuse', status: 500, code: 'InternalError' },
+          probability: 0.5,
+          methods: ALL_METHODS,
+        },
+        {
+          fault: { kind: 'refuse', status: 409, code: 'ConditionalRequestConflict' },
+          probability: 0.3,
+          methods: ['PUT'],
+        },
+        { fault: { kind: 'stall', ms: 2_000 }, probability: 0.3, methods: ['PUT'] },
+        { fault: { kind: 'cut', bytes: between(random, 0, 20_000) }, probability: 0.4, methods: ['PUT'] },
+        { fault: { kind: 'flip' }, probability: 0.4, methods: ['PUT'] },
+        { fault: { kind: 'error_body', code: 'InternalError' }, probability: 0.3, methods: ['PUT'] },
+      ],
+      random,
+    )
+    system.s3Double.setFaults([plan])
+    await pause(between(random, 4_000, 10_000), context)
+    system.s3Double.setFaults([])
+  },
+}
+
+const storm: Fault = {
+  name: 'rebalance storm: a member leaves and joins every 2 s',
+  rows: [17],
+  weight: 1,
+  async inflict(context) {
+    const { system, random, count } = context
+    const target = pick(
+      system.stages.filter(({ stage }) => stage === 'enricher' || stage === 'subscriber-router'),
+      random,
+    )
+    for (let times = 0; times < 5 && !context.stopping.aborted; times++) {
+      await target.kill(100)
+      count(`kills ${target.stage}`)
+      await pause(2_000, context)
+    }
+  },
+}
+
+const killEverything: Fault = {
+  name: 'kill -9 of every stage at once',
+  rows: [16],
+  weight: 1,
+  async inflict({ system, count }) {
+    await Promise.all(
+      system.stages.map(async (stage) => {
+        await stage.kill(100)
+        count(`kills ${stage.stage}`)
+      }),
+    )
+    count('everything killed')
+  },
+}
+
+const terminate: Fault = {
+  name: 'SIGTERM of a stage',
+  rows: [45],
+  weight: 3,
+  async inflict({ system, random, count }) {
+    const target = pick(system.stages, random)
+    const { code, signal } = await target.terminate()
+    count(`terminated ${target.stage}`)
+    if (code !== 0) count(`terminated, exit ${code ?? signal}`)
+  },
+}
+
+export const FAULTS: readonly Fault[] = [
+  killOne,
+  killAtPoint,
+  misbehave,
+  stopOne,
+  killBroker,
+  stopBroker,
+  badBrokerNetwork,
+  killClickHouse,
+  badClickHouseNetwork,
+  forgetfulClickHouse,
+  badStore,
+  storm,
+  killEverything,
+  terminate,
+]

@@ -1,0 +1,206 @@
+import type { DemoConnections } from '../../services/cli/demo/demo-connections.ts'
+import { type ChaosEvent, chaosEvent } from './chaos-events.ts'
+import { type ChaosLedger, FATE } from './ledger.ts'
+import {
+  eachLine,
+  readWholeTopic,
+  tallyEnriched,
+  tallyFiles,
+  tallyRejected,
+  tallyRows,
+} from './read-places.ts'
+import { Tally } from './tally.ts'
+
+/** One place, and what is wrong with it; everything is 0 where the promise held. */
+export interface PlaceVerdict {
+  readonly place: string
+  readonly found: number
+  readonly lost: number
+  readonly doubled: number
+  /** There, but must not be. */
+  readonly spurious: number
+  readonly corrupted: number
+}
+
+export interface Verdict {
+  readonly acknowledged: number
+  readonly lost: number
+  readonly duplicated: number
+  readonly places: readonly PlaceVerdict[]
+  /** Sentences; none where everything holds. */
+  readonly faults: readonly string[]
+  /** Repetitions that the enricher removed. */
+  readonly duplicatesRemoved: number
+  readonly rejectedByCode: Readonly<Record<string, number>>
+}
+
+/** Exactly so often, or at most once where nobody knows. */
+type Expected = 0 | 1 | 'unknown'
+
+const FAULTS_NAMED_MAX = 20
+
+/**
+ * Reads every place and compares it with what the clients were told. Everything has drained before.
+ *
+ * @param sent numbers below this were given out
+ */
+export async function judge(
+  connections: DemoConnections,
+  ledger: ChaosLedger,
+  seed: number,
+  sent: number,
+  onProgress: (what: string) => void,
+): Promise<Verdict> {
+  const faults: string[] = []
+  const places: PlaceVerdict[] = []
+  const { names, bucket } = connections
+  const read = async (place: string, reading: (tally: Tally) => Promise<unknown>): Promise<Tally> => {
+    onProgress(`reading ${place}`)
+    const tally = new Tally(place, seed)
+    await reading(tally)
+    return tally
+  }
+  const compare = (tally: Tally, expected: (event: ChaosEvent) => Expected): void => {
+    const verdict = {
+      place: tally.place,
+      found: tally.total,
+      lost: 0,
+      doubled: 0,
+      spurious: 0,
+      corrupted: tally.faulty,
+    }
+    faults.push(...tally.faults)
+    for (let seq = 0; seq < sent; seq++) {
+      const event = chaosEvent(seed, seq)
+      const found = tally.count(seq)
+      const due = expected(event)
+      let wrong: string | null = null
+      if (due === 1 && found === 0) {
+        verdict.lost++
+        wrong = 'is missing'
+      } else if (found > 1) {
+        verdict.doubled++
+        wrong = `is there ${found} times`
+      } else if (due === 0 && found > 0) {
+        verdict.spurious++
+        wrong = 'must not be there'
+      }
+      if (wrong !== null && faults.length < FAULTS_NAMED_MAX * (places.length + 1))
+        faults.push(`${tally.place}: event ${seq} (${event.kind} ${event.dataset}/${event.eventId}) ${wrong}`)
+    }
+    places.push(verdict)
+  }
+  const fateOf = (event: ChaosEvent): Expected => {
+    const fate = ledger.fate(event.seq)
+    return fate === FATE.acked ? 1 : fate === FATE.unknown ? 'unknown' : 0
+  }
+
+  const enriched = await read('events.enriched', (tally) => tallyEnriched(connections, names.enriched, tally))
+  let codes: ReadonlyMap<string, number> = new Map()
+  const rejected = await read('events.rejected', async (tally) => {
+    codes = await tallyRejected(connections, names.rejected, tally)
+  })
+  const isGood = ({ kind }: ChaosEvent) => kind === 'plain' || kind === 'foreign'
+  compare(enriched, (event) => (isGood(event) ? fateOf(event) : 0))
+  compare(rejected, (event) => (isGood(event) ? 0 : fateOf(event)))
+
+  // Everything further down has exactly what these two hold.
+  const as = (tally: Tally, entitled: (event: ChaosEvent) => boolean) => (event: ChaosEvent) =>
+    tally.count(event.seq) > 0 && entitled(event) ? 1 : 0
+  const everything = () => true
+  const purchases = ({ dataset, event }: ChaosEvent) => dataset === 'shop' && event === 'purchase'
+  const dear = (event: ChaosEvent) => purchases(event) && event.amount >= 50
+  compare(
+    await read('sub.everything', (tally) =>
+      tallyEnriched(connections, names.subscriber('everything'), tally),
+    ),
+    as(enriched, everything),
+  )
+  compare(
+    await read('sub.shop-purchases', (tally) =>
+      tallyEnriched(connections, names.subscriber('shop-purchases'), tally),
+    ),
+    as(enriched, dear),
+  )
+  compare(await read('files warehouse', (t) => tallyFiles(bucket, 'warehouse', t)), as(enriched, everything))
+  compare(await read('files purchases', (t) => tallyFiles(bucket, 'purchases', t)), as(enriched, purchases))
+  compare(await read('files rejected', (t) => tallyFiles(bucket, 'rejected', t)), as(rejected, everything))
+  compare(
+    await read('ClickHouse events', (t) => tallyRows(connections, 'events', t)),
+    as(enriched, everything),
+  )
+  compare(
+    await read('ClickHouse rejected_events', (t) => tallyRows(connections, 'rejected_events', t)),
+    as(rejected, everything),
+  )
+
+  onProgress('comparing projections and receipts')
+  faults.push(...(await projectionFaults(connections)))
+  const receipts = await receiptFaults(connections)
+  faults.push(...receipts.faults)
+  const sum = (of: (place: PlaceVerdict) => number) => places.reduce((total, place) => total + of(place), 0)
+  return {
+    acknowledged: ledger.count(FATE.acked),
+    lost: sum(({ lost }) => lost),
+    duplicated: sum(({ doubled }) => doubled),
+    places,
+    faults,
+    duplicatesRemoved: receipts.duplicates,
+    rejectedByCode: Object.fromEntries(codes),
+  }
+}
+
+/** Every pre-aggregate says what its rows say. */
+async function projectionFaults(connections: DemoConnections): Promise<string[]> {
+  const questions = [
+    'SELECT dataset_id, event, toStartOfHour(event_time) AS hour, count() AS n FROM events GROUP BY dataset_id, event, hour ORDER BY ALL',
+    'SELECT dataset_id, code, toStartOfHour(collector_time) AS hour, count() AS n FROM rejected_events GROUP BY dataset_id, code, hour ORDER BY ALL',
+    'SELECT src_partition, src_offset, count() AS n FROM events GROUP BY src_partition, src_offset HAVING n > 1 ORDER BY ALL',
+  ]
+  const faults: string[] = []
+  for (const question of questions) {
+    const answers: string[] = []
+    for (const used of [0, 1]) {
+      const lines: string[] = []
+      await eachLine(
+        connections,
+        `${question} SETTINGS optimize_use_projections = ${used}, optimize_use_implicit_projections = 0 FORMAT TSV`,
+        (line) => void lines.push(line),
+      )
+      answers.push(lines.join('\n'))
+    }
+    if (answers[0] !== answers[1]) faults.push(`ClickHouse: a projection differs from its rows: ${question}`)
+  }
+  return faults
+}
+
+/** Every raw offset is in exactly one receipt, and each receipt adds up. */
+async function receiptFaults(
+  connections: DemoConnections,
+): Promise<{ faults: string[]; duplicates: number }> {
+  const { names, log } = connections
+  const byPartition = new Map<
+    number,
+    Record<'from' | 'to' | 'enriched' | 'rejected' | 'duplicate' | 'control', number>[]
+  >()
+  await readWholeTopic(connections, names.receipts, (value) => {
+    const receipt = JSON.parse(value)
+    byPartition.set(receipt.partition, [...(byPartition.get(receipt.partition) ?? []), receipt])
+  })
+  const faults: string[] = []
+  let duplicates = 0
+  for (const { partition, start, end } of await log.admin.offsetRanges(names.raw, 'read_committed')) {
+    let next = start
+    for (const receipt of (byPartition.get(partition) ?? []).sort((a, b) => a.from - b.from)) {
+      const { from, to, enriched, rejected, duplicate, control } = receipt
+      if (from !== next)
+        faults.push(`events.receipts: ${partition} goes on at ${from} where ${next} must follow`)
+      if (to - from + 1 !== enriched + rejected + duplicate + control)
+        faults.push(`events.receipts: ${partition}:${from}-${to} does not add up`)
+      next = to + 1
+      duplicates += duplicate
+    }
+    if (next !== end) faults.push(`events.receipts: ${partition} ends at ${next}, events.raw at ${end}`)
+  }
+  return { faults, duplicates }
+}

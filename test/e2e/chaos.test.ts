@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { isBalanced, renderResult, runChaos } from '../chaos/run-chaos.ts'
+
+/** The short run: what `make chaos` does for hours, with its seed fixed. Longer than it takes, never shorter. */
+const FAULTS_MS = 75_000
+const stateDir = mkdtempSync(join(tmpdir(), 'millrace-chaos-'))
+
+afterAll(() => rmSync(stateDir, { recursive: true, force: true }))
+
+test('whatever is killed, stopped and cut, every acknowledged event is everywhere once', {
+  timeout: 600_000,
+}, async () => {
+  const result = await runChaos({
+    stateDir,
+    seed: 4,
+    faultsMs: FAULTS_MS,
+    brokers: 1,
+    eventsPerSecond: 300,
+    recoveries: 0,
+    rolling: 2,
+    print: () => {},
+    progress: () => {},
+  })
+  expect(isBalanced(result), renderResult(result)).toBe(true)
+  // A run in which nothing was hit proves nothing.
+  const { figures, load, verdict } = result
+  const kills = Object.entries(figures).filter(([name]) => name.startsWith('kills '))
+  expect(kills.reduce((sum, [, times]) => sum + times, 0)).toBeGreaterThan(8)
+  expect(figures['plans replayed'], renderResult(result)).toBeGreaterThan(0)
+  expect(load.repeated).toBeGreaterThan(0)
+  expect(verdict.duplicatesRemoved).toBeGreaterThan(0)
+})
