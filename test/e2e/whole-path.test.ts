@@ -51,13 +51,15 @@ afterAll(async () => {
 
 let run = 0
 /** Sends a run of its own; `during` is called with the count acknowledged so far. */
+/** @param during told often how much is acknowledged so far; the traffic then takes a few seconds */
 async function sendRun(
-  during: (acknowledged: number) => void = () => {},
+  during?: (acknowledged: number) => void,
 ): Promise<{ sent: SentTraffic; before: Before }> {
   const before = await lookBefore(connections)
   run += 1
-  const traffic = { events: EVENTS, seed: 7, run, untilMs: Date.now() }
-  const sent = await sendDemoTraffic(connections.collectorUrl, traffic, never, during)
+  const eventsPerSecond = during ? 1_000 : null
+  const traffic = { events: EVENTS, seed: 7, run, untilMs: Date.now(), eventsPerSecond }
+  const sent = await sendDemoTraffic(connections.collectorUrl, traffic, never, during ?? (() => {}))
   return { sent, before }
 }
 

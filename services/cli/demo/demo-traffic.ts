@@ -27,6 +27,8 @@ export interface DemoTraffic {
   /** Another run is other events: part of every id. */
   readonly run: number
   readonly untilMs: number
+  /** Null for as fast as they are taken. */
+  readonly eventsPerSecond: number | null
 }
 
 export interface SentTraffic {
@@ -77,7 +79,7 @@ export async function sendDemoTraffic(
       { post: watched.post, clock: systemClock, random: Math.random, signal },
       trafficRequests(options),
       ledger,
-      { keys, concurrency: CONCURRENCY, eventsPerSecond: null, policy: SEND_POLICY },
+      { keys, concurrency: CONCURRENCY, eventsPerSecond: traffic.eventsPerSecond, policy: SEND_POLICY },
     )
   } finally {
     clearInterval(timer)

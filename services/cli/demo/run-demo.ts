@@ -110,7 +110,8 @@ async function send(
   const progress = createProgress(process.stdout, systemClock.monotonic)
   const startedMs = systemClock.monotonic()
   let killed: Promise<void> | null = null
-  const traffic = { events: options.events, seed: options.seed, run, untilMs: systemClock.now() }
+  const { events, seed } = options
+  const traffic = { events, seed, run, untilMs: systemClock.now(), eventsPerSecond: null }
   const sent = await sendDemoTraffic(connections.collectorUrl, traffic, options.signal, (acknowledged) => {
     if (killed === null && !options.single && acknowledged >= options.events * KILLED.afterShare) {
       print(`${elapsed()}  kill -9 ${KILLED.stage}, in the middle of the traffic`)
