@@ -45,6 +45,7 @@ jclouds.filesystem.basedir=${dataDir}
     args: [
       '-Xmx256m',
       '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
       '-cp',
       `${jars}/*`,
       'org.gaul.s3proxy.Main',

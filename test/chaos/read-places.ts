@@ -33,11 +33,11 @@ export async function readWholeTopic(
       topic,
       withValues: true,
       group: `chaos-oracle-${process.pid}`,
-      lastOffsets,
+      lastOffsets: Promise.resolve(lastOffsets),
       idleMs: CONSOLE_IDLE_MS,
     },
     ({ partition, offset, headers, value }) => {
-      if (value !== null && !headers.has('tick')) onValue(value, `${topic}/${partition}@${offset}`)
+      if (value !== null && !headers.has('tick')) onValue(String(value), `${topic}/${partition}@${offset}`)
     },
   )
 }

@@ -155,8 +155,9 @@ describe('a cluster that wants TLS and a sign-in', needs('openssl'), () => {
         const groupOf = await commitReadingStarts(access, starts, topic)
         const read: (string | undefined)[] = []
         const reading = { ...access, topic, withValues: true, group: groupOf(topic), idleMs: 3_000 }
-        await readTopic({ ...reading, lastOffsets: new Map([[0, 2]]) }, ({ headers, value }) => {
-          read.push(headers.get('event_id'), value ?? undefined)
+        const lastOffsets = Promise.resolve(new Map([[0, 2]]))
+        await readTopic({ ...reading, lastOffsets }, ({ headers, value }) => {
+          read.push(headers.get('event_id'), value?.toString())
         })
         expect(read).toEqual(['first', 'first', 'second', 'second'])
       } finally {

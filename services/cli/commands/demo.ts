@@ -24,7 +24,7 @@ export function registerDemo(program: Command): void {
         'until everything has arrived and counts every place it had to go to. Then it stays up until Ctrl-C; without a ' +
         'terminal, or with MILLRACE_DEMO_EXIT=1, it stops. Exit status 1 when a line does not balance.',
     )
-    .option('--events <n>', 'events to send', numberOption(1, 100_000_000), 100_000)
+    .option('--events <n>', 'events to send', numberOption(1, 100_000_000), 101_000)
     .option('--seed <n>', 'who the people are and what they do', numberOption(0), 1)
     .option('--single', 'run all stages in one process (the enricher is then not killed)', false)
     .option('--state <directory>', 'where data and logs are kept from run to run', STATE_DIR)

@@ -1,14 +1,15 @@
+import type { SentEvent } from './acknowledged.ts'
 import { type ClickHouseAddress, readClickHouseRows } from './clickhouse-rows.ts'
+import type { ConsoleRecord } from './console-consumer.ts'
 import { type Bucket, type DeliveryContent, readDelivery } from './delivery-reader.ts'
 import {
-  enrichedFacts,
   entitledEvents,
   SAMPLE_DELIVERIES,
   SAMPLE_REJECTED_DELIVERIES,
   SAMPLE_SUBSCRIPTIONS,
 } from './entitlements.ts'
 import { commitReadingStarts, type ReadingStarts } from './reading-positions.ts'
-import { countEvent, type Place } from './reconcile.ts'
+import { countEvent, type Place, perDataset } from './reconcile.ts'
 import { readTopicContent, type TopicReading } from './topic-places.ts'
 
 /** Resolved when everything that was sent is in every place of that kind. */
@@ -29,8 +30,13 @@ export const COUNTED_TOPICS = [
 export interface RunToCount {
   /** How often each event was acknowledged, as the sender saw it. */
   readonly acknowledged: ReadonlyMap<string, number>
-  /** Of those, how many the pipeline must reject, per dataset, as the sender made them. */
-  readonly expectedRejected: ReadonlyMap<string, number>
+  /** Those events as they were sent: who is entitled to what is said by nothing that the pipeline wrote. */
+  readonly events: ReadonlyMap<string, SentEvent>
+  /** How many of them the pipeline must reject and let pass, per dataset, as the sender made them. */
+  readonly expected: {
+    readonly enriched: ReadonlyMap<string, number>
+    readonly rejected: ReadonlyMap<string, number>
+  }
   readonly reading: Omit<TopicReading, 'concerns'>
   /** Where the topics ended before this run. */
   readonly starts: ReadingStarts
@@ -54,13 +60,18 @@ export async function countPlaces(run: RunToCount): Promise<Place[]> {
   const subscriptions = Object.entries(SAMPLE_SUBSCRIPTIONS)
   const readTopics = async () => {
     const groupOf = await commitReadingStarts(run.reading, run.starts, run.name)
-    await run.arrived.topics
-    run.onProgress('topics')
-    const topic = <Facts>(name: string, factsOf: ((value: string) => Facts) | null) =>
-      readTopicContent({ ...run.reading, concerns }, topicPrefix + name, groupOf(topicPrefix + name), factsOf)
+    // They are read while they fill: the rest of it is short then.
+    void run.arrived.topics.then(
+      () => run.onProgress('topics'),
+      () => {},
+    )
+    const lastOffsets = (name: string) => run.arrived.topics.then(() => run.reading.lastOffsets(name))
+    const reading = { ...run.reading, concerns, lastOffsets }
+    const topic = <Facts>(name: string, factsOf: ((record: ConsoleRecord) => Facts) | null) =>
+      readTopicContent(reading, topicPrefix + name, groupOf(topicPrefix + name), factsOf)
     return Promise.all([
-      topic('events.enriched', enrichedFacts),
-      topic('events.rejected', (value) => JSON.parse(value) as Record<string, string>),
+      topic('events.enriched', null),
+      topic('events.rejected', ({ value }) => JSON.parse(String(value)) as Record<string, string>),
       Promise.all(subscriptions.map(([id]) => topic(`sub.${id}`, null))),
     ])
   }
@@ -88,7 +99,6 @@ export async function countPlaces(run: RunToCount): Promise<Place[]> {
     readFiles(),
     readRows(),
   ])
-  const { facts } = enriched
   const all = new Set(acknowledged.keys())
   const both = new Map(enriched.events)
   for (const { dataset_id, event_id, code } of rejected.facts) {
@@ -105,21 +115,31 @@ export async function countPlaces(run: RunToCount): Promise<Place[]> {
       faults: [],
     },
     {
+      name: 'events.enriched',
+      counted: 'records',
+      seen: { kind: 'counts', expected: run.expected.enriched, found: perDataset(enriched.events) },
+      faults: [],
+    },
+    {
       name: 'events.rejected',
       counted: 'records',
-      seen: { kind: 'counts', expected: run.expectedRejected, found: perDataset(rejected.events.entries()) },
+      seen: { kind: 'counts', expected: run.expected.rejected, found: perDataset(rejected.events) },
       faults: [],
     },
     ...subscriptions.map(
       ([id, entitled], index): Place => ({
         name: `sub.${id}`,
         counted: 'records',
-        seen: { kind: 'events', expected: entitledEvents(facts, entitled), found: subscribed[index]!.events },
+        seen: {
+          kind: 'events',
+          expected: entitledEvents(inEnriched, run.events, entitled),
+          found: subscribed[index]!.events,
+        },
         faults: [],
       }),
     ),
     ...Object.entries(SAMPLE_DELIVERIES).flatMap(([id, entitled]) =>
-      deliveryPlaces(id, entitledEvents(facts, entitled), deliveries.get(id)!),
+      deliveryPlaces(id, entitledEvents(inEnriched, run.events, entitled), deliveries.get(id)!),
     ),
     ...SAMPLE_REJECTED_DELIVERIES.flatMap((id) => deliveryPlaces(id, inRejected, deliveries.get(id)!)),
     {
@@ -154,13 +174,4 @@ function deliveryPlaces(id: string, expected: ReadonlySet<string>, content: Deli
       faults: [],
     },
   ]
-}
-
-function perDataset(events: Iterable<readonly [string, number]>): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const [event, times] of events) {
-    const dataset = event.slice(0, event.indexOf('/'))
-    counts.set(dataset, (counts.get(dataset) ?? 0) + times)
-  }
-  return counts
 }

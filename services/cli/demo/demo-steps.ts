@@ -5,7 +5,7 @@ import { type Arrivals, COUNTED_TOPICS, countPlaces } from './count-places.ts'
 import { listKeys, manifestsOf } from './delivery-reader.ts'
 import type { DemoConnections } from './demo-connections.ts'
 import { demoConsumers } from './demo-consumers.ts'
-import { DEMO_DATASETS, expectedRejected, type SentTraffic } from './demo-traffic.ts'
+import { DEMO_DATASETS, expectedCounts, type SentTraffic } from './demo-traffic.ts'
 import { SAMPLE_DELIVERIES, SAMPLE_REJECTED_DELIVERIES } from './entitlements.ts'
 import { type Consumption, isDrained, type Lag, lagOf } from './lag.ts'
 import type { ReadingStarts } from './reading-positions.ts'
@@ -89,7 +89,8 @@ export async function countRun(
   const { brokers, consoleFile, topicPrefix, bucket, clickhouse } = connections
   const places = await countPlaces({
     acknowledged: sent.acknowledged,
-    expectedRejected: expectedRejected(sent.ledger),
+    events: sent.events,
+    expected: expectedCounts(sent),
     reading: {
       jars: fetchJars('kafka-tools'),
       brokers,

@@ -5,7 +5,8 @@ import { type TrafficOptions, trafficRequests } from '../generate/traffic.ts'
 import { eventsUrl } from '../ingest/dataset-keys.ts'
 import { createPost } from '../ingest/http-post.ts'
 import { SEND_POLICY } from '../ingest/send-batch.ts'
-import { watchAcknowledged } from './acknowledged.ts'
+import { type SentEvent, watchAcknowledged } from './acknowledged.ts'
+import { perDataset } from './reconcile.ts'
 
 /** The keys whose hashes stand in examples/millrace.yaml: known to everybody, for the demo only. */
 export const DEMO_KEYS = {
@@ -34,6 +35,7 @@ export interface DemoTraffic {
 export interface SentTraffic {
   /** How often each `<dataset>/<event id>` was acknowledged. */
   readonly acknowledged: ReadonlyMap<string, number>
+  readonly events: ReadonlyMap<string, SentEvent>
   readonly ledger: Readonly<Record<string, DatasetLedger>>
 }
 
@@ -85,17 +87,22 @@ export async function sendDemoTraffic(
     clearInterval(timer)
     close()
   }
-  return { acknowledged: watched.events, ledger: ledger.datasets }
+  return { acknowledged: watched.events, events: watched.sent, ledger: ledger.datasets }
 }
 
-/** Of the acknowledged events, those that must be rejected, per dataset. */
-export function expectedRejected(
-  ledger: Readonly<Record<string, DatasetLedger>>,
-): ReadonlyMap<string, number> {
-  return new Map(
-    Object.entries(ledger).map(([dataset, { expected_rejected }]) => [
-      dataset,
-      Object.values(expected_rejected).reduce((sum, count) => sum + count, 0),
-    ]),
-  )
+/** Of the acknowledged events of each dataset, how many must be in `events.rejected` and `events.enriched`. */
+export function expectedCounts({ acknowledged, ledger }: SentTraffic): {
+  readonly enriched: ReadonlyMap<string, number>
+  readonly rejected: ReadonlyMap<string, number>
+} {
+  const rejected = new Map<string, number>()
+  const enriched = perDataset([...acknowledged.keys()].map((event) => [event, 1]))
+  for (const [dataset, { expected_rejected }] of Object.entries(ledger)) {
+    const all = Object.values(expected_rejected).reduce((sum, count) => sum + count, 0)
+    rejected.set(dataset, all)
+    // Another payload under a taken id is refused beside the event that has the id.
+    const without = all - (expected_rejected.id_conflict ?? 0)
+    enriched.set(dataset, (enriched.get(dataset) ?? 0) - without)
+  }
+  return { enriched, rejected }
 }

@@ -1,23 +1,10 @@
-/** The members of an enriched event that the sample's conditions look at. */
-export interface EnrichedFacts {
-  readonly dataset_id: string
-  readonly event_id: string
-  readonly event: string
-  readonly is_bot: boolean | null
-  readonly properties: { readonly amount?: unknown }
-}
+import type { SentEvent } from './acknowledged.ts'
 
-/** Only what is needed: the whole record of every event would fill the memory. */
-export function enrichedFacts(value: string): EnrichedFacts {
-  const { dataset_id, event_id, event, is_bot, properties } = JSON.parse(value) as EnrichedFacts
-  return { dataset_id, event_id, event, is_bot, properties: { amount: properties.amount } }
-}
-
-type Entitled = (event: EnrichedFacts) => boolean
+type Entitled = (event: SentEvent) => boolean
 
 const everything: Entitled = () => true
-const shop: Entitled = ({ dataset_id }) => dataset_id === 'shop'
-const purchase: Entitled = (event) => shop(event) && event.event === 'purchase'
+const shop: Entitled = ({ dataset }) => dataset === 'shop'
+const purchase: Entitled = (event) => shop(event) && event.name === 'purchase'
 
 /**
  * Who is entitled to what in `examples/millrace.yaml`, said a second time by hand: what the filters of the product
@@ -25,9 +12,8 @@ const purchase: Entitled = (event) => shop(event) && event.event === 'purchase'
  */
 export const SAMPLE_SUBSCRIPTIONS: Readonly<Record<string, Entitled>> = {
   'shop-all': shop,
-  'shop-purchases': (event) =>
-    purchase(event) && Number(event.properties.amount) >= 20 && event.is_bot !== true,
-  'page-views': ({ event }) => event === 'page_view',
+  'shop-purchases': (event) => purchase(event) && Number(event.amount) >= 20 && !event.isBot,
+  'page-views': ({ name }) => name === 'page_view',
 }
 
 /** Of the deliveries of enriched events. */
@@ -39,7 +25,11 @@ export const SAMPLE_DELIVERIES: Readonly<Record<string, Entitled>> = {
 /** Deliveries of rejected events; each gets all of them. */
 export const SAMPLE_REJECTED_DELIVERIES: readonly string[] = ['rejected']
 
-/** `<dataset>/<event id>` of every event that is entitled. */
-export function entitledEvents(events: readonly EnrichedFacts[], entitled: Entitled): ReadonlySet<string> {
-  return new Set(events.filter(entitled).map(({ dataset_id, event_id }) => `${dataset_id}/${event_id}`))
+/** `<dataset>/<event id>` of the events among `enriched` that are entitled. */
+export function entitledEvents(
+  enriched: Iterable<string>,
+  sent: ReadonlyMap<string, SentEvent>,
+  entitled: Entitled,
+): ReadonlySet<string> {
+  return new Set([...enriched].filter((event) => entitled(sent.get(event)!)))
 }

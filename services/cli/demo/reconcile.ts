@@ -113,6 +113,16 @@ function fault(place: string, what: string, events: readonly string[]): string[]
   ]
 }
 
+/** Adds up `<dataset>/<event id>` pairs by dataset. */
+export function perDataset(events: Iterable<readonly [string, number]>): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const [event, times] of events) {
+    const dataset = event.slice(0, event.indexOf('/'))
+    counts.set(dataset, (counts.get(dataset) ?? 0) + times)
+  }
+  return counts
+}
+
 /** Counts an occurrence. */
 export function countEvent(found: Map<string, number>, dataset: string, eventId: string): void {
   const event = `${dataset}/${eventId}`

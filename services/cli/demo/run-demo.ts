@@ -27,6 +27,9 @@ export interface DemoOptions {
 /** The stage that is killed without warning while traffic flows, after this share of the events. */
 const KILLED = { stage: 'enricher', afterShare: 0.4 }
 
+/** There is no load balancer that would have to notice that the collector ends. */
+const DEMO_ENV = { MILLRACE_KAFKA_PARTITIONS: '3', MILLRACE_COLLECTOR_DRAIN_GRACE: '0s' }
+
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
 /**
@@ -43,7 +46,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     stages: STAGE_NAMES,
     single: options.single,
     portOffset: options.portOffset,
-    env: { MILLRACE_KAFKA_PARTITIONS: '6', ...options.env },
+    env: { ...DEMO_ENV, ...options.env },
     onUnit: ({ name, state, problem }) => {
       if (state === 'ready') print(`${elapsed()}  ${name} is ready`)
       if (state === 'waiting') print(`${elapsed()}  ${name} is gone (${problem}) and is started again`)

@@ -19,28 +19,26 @@ export interface TopicReading extends ConsoleAccess {
 /**
  * Reads one topic from where `group` stands to its end. Ticks carry no event and are passed over.
  *
- * @param factsOf what to keep of a value, which is not kept itself: a run's are hundreds of megabytes; null when values
+ * @param factsOf what to keep of a record, whose value is not kept itself: a run's are hundreds of megabytes; null when values
  *   are not needed
  */
 export async function readTopicContent<Facts>(
   reading: TopicReading,
   topic: string,
   group: string,
-  factsOf: ((value: string) => Facts) | null,
+  factsOf: ((record: ConsoleRecord) => Facts) | null,
 ): Promise<TopicContent<Facts>> {
   const events = new Map<string, number>()
   const facts: Facts[] = []
   const withValues = factsOf !== null
-  const lastOffsets = await reading.lastOffsets(topic)
-  await readTopic(
-    { ...reading, lastOffsets, topic, group, withValues },
-    ({ headers, value }: ConsoleRecord) => {
-      const [dataset, eventId] = [headers.get('dataset_id'), headers.get('event_id')]
-      if (dataset === undefined || eventId === undefined) return
-      if (!reading.concerns(`${dataset}/${eventId}`)) return
-      countEvent(events, dataset, eventId)
-      if (factsOf !== null && value !== null) facts.push(factsOf(value))
-    },
-  )
+  const lastOffsets = reading.lastOffsets(topic)
+  await readTopic({ ...reading, lastOffsets, topic, group, withValues }, (record) => {
+    const { headers } = record
+    const [dataset, eventId] = [headers.get('dataset_id'), headers.get('event_id')]
+    if (dataset === undefined || eventId === undefined) return
+    if (!reading.concerns(`${dataset}/${eventId}`)) return
+    countEvent(events, dataset, eventId)
+    if (factsOf !== null) facts.push(factsOf(record))
+  })
   return { events, facts }
 }
