@@ -10,6 +10,7 @@ import { createLogger } from '../../core/runtime/logger.ts'
 import { parseSettings } from '../../core/runtime/settings.ts'
 import { type ApplyOutcome, applyConfig } from '../config/apply-config.ts'
 import { showConfigFault } from '../config/config-file.ts'
+import { localEnvironment } from '../local-environment.ts'
 import { CONFIG_FILE, readConfig } from './config.ts'
 
 interface ApplyFlags {
@@ -31,7 +32,7 @@ export function registerApply(program: Command): void {
         throw new Error(
           `Nothing was applied: ${file} has faults.\n${faults.map((fault) => showConfigFault(file, fault)).join('\n')}`,
         )
-      const settings = parseSettings(KAFKA_SETTINGS, process.env)
+      const settings = parseSettings(KAFKA_SETTINGS, localEnvironment())
       const logger = createLogger('apply', 'error')
       const log = await openKafkaLog(settings, logger)
       const source: ControlSource = {

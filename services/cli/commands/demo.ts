@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { runDemo } from '../demo/run-demo.ts'
 import { numberOption } from '../ingest/number-option.ts'
-import { STATE_DIR } from './up.ts'
+import { STATE_DIR } from '../local-environment.ts'
 
 const SAMPLE_CONFIG = join(import.meta.dirname, '../../../examples/millrace.yaml')
 

@@ -22,6 +22,7 @@ import { checkGeoFile } from '../doctor/check-geo-file.ts'
 import { checkKafka, checkSubscriberTopics } from '../doctor/check-kafka.ts'
 import { checkKafkaClock } from '../doctor/check-kafka-clock.ts'
 import { geoBuildTime } from '../doctor/geo-build-time.ts'
+import { localEnvironment } from '../local-environment.ts'
 
 const SETTINGS = {
   ...KAFKA_SETTINGS,
@@ -44,7 +45,7 @@ export function registerDoctor(program: Command): void {
     )
     .option('--json', 'print the findings as JSON', false)
     .action(async ({ json }: { readonly json: boolean }) => {
-      const settings = { ...parseSettings(SETTINGS, process.env), s3Attempts: 1 }
+      const settings = { ...parseSettings(SETTINGS, localEnvironment()), s3Attempts: 1 }
       const findings = (await Promise.all([kafka(settings), bucket(settings), clickHouse(settings)])).flat()
       findings.push(geoFile(settings))
       const isWell = findings.every(({ status }) => status !== 'fault')

@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs'
 import type { Command } from 'commander'
 import { systemClock } from '../../core/runtime/clock.ts'
 import { isRunning } from '../../core/runtime/process-lock.ts'
+import { STATE_DIR } from '../local-environment.ts'
 import { endProcess, readRunState, stateFile, stopLeftBehind } from '../supervisor/run-state.ts'
-import { STATE_DIR } from './up.ts'
 
 /** What the supervisor has for its own ordered stop, drains included, before it is ended by force. */
 const SUPERVISOR_STOP_MS = 75_000

@@ -6,6 +6,7 @@ import { openClickHouse } from '../../core/clickhouse/http-clickhouse.ts'
 import { parseDuration, parseSettings } from '../../core/runtime/settings.ts'
 import { UsageError } from '../exit-status.ts'
 import { numberOption } from '../ingest/number-option.ts'
+import { localEnvironment } from '../local-environment.ts'
 import {
   REJECTED_QUERY_SETTINGS,
   type RejectedRow,
@@ -64,7 +65,7 @@ export function registerRejected(program: Command): void {
 }
 
 async function ask(selection: RejectedSelection): Promise<RejectedRow[]> {
-  const clickhouse: ClickHouse = openClickHouse(parseSettings(CLICKHOUSE_SETTINGS, process.env))
+  const clickhouse: ClickHouse = openClickHouse(parseSettings(CLICKHOUSE_SETTINGS, localEnvironment()))
   try {
     const { sql, parameters } = rejectedSql(selection)
     return await clickhouse.query<RejectedRow>(sql, parameters, { settings: REJECTED_QUERY_SETTINGS })

@@ -7,6 +7,7 @@ import { createLogger } from '../../core/runtime/logger.ts'
 import { parseSettings } from '../../core/runtime/settings.ts'
 import { UsageError } from '../exit-status.ts'
 import { numberOption } from '../ingest/number-option.ts'
+import { localEnvironment } from '../local-environment.ts'
 import { followTopic } from '../tail/follow-topic.ts'
 import { tailLines, tailTarget } from '../tail/tail-lines.ts'
 
@@ -29,7 +30,7 @@ export function registerTail(program: Command): void {
 }
 
 async function tail(what: string, flags: TailFlags): Promise<void> {
-  const settings = parseSettings(KAFKA_SETTINGS, process.env)
+  const settings = parseSettings(KAFKA_SETTINGS, localEnvironment())
   const target = tailTarget(what, kafkaNames(settings.kafkaPrefix))
   if (flags.filter !== undefined && target.fields === null)
     throw new UsageError(

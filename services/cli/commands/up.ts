@@ -3,13 +3,11 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { systemClock } from '../../core/runtime/clock.ts'
+import { STATE_DIR } from '../local-environment.ts'
 import { isStageName, STAGE_NAMES, type StageName } from '../stages.ts'
 import { type RunState, readRunState } from '../supervisor/run-state.ts'
 import type { UnitStatus } from '../supervisor/supervisor.ts'
 import { openSystem } from '../supervisor/system.ts'
-
-const ROOT = join(import.meta.dirname, '../../..')
-export const STATE_DIR = join(ROOT, '.millrace')
 
 interface UpOptions {
   readonly single: boolean

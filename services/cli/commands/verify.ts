@@ -10,6 +10,7 @@ import { openS3Store } from '../../core/object-store/s3-store.ts'
 import { createLogger } from '../../core/runtime/logger.ts'
 import { parseSettings } from '../../core/runtime/settings.ts'
 import { FAILURE } from '../exit-status.ts'
+import { localEnvironment } from '../local-environment.ts'
 import type { SeenManifest } from '../verify/check-closed-hours.ts'
 import { objectChecker } from '../verify/check-object.ts'
 import { openParquetRowCount } from '../verify/duckdb-row-count.ts'
@@ -49,7 +50,7 @@ export function registerVerify(program: Command): void {
     )
     .option('--json', 'print the report as JSON')
     .action(async (delivery: string, options: Options) => {
-      const settings = parseSettings(S3_SETTINGS, process.env)
+      const settings = parseSettings(S3_SETTINGS, localEnvironment())
       const store = openS3Store(settings)
       const parquet = await openParquetRowCount()
       const tempDir = mkdtempSync(join(tmpdir(), 'millrace-verify-'))
@@ -81,7 +82,7 @@ export function registerVerify(program: Command): void {
 }
 
 async function addLog(report: VerifyReport, manifests: readonly SeenManifest[]): Promise<Report> {
-  const settings = parseSettings(KAFKA_SETTINGS, process.env)
+  const settings = parseSettings(KAFKA_SETTINGS, localEnvironment())
   const log = await openKafkaLog(settings, createLogger('verify', 'error', process.stderr))
   try {
     const found = await verifyWithLog(log, kafkaNames(settings.kafkaPrefix), report.delivery, manifests)

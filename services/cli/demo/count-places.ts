@@ -47,6 +47,8 @@ export interface RunToCount {
   readonly bucket: Bucket
   /** Manifests that lay there before this run. */
   readonly manifestsBefore: ReadonlySet<string>
+  /** Where the sink of a delivery stands; see {@link DeliveryReading}. */
+  readonly positionsOf: (delivery: string) => Promise<ReadonlyMap<string, number>>
   readonly clickhouse: ClickHouseAddress
   readonly arrived: Arrivals
   /** Called with a few words whenever another kind of place is read. */
@@ -82,7 +84,13 @@ export async function countPlaces(run: RunToCount): Promise<Place[]> {
     for (const id of [...Object.keys(SAMPLE_DELIVERIES), ...SAMPLE_REJECTED_DELIVERIES])
       deliveries.set(
         id,
-        await readDelivery(run.bucket, { id, prefix: id, before: run.manifestsBefore, concerns }),
+        await readDelivery(run.bucket, {
+          id,
+          prefix: id,
+          before: run.manifestsBefore,
+          positions: await run.positionsOf(id),
+          concerns,
+        }),
       )
     return deliveries
   }

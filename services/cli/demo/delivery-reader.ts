@@ -27,6 +27,8 @@ export interface DeliveryReading {
   readonly prefix: string
   /** Manifests that were there before, left out of the counts; the chain is followed through them all the same. */
   readonly before: ReadonlySet<string>
+  /** Where the delivery's sink stands, per `<topic>-<partition>`, as the broker holds it: there its manifests must end. */
+  readonly positions: ReadonlyMap<string, number>
   /** Rows of other events are left out of both counts. */
   readonly concerns: (event: string) => boolean
 }
@@ -106,7 +108,7 @@ export function manifestsOf(deliveryId: string): string {
 
 export async function readDelivery(
   bucket: Bucket,
-  { id, prefix, before, concerns }: DeliveryReading,
+  { id, prefix, before, positions, concerns }: DeliveryReading,
 ): Promise<DeliveryContent> {
   const faults: string[] = []
   const manifestKeys = await listKeys(bucket, manifestsOf(id))
@@ -121,6 +123,7 @@ export async function readDelivery(
     ...chainFaults(
       id,
       manifests.map(({ facts }) => facts),
+      positions,
     ),
   )
 
@@ -154,19 +157,30 @@ export async function readDelivery(
   return { manifestRows, events, faults }
 }
 
-/** Ranges of one partition must follow each other without a gap. Manifests come sorted by key. */
-function chainFaults(id: string, manifests: readonly ManifestFacts[]): string[] {
+/**
+ * Ranges of one partition must follow each other without a gap, from its first offset to where the sink stands. Manifests
+ * come sorted by key.
+ */
+function chainFaults(
+  id: string,
+  manifests: readonly ManifestFacts[],
+  positions: ReadonlyMap<string, number>,
+): string[] {
   const faults: string[] = []
-  const next = new Map<string, number>()
+  const next = new Map([...positions.keys()].map((partition) => [partition, 0]))
+  const missing = (partition: string, start: number, goesOn: number) =>
+    faults.push(
+      `delivery ${id}: the manifest ${manifestsOf(id)}${partition}/${String(start).padStart(20, '0')}.json is missing; ${partition} goes on at offset ${goesOn}.`,
+    )
   for (const { source } of manifests) {
     const partition = `${source.topic}-${source.partition}`
-    const expected = next.get(partition)
-    if (expected !== undefined && expected !== source.start) {
-      faults.push(
-        `delivery ${id}: a manifest is missing: ${partition} goes on at offset ${source.start} where ${expected} must follow.`,
-      )
-    }
+    const expected = next.get(partition) ?? 0
+    if (expected !== source.start) missing(partition, expected, source.start)
     next.set(partition, source.end + 1)
+  }
+  for (const [partition, position] of positions) {
+    const end = next.get(partition)!
+    if (end < position) missing(partition, end, position)
   }
   return faults
 }

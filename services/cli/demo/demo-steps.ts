@@ -101,6 +101,7 @@ export async function countRun(
     topicPrefix,
     bucket,
     manifestsBefore: before.manifests,
+    positionsOf: (delivery) => positionsOf(connections, delivery),
     starts: before.starts,
     name: randomUUID(),
     clickhouse,
@@ -108,6 +109,15 @@ export async function countRun(
     onProgress,
   })
   return reconcile(DEMO_DATASETS, places)
+}
+
+async function positionsOf(
+  { log, names }: DemoConnections,
+  delivery: string,
+): Promise<ReadonlyMap<string, number>> {
+  const { group, topic } = demoConsumers(names).files.find((each) => each.name === `s3 ${delivery}`)!
+  const positions = await log.admin.groupPositions(group, topic)
+  return new Map(positions.map(({ partition, offset }) => [`${topic}-${partition}`, offset ?? 0]))
 }
 
 /**

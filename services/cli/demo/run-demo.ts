@@ -2,13 +2,13 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../../core/runtime/clock.ts'
 import { createProgress, grouped } from '../ingest/progress.ts'
+import { STATE_DIR } from '../local-environment.ts'
 import { STAGE_NAMES } from '../stages.ts'
 import { openSystem, type System } from '../supervisor/system.ts'
 import { type DemoConnections, openDemoConnections } from './demo-connections.ts'
-import { demoConsumers } from './demo-consumers.ts'
 import { arrivals, countRun, lookBefore } from './demo-steps.ts'
 import { DEMO_KEYS, type SentTraffic, sendDemoTraffic } from './demo-traffic.ts'
-import { type Lag, lagOf } from './lag.ts'
+import { showLive } from './live-line.ts'
 import { renderReconciliation } from './reconcile.ts'
 
 export interface DemoOptions {
@@ -98,8 +98,11 @@ async function demonstrate(
   print(`\n${renderReconciliation(table)}`)
   printRepetitions(sent, system)
   if (options.signal.aborted) return table.balanced
-  printWhereToLook(connections)
-  if (options.stay) await showLive(connections, options.signal)
+  printWhereToLook(options, system, connections)
+  if (options.stay) {
+    print('Everything stays up until Ctrl-C.')
+    await showLive(connections, options.signal)
+  }
   return table.balanced
 }
 
@@ -157,9 +160,16 @@ function printRepetitions({ acknowledged }: SentTraffic, system: System): void {
   )
 }
 
-function printWhereToLook({ brokers, bucket, clickhouse, collectorUrl, queryUrl }: DemoConnections): void {
+function printWhereToLook(
+  { stateDir }: DemoOptions,
+  { addresses }: System,
+  { brokers, bucket, clickhouse, collectorUrl, queryUrl }: DemoConnections,
+): void {
+  // What is up in the usual place is found by every command; another one must be named.
+  const exports = Object.entries(addresses).map(([name, value]) => `${name}=${value}`)
+  const first = stateDir === STATE_DIR ? '' : `  first    export ${exports.join(' ')}\n`
   print(`Where to look:
-  send     curl ${collectorUrl}/v1/events -H 'authorization: Bearer ${DEMO_KEYS.shop.write}' \\
+${first}  send     curl ${collectorUrl}/v1/events -H 'authorization: Bearer ${DEMO_KEYS.shop.write}' \\
                 -H 'content-type: application/json' -d '{"event":"page_view","distinct_id":"me"}'
   topics   bin/millrace tail shop-purchases            (brokers: ${brokers})
   files    s3://${bucket.bucket}/warehouse/, manifests under _manifests/; bin/millrace verify warehouse
@@ -167,35 +177,6 @@ function printWhereToLook({ brokers, bucket, clickhouse, collectorUrl, queryUrl 
   API      curl '${queryUrl}/api/datasets/shop/insights/trend?events=%5B%7B%22id%22:%22purchase%22%7D%5D' -H 'authorization: Bearer ${DEMO_KEYS.shop.read}'
   rejected bin/millrace rejected ls --dataset shop
 `)
-}
-
-const LIVE_EVERY_MS = 1_000
-
-/** One line that says what flows, until somebody has seen enough. */
-async function showLive({ log, names }: DemoConnections, signal: AbortSignal): Promise<void> {
-  print('Everything stays up until Ctrl-C.')
-  const progress = createProgress(process.stdout, systemClock.monotonic)
-  const ends = async (topic: string) =>
-    (await log.admin.offsetRanges(topic, 'read_committed')).reduce((sum, { end }) => sum + end, 0)
-  const { topics, files, rows } = demoConsumers(names)
-  const consumers = [...topics, ...files, ...rows]
-  let rawBefore = await ends(names.raw)
-  let enrichedBefore = await ends(names.enriched)
-  while (!signal.aborted) {
-    await systemClock.sleep(LIVE_EVERY_MS, signal)
-    const raw = await ends(names.raw)
-    const enriched = await ends(names.enriched)
-    const lags: Lag[] = []
-    for (const consumer of consumers) lags.push(await lagOf(log, consumer))
-    const [into, out] = [raw - rawBefore, enriched - enrichedBefore]
-    rawBefore = raw
-    enrichedBefore = enriched
-    progress.update(
-      () =>
-        `in ${grouped(into)}/s  out ${grouped(out)}/s  lag: ${lags.map(({ name, offsets }) => `${name} ${grouped(offsets)}`).join(', ')}`,
-    )
-  }
-  progress.done('')
 }
 
 /** Runs of one state directory are numbered, so that each sends events that were never sent before. */

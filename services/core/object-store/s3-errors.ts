@@ -41,6 +41,13 @@ export function s3Error(error: unknown, what: string): unknown {
   const status = failure.$metadata?.httpStatusCode
   const code = BY_NAME[failure.name ?? ''] ?? byStatus(status) ?? byNetwork(failure)
   if (code === null) return error
+  if (failure.name === 'CredentialsProviderError')
+    return new DependencyError(
+      's3',
+      code,
+      `${what} failed: nobody said who we are. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.`,
+      error,
+    )
   const words = [failure.name, status, failure.message].filter((part) => part !== undefined && part !== '')
   return new DependencyError('s3', code, `${what} failed: ${words.join(', ')}.`, error)
 }
