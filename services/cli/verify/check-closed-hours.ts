@@ -1,9 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 import { type ClosedHour, closedHourKey, closedHoursPrefix } from '../../../schemas/closed-hour/v1.ts'
 import { hourText, landedHour, type Manifest, manifestKey } from '../../../schemas/manifest/v1.ts'
-import { hasValidSignature, keyIdOf, sha256Hex } from '../../core/manifest/manifest-signature.ts'
+import { sha256Hex } from '../../core/manifest/manifest-signature.ts'
 import { readClosedHour } from '../../core/manifest/read-manifest.ts'
 import type { ObjectStore } from '../../core/object-store/object-store.ts'
+import { signatureFault } from './signature-fault.ts'
 import type { Fault } from './verify-delivery.ts'
 
 /** What of a manifest that lies in the bucket the closed hours must agree with. */
@@ -60,10 +61,8 @@ export async function checkClosedHours(
     const own = closedHourKey(closed.delivery, closed.topic, closed.hour)
     if (closed.delivery !== delivery || closed.bucket !== bucket || own !== key)
       fault(`It belongs to ${closed.bucket}/${own}.`)
-    const publicKey = publicKeys.get(closed.signature.key_id)
-    if (!publicKey) fault(`It is signed with key ${closed.signature.key_id}, which is not known here.`)
-    else if (keyIdOf(publicKey) !== closed.signature.key_id || !hasValidSignature(closed, publicKey))
-      fault('Its signature is wrong: it was changed after it was signed.')
+    const unsigned = signatureFault(closed, publicKeys)
+    if (unsigned !== null) fault(unsigned)
 
     if (last?.closed.topic !== closed.topic) last = null
     if (closed.previous?.key !== last?.key || closed.previous?.sha256 !== last?.sha256)
