@@ -16,7 +16,7 @@ export interface ClosingLoop {
   readonly topic: string
   /** Where the delivery writes now; it may be configured anew. */
   readonly bucket: () => string
-  /** Partitions of the topic; 0 while it is not there. */
+  /** Partitions of the topic; 0 while it is not there. Asked until it is: the count never changes in place. */
   readonly partitions: () => Promise<number>
   /** Asked before every look. */
   readonly isOurs: () => boolean
@@ -36,9 +36,11 @@ export async function keepClosing(loop: ClosingLoop, signal: AbortSignal): Promi
     if (!loop.isOurs()) continue
     try {
       bucket = loop.bucket()
-      const partitions = await loop.partitions()
-      if (partitions === 0) continue
-      closer ??= hourCloser(loop.store, loop.signingKey, { delivery, bucket, topic, partitions })
+      if (closer === null) {
+        const partitions = await loop.partitions()
+        if (partitions === 0) continue
+        closer = hourCloser(loop.store, loop.signingKey, { delivery, bucket, topic, partitions })
+      }
       for (const hour of await closer.step()) logger.info({ hour }, 'Closed an hour.')
       loop.onProblem(null)
     } catch (error) {
