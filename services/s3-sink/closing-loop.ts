@@ -32,8 +32,13 @@ export async function keepClosing(loop: ClosingLoop, signal: AbortSignal): Promi
   while (!signal.aborted) {
     await clock.sleep(loop.everyMs, signal)
     if (signal.aborted) return
-    if (!loop.isOurs() || bucket !== loop.bucket()) closer = null
-    if (!loop.isOurs()) continue
+    if (!loop.isOurs()) {
+      closer = null
+      // It is another process's now, also to tell.
+      loop.onProblem(null)
+      continue
+    }
+    if (bucket !== loop.bucket()) closer = null
     try {
       bucket = loop.bucket()
       if (closer === null) {

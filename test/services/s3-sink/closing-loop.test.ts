@@ -74,11 +74,21 @@ test('the topic is asked for once it is there, not at every look', async () => {
   expect(await closing.look()).toEqual([...MANIFESTS, null])
 })
 
+test('what stopped one process is not its problem any more once another closes', async () => {
+  const closing = await loop()
+  closing.store.onRequest = () => {
+    throw new DependencyError('s3', 'denied', 'S3 refuses')
+  }
+  expect((await closing.look()).at(-1)).toMatch(/S3 refuses/)
+  closing.isOurs = false
+  expect(await closing.look()).toEqual([null])
+})
+
 test('nothing is looked at while another process closes, and everything anew after that or in another bucket', async () => {
   const closing = await loop()
   await closing.look()
   closing.isOurs = false
-  expect(await closing.look()).toEqual([])
+  expect(await closing.look()).toEqual([null])
   closing.isOurs = true
   expect(await closing.look()).toEqual(['partitions', CLOSED, ...MANIFESTS, null])
   closing.bucket = 'pond'
