@@ -8,9 +8,10 @@ import { type ChaosStage, type ChaosSystem, openChaosSystem } from './chaos-syst
 import { FAULTS, type Fault, type FaultContext } from './faults.ts'
 import { ChaosLedger } from './ledger.ts'
 import type { LoadOptions, LoadReport } from './load.ts'
-import { judge, type Verdict } from './oracle.ts'
+import { judge } from './oracle.ts'
 import { eachLine } from './read-places.ts'
 import { measureRecovery, percentile, type Recovery } from './recovery.ts'
+import { isBalanced, type Verdict } from './verdict.ts'
 
 export interface ChaosOptions {
   /** Engines' data, logs, ledger; empty. */
@@ -391,13 +392,9 @@ ${verdict.places
       `  ${place.padEnd(26)}${String(found).padStart(7)}${[lost, doubled, spurious, corrupted].map((n) => String(n).padStart(9)).join('')}`,
   )
   .join('\n')}
-${verdict.faults.map((fault) => `  ${fault}\n`).join('')}${result.unplanned.map((end) => `  unplanned: ${end}\n`).join('')}
+${verdict.faults.map((fault) => `  ${fault}\n`).join('')}${result.unplanned.map((end) => `  unplanned: ${end}\n`).join('')}${result.load.oddAnswers.map((answer) => `  odd answer: ${answer}\n`).join('')}
 ${kills.reduce((sum, [, times]) => sum + times, 0)} kills, ${result.load.repeated} events sent again on purpose, ${verdict.duplicatesRemoved} repetitions removed
 ${verdict.acknowledged} acknowledged, ${verdict.lost} lost, ${verdict.duplicated} duplicated`
-}
-
-export function isBalanced({ verdict }: ChaosResult): boolean {
-  return verdict.faults.length === 0 && verdict.acknowledged > 0
 }
 
 if (import.meta.main) {
@@ -433,5 +430,5 @@ if (import.meta.main) {
     join(out, `result-${result.startedAt.replace(/\D/g, '')}-${SEED}.json`),
     JSON.stringify(result, null, 2),
   )
-  process.exitCode = isBalanced(result) ? 0 : 1
+  process.exitCode = isBalanced(result.verdict) ? 0 : 1
 }
