@@ -29,7 +29,8 @@ export async function outage(context: OverloadContext, verdict: Verdict, seconds
     connections: 256,
     requestsPerSecond: perSecond,
     seconds: BEFORE_SECONDS + seconds + 30,
-    request: (n) => ({ bytes: context.numberedRequest(n % 5, n), group: 'all' }),
+    request: (n) => context.numberedRequest(n % 5, n),
+    groupOf: () => 'all',
     onAnswer: (n, status) => status >= 200 && status < 300 && kept.add(n),
   })
   await systemClock.sleep(BEFORE_SECONDS * 1000)
