@@ -63,6 +63,7 @@ ${rows([
   ['events acknowledged', sum(({ verdict }) => verdict.acknowledged)],
   ['**lost**', sum(({ verdict }) => verdict.lost)],
   ['**duplicated**', sum(({ verdict }) => verdict.duplicated)],
+  ['of them stored by a collector while Kafka was away or slow', sum(({ load }) => load.stored ?? 0)],
   ['of unknown outcome', sum(({ load }) => load.unknown)],
   ['kill -9', kills.reduce((total, [, each]) => total + each, 0)],
   ['events sent again on purpose', sum(({ load }) => load.repeated)],
