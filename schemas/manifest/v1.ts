@@ -135,9 +135,21 @@ export function manifestKey(delivery: string, topic: string, partition: number, 
   return `${manifestPrefix(delivery, topic, partition)}${offsetText(start)}.json`
 }
 
-/** Hour of `landed` time that a batch belongs to, in hours since 1970: batches end at the hour. */
-export function landedHour({ landed }: Pick<ManifestSource, 'landed'>): number {
-  return Math.floor(landed / 3_600_000)
+const HOUR_MS = 3_600_000
+
+/**
+ * Hour that a record or batch belongs to: batches end at the hour.
+ *
+ * @param landedMs `landed` time, or when an hour begins, epoch ms
+ * @returns hours since 1970
+ */
+export function landedHour(landedMs: number): number {
+  return Math.floor(landedMs / HOUR_MS)
+}
+
+/** When an hour begins, as closed hours say it. @param hour hours since 1970 */
+export function hourText(hour: number): string {
+  return new Date(hour * HOUR_MS).toISOString()
 }
 
 /** Where the public key lies that signatures name. */

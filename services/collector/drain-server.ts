@@ -5,7 +5,7 @@ import type { CollectorServer } from './server.ts'
  * Stops taking requests without failing one. Readiness is off already; for `graceMs` requests are still taken, since
  * load balancers need a while to notice, each answered with `connection: close`. Then nobody new is let in, idle
  * connections are closed, and what is under way is finished. A request that is still arriving `cutMs` later is cut:
- * nothing of it was taken.
+ * nothing of it was taken. One that has arrived is answered, however long its records take to be safe.
  */
 export async function drainServer(
   server: CollectorServer,
@@ -16,7 +16,7 @@ export async function drainServer(
   server.startDraining()
   await clock.sleep(graceMs)
   const closed = new AbortController()
-  const cut = clock.sleep(cutMs, closed.signal).then(() => server.app.server.closeAllConnections())
+  const cut = clock.sleep(cutMs, closed.signal).then(() => server.cutArriving())
   await server.app.close()
   closed.abort()
   await cut

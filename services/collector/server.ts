@@ -19,6 +19,8 @@ export interface CollectorServer {
   readonly app: FastifyInstance
   /** From now on every answer asks its client to open a new connection, which then goes to another process. */
   startDraining(): void
+  /** Ends every connection but those on which a request has arrived whole and has no answer yet. */
+  cutArriving(): void
 }
 
 /** A path that takes events: how its request is read and how it answers. */
@@ -271,12 +273,26 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
     }
   }
 
+  const sockets = new Set<Socket>()
+  app.server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+
   return {
     app,
     startDraining() {
       draining = true
     },
+    cutArriving() {
+      for (const socket of sockets) if (answerUnderWay(socket)?.req.complete !== true) socket.destroy()
+    },
   }
+}
+
+/** Of the request that the connection is busy with. */
+function answerUnderWay(socket: Socket): ServerResponse | null {
+  return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? null
 }
 
 /** 202 tells that Kafka does not have it yet: it is safe on this machine's disk, and no safer. */
@@ -323,7 +339,7 @@ const GONE: readonly unknown[] = ['ECONNRESET', 'HPE_INVALID_EOF_STATE']
 function answerBrokenRequest(error: Error & { code?: string }, socket: Socket, env: Environment): void {
   const [refusal, reason] = BROKEN_REQUESTS[error.code ?? ''] ?? MALFORMED
   if (!GONE.includes(error.code)) env.metrics.refused(refusal.code)
-  const answering = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage
+  const answering = answerUnderWay(socket)
   // A whole request stands before the broken one. Its answer must come first: its events may be stored already, and
   // a refusal in its place would deny them.
   if (answering?.req.complete && socket.writable) {

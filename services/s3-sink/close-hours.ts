@@ -4,13 +4,14 @@ import {
   closedHourKey,
   closedHoursPrefix,
 } from '../../schemas/closed-hour/v1.ts'
-import { type Manifest, manifestKey, manifestPrefix } from '../../schemas/manifest/v1.ts'
+import { manifestKey, manifestPrefix } from '../../schemas/manifest/v1.ts'
 import { canonicalJson } from '../core/control/canonical-json.ts'
 import { type SigningKey, sha256Hex, signContent } from '../core/manifest/manifest-signature.ts'
 import { readClosedHour, readManifest } from '../core/manifest/read-manifest.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import { type ClosingHours, closingHours } from './closing-hours.ts'
+import { getStored } from './get-stored.ts'
 import { putOnce } from './put-once.ts'
 
 /** Manifests that one step reads of one partition at most, so that a long backlog is gone through in pieces. */
@@ -60,8 +61,8 @@ export function hourCloser(store: ObjectStore, signingKey: SigningKey, of: Hours
     let read = 0
     for await (const { key } of store.list(of.bucket, prefix, after)) {
       if (read++ === MANIFESTS_PER_STEP_MAX) return
-      const { manifest, sha256 } = await getManifest(store, of.bucket, key)
-      const fault = hours.add(manifest, sha256)
+      const { value, sha256 } = await getStored(store, of.bucket, key, readManifest)
+      const fault = hours.add(value, sha256)
       if (fault !== null) throw new DependencyError('s3', 'corrupt', `${of.bucket}/${key}: ${fault}`)
     }
   }
@@ -82,20 +83,6 @@ export function hourCloser(store: ObjectStore, signingKey: SigningKey, of: Hours
   }
 }
 
-async function getManifest(
-  store: ObjectStore,
-  bucket: string,
-  key: string,
-): Promise<{ readonly manifest: Manifest; readonly sha256: string }> {
-  const stored = await store.get(bucket, key)
-  if (stored === null)
-    throw new DependencyError('s3', 'unavailable', `${bucket}/${key} is listed, but is not there.`)
-  const manifest = readManifest(stored)
-  if (typeof manifest === 'string')
-    throw new DependencyError('s3', 'corrupt', `${bucket}/${key}: ${manifest}`)
-  return { manifest, sha256: sha256Hex(stored) }
-}
-
 async function lastClosed(
   store: ObjectStore,
   { bucket, delivery, topic }: HoursOf,
@@ -103,12 +90,8 @@ async function lastClosed(
   let key: string | null = null
   for await (const object of store.list(bucket, `${closedHoursPrefix(delivery)}${topic}/`)) key = object.key
   if (key === null) return null
-  const stored = await store.get(bucket, key)
-  if (stored === null)
-    throw new DependencyError('s3', 'unavailable', `${bucket}/${key} is listed, but is not there.`)
-  const closed = readClosedHour(stored)
-  if (typeof closed === 'string') throw new DependencyError('s3', 'corrupt', `${bucket}/${key}: ${closed}`)
-  return { closed, key, sha256: sha256Hex(stored) }
+  const { value: closed, sha256 } = await getStored(store, bucket, key, readClosedHour)
+  return { closed, key, sha256 }
 }
 
 /** Writes the object, or takes the one that another process wrote when it says the same. @returns what the next chains on */
@@ -122,11 +105,7 @@ async function writeClosed(
   const bytes = signContent(content, signingKey)
   if (await putOnce(store, bucket, key, { bytes }, { contentType: 'application/json' }))
     return { key, sha256: sha256Hex(bytes) }
-  const stored = await store.get(bucket, key)
-  if (stored === null)
-    throw new DependencyError('s3', 'unavailable', `${bucket}/${key} is said to exist, but is not there.`)
-  const found = readClosedHour(stored)
-  if (typeof found === 'string') throw new DependencyError('s3', 'corrupt', `${bucket}/${key}: ${found}`)
+  const { value: found, sha256 } = await getStored(store, bucket, key, readClosedHour)
   // Another process may sign with another key.
   const { signature: _, ...said } = found
   if (canonicalJson(said) !== canonicalJson(content))
@@ -135,5 +114,5 @@ async function writeClosed(
       'corrupt',
       `${bucket}/${key} exists and lists other manifests than those that lie there. Check it with millrace verify ${content.delivery}.`,
     )
-  return { key, sha256: sha256Hex(stored) }
+  return { key, sha256 }
 }

@@ -1,5 +1,5 @@
 import type { ClosedHour, ClosedHourContent } from '../../schemas/closed-hour/v1.ts'
-import { landedHour, type Manifest, type ManifestReceipt } from '../../schemas/manifest/v1.ts'
+import { hourText, landedHour, type Manifest, type ManifestReceipt } from '../../schemas/manifest/v1.ts'
 
 /** A manifest as far as closing its hour needs it. */
 interface HourManifest {
@@ -31,8 +31,6 @@ export interface ClosingHours {
   close(): void
 }
 
-const HOUR_MS = 3_600_000
-
 /**
  * @param partitions count of the topic's partitions
  * @param last       the closed hour to go on from, null for the first
@@ -49,12 +47,15 @@ export function closingHours(
     { length: partitions },
     (_, partition) => last?.partitions.find((each) => each.partition === partition)?.end ?? null,
   )
-  let lastHour = last === null ? Number.NEGATIVE_INFINITY : Date.parse(last.hour) / HOUR_MS
+  let lastHour = last === null ? Number.NEGATIVE_INFINITY : landedHour(Date.parse(last.hour))
 
   const next = (partition: number): number | null => {
     const end = pending[partition]?.at(-1)?.end ?? closedTo[partition] ?? null
     return end === null ? null : end + 1
   }
+  /** Last offset that a closed hour covers once one with `own` manifests is closed; before it nothing was delivered. */
+  const endWith = (partition: number, own: readonly HourManifest[]): number =>
+    own.at(-1)?.end ?? closedTo[partition] ?? pending[partition]![0]!.start - 1
   const hourNow = (): number | null => {
     const firsts = pending.map(([first]) => first?.hour)
     if (firsts.some((hour) => hour === undefined)) return null
@@ -69,11 +70,11 @@ export function closingHours(
       const expected = next(partition)
       if (expected !== null && start !== expected)
         return `It begins at ${start} where ${expected} must follow.`
-      const hour = landedHour(source)
+      const hour = landedHour(source.landed)
       const before = pending[partition]?.at(-1)?.hour ?? lastHour
       // A closed hour lies before everything that comes, unless manifests were put there by something else.
       if (hour < before || hour <= lastHour)
-        return `It belongs to the hour ${isoHour(hour)}, which was complete before.`
+        return `It belongs to the hour ${hourText(hour)}, which was complete before.`
       const bytes = objects.reduce((sum, object) => sum + object.bytes, 0)
       pending[partition]?.push({ start, end, hour, sha256, receipt, objects: objects.length, bytes })
       return null
@@ -93,7 +94,7 @@ export function closingHours(
         }
         return {
           partition,
-          end: own.at(-1)?.end ?? closedTo[partition] ?? manifests[0]!.start - 1,
+          end: endWith(partition, own),
           manifests: own.map(({ start, sha256 }) => ({ start, sha256 })),
         }
       })
@@ -102,7 +103,7 @@ export function closingHours(
         delivery,
         bucket,
         topic,
-        hour: isoHour(hour),
+        hour: hourText(hour),
         partitions: closed,
         receipt,
         objects,
@@ -114,14 +115,10 @@ export function closingHours(
       if (hour === null) throw new Error('No hour is complete.')
       for (const [partition, manifests] of pending.entries()) {
         const own = manifests.filter((manifest) => manifest.hour === hour)
+        closedTo[partition] = endWith(partition, own)
         manifests.splice(0, own.length)
-        closedTo[partition] = own.at(-1)?.end ?? closedTo[partition] ?? manifests[0]!.start - 1
       }
       lastHour = hour
     },
   }
-}
-
-function isoHour(hour: number): string {
-  return new Date(hour * HOUR_MS).toISOString()
 }

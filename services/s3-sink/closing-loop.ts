@@ -16,7 +16,7 @@ export interface ClosingLoop {
   readonly topic: string
   /** Where the delivery writes now; it may be configured anew. */
   readonly bucket: () => string
-  /** Partitions of the topic; 0 while it is not there. */
+  /** Partitions of the topic; 0 while it is not there. Asked until it is: the count never changes in place. */
   readonly partitions: () => Promise<number>
   /** Asked before every look. */
   readonly isOurs: () => boolean
@@ -32,13 +32,20 @@ export async function keepClosing(loop: ClosingLoop, signal: AbortSignal): Promi
   while (!signal.aborted) {
     await clock.sleep(loop.everyMs, signal)
     if (signal.aborted) return
-    if (!loop.isOurs() || bucket !== loop.bucket()) closer = null
-    if (!loop.isOurs()) continue
+    if (!loop.isOurs()) {
+      closer = null
+      // It is another process's now, also to tell.
+      loop.onProblem(null)
+      continue
+    }
+    if (bucket !== loop.bucket()) closer = null
     try {
       bucket = loop.bucket()
-      const partitions = await loop.partitions()
-      if (partitions === 0) continue
-      closer ??= hourCloser(loop.store, loop.signingKey, { delivery, bucket, topic, partitions })
+      if (closer === null) {
+        const partitions = await loop.partitions()
+        if (partitions === 0) continue
+        closer = hourCloser(loop.store, loop.signingKey, { delivery, bucket, topic, partitions })
+      }
       for (const hour of await closer.step()) logger.info({ hour }, 'Closed an hour.')
       loop.onProblem(null)
     } catch (error) {

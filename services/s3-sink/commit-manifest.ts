@@ -3,6 +3,7 @@ import { type SigningKey, sha256Hex, signContent } from '../core/manifest/manife
 import { readManifest } from '../core/manifest/read-manifest.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
+import { getStored } from './get-stored.ts'
 import { putOnce } from './put-once.ts'
 
 export type ManifestContent = Omit<Manifest, 'signature'>
@@ -41,21 +42,18 @@ export async function commitManifest(
   const { bucket, source } = content
   const name = manifestKey(content.delivery, source.topic, source.partition, source.start)
   const bytes = signContent(content, key)
-  const link = (stored: Uint8Array): ChainLink => ({ bucket, start: source.start, sha256: sha256Hex(stored) })
-  if (await putOnce(store, bucket, name, { bytes }, { contentType: 'application/json' })) return link(bytes)
-
-  const stored = await store.get(bucket, name)
-  if (stored === null)
-    throw new DependencyError('s3', 'unavailable', `${bucket}/${name} is said to exist, but is not there.`)
-  const found = readManifest(stored)
-  const difference = typeof found === 'string' ? found : differenceOf(found, content)
+  const link = (sha256: string): ChainLink => ({ bucket, start: source.start, sha256 })
+  if (await putOnce(store, bucket, name, { bytes }, { contentType: 'application/json' }))
+    return link(sha256Hex(bytes))
+  const { value: found, sha256 } = await getStored(store, bucket, name, readManifest)
+  const difference = differenceOf(found, content)
   if (difference !== null)
     throw new DependencyError(
       's3',
       'corrupt',
       `${bucket}/${name} exists and is not of this batch. ${difference}`,
     )
-  return link(stored)
+  return link(sha256)
 }
 
 /** What two manifests of one plan must have in common; the encoder and the signing key may have changed between. */

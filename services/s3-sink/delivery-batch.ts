@@ -1,3 +1,4 @@
+import { landedHour } from '../../schemas/manifest/v1.ts'
 import type { RecordBatch, TopicPartition } from '../core/kafka/log.ts'
 import { HEADERS } from '../core/kafka/topics.ts'
 import type { Pinned } from '../core/stream/planned-plan.ts'
@@ -8,8 +9,6 @@ import { REJECTED_PATH, rejectedLine } from './rejected-line.ts'
 import type { Spool } from './spool.ts'
 import type { SpoolShare } from './spool-budget.ts'
 import { isoTime } from './top-level-text.ts'
-
-const HOUR_MS = 3_600_000
 
 /**
  * One open batch of a delivery: routes each record to a partition path in the spool, or counts why it goes nowhere.
@@ -60,10 +59,10 @@ export function openDeliveryBatch(
   return {
     pinned,
     limits: delivery.limits,
-    closesBefore: (landedMs) => hour !== null && Math.floor(landedMs / HOUR_MS) !== hour,
+    closesBefore: (landedMs) => hour !== null && landedHour(landedMs) !== hour,
     closesNow: () => share.mustClose || spool.pathCount >= env.pathsMax,
     add(records, index, landedMs) {
-      hour ??= Math.floor(landedMs / HOUR_MS)
+      hour ??= landedHour(landedMs)
       counts.read++
       const count = route(records, index, landedMs)
       if (count !== null) counts[count]++

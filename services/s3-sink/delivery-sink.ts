@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Delivery } from '../../schemas/control/v1.ts'
-import { type Manifest, manifestKey, manifestPrefix } from '../../schemas/manifest/v1.ts'
+import { manifestKey, manifestPrefix } from '../../schemas/manifest/v1.ts'
 import type { ControlView } from '../core/control/control-view.ts'
 import type { TopicPartition } from '../core/kafka/log.ts'
 import { sha256Hex } from '../core/manifest/manifest-signature.ts'
@@ -13,6 +13,7 @@ import { decodeLink, encodeLink } from './commit-manifest.ts'
 import { type CompiledDelivery, compileDelivery, encoderId } from './compiled-delivery.ts'
 import type { DeliverEnvironment } from './deliver-batch.ts'
 import { openDeliveryBatch } from './delivery-batch.ts'
+import { getStored } from './get-stored.ts'
 import { openSpool } from './spool.ts'
 import type { SpoolBudget } from './spool-budget.ts'
 
@@ -106,30 +107,30 @@ export async function deliveredRanges(
   const [firstKey, lastKey] = [keys[0], keys.at(-1)]
   if (firstKey === undefined || lastKey === undefined) return null
 
-  const first = await readStored(store, bucket, firstKey)
-  if (from !== null && first.manifest.source.start !== from.offset)
+  const first = await getStored(store, bucket, firstKey, readManifest)
+  if (from !== null && first.value.source.start !== from.offset)
     throw new DependencyError(
       's3',
       'corrupt',
-      `${bucket}/${firstKey} begins at ${first.manifest.source.start}, but the position before it is ${from.offset}.`,
+      `${bucket}/${firstKey} begins at ${first.value.source.start}, but the position before it is ${from.offset}.`,
     )
   // From an expired position all manifests count: millrace verify reads every one, here the ends must do.
   let last = first
-  if (from === null) last = await readStored(store, bucket, lastKey)
+  if (from === null) last = await getStored(store, bucket, lastKey, readManifest)
   else
     for (const key of keys.slice(1)) {
-      const next = await readStored(store, bucket, key)
-      if (next.manifest.source.start !== last.manifest.source.end + 1)
+      const next = await getStored(store, bucket, key, readManifest)
+      if (next.value.source.start !== last.value.source.end + 1)
         throw new DependencyError(
           's3',
           'corrupt',
-          `${bucket}/${key} does not follow ${last.manifest.source.end}, where the manifest before it ends.`,
+          `${bucket}/${key} does not follow ${last.value.source.end}, where the manifest before it ends.`,
         )
       last = next
     }
-  const { source } = last.manifest
+  const { source } = last.value
   return {
-    firstEnd: first.manifest.source.end,
+    firstEnd: first.value.source.end,
     progress: {
       offset: source.end + 1,
       src: source.src,
@@ -156,16 +157,4 @@ async function checkCarried(
       'corrupt',
       `${link.bucket}/${key}, the last manifest that was committed, ${stored === null ? 'is not there' : 'has changed'}.`,
     )
-}
-
-async function readStored(
-  store: ObjectStore,
-  bucket: string,
-  key: string,
-): Promise<{ readonly manifest: Manifest; readonly sha256: string }> {
-  const bytes = await store.get(bucket, key)
-  const manifest = bytes === null ? 'It is not there.' : readManifest(bytes)
-  if (bytes === null || typeof manifest === 'string')
-    throw new DependencyError('s3', 'corrupt', `${bucket}/${key} cannot be read as a manifest. ${manifest}`)
-  return { manifest, sha256: sha256Hex(bytes) }
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { landedHour } from '../../schemas/manifest/v1.ts'
 import { parsePartitionTemplate, type TemplatePart } from '../core/control/partition-template.ts'
 
 /** What a path may name of one row. Times are ISO 8601 UTC text as the row has it. */
@@ -70,7 +71,7 @@ function byHour(format: string): (values: PathValues) => string {
   let lastHour = Number.NaN
   let lastText = ''
   return ({ landedMs }) => {
-    const hour = Math.floor(landedMs / 3_600_000)
+    const hour = landedHour(landedMs)
     if (hour !== lastHour) {
       lastHour = hour
       lastText = formatTime(new Date(landedMs).toISOString(), format)

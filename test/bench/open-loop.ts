@@ -9,17 +9,21 @@ export interface OpenLoopOptions {
   readonly connections: number
   readonly requestsPerSecond: number
   readonly seconds: number
-  /** The n-th request as it goes over the wire, and the group that its answer is counted in. */
-  readonly request: (n: number) => { readonly bytes: Buffer; readonly group: string }
+  /** The n-th request as it goes over the wire. */
+  readonly request: (n: number) => Buffer
+  /** The group that its answer is counted in. */
+  readonly groupOf: (n: number) => string
   /** Told of every answer; status 0 when there was none. */
   readonly onAnswer?: (n: number, status: number) => void
+  /** How long is waited for the last answers, ms. */
+  readonly lastAnswersMs?: number
 }
 
 export interface GroupResult {
   readonly sent: number
-  /** By status; 0 when the connection ended without an answer. */
+  /** By status; 0 when the connection ended without an answer, or none came. Their sum is `sent`. */
   readonly statuses: Readonly<Record<number, number>>
-  /** Of answers 2xx, from when the request was due, ms. */
+  /** Of answers 2xx, from when the request was due, ms; NaN, which keeps no bound, where there was none. */
   readonly p50Ms: number
   readonly p99Ms: number
 }
@@ -36,12 +40,11 @@ interface Lane {
   received: string
 }
 
-/** How long is waited for the last answers, ms. */
 const LAST_ANSWERS_MS = 15_000
 const TICK_MS = 2
 
 export async function openLoop(options: OpenLoopOptions): Promise<ReadonlyMap<string, GroupResult>> {
-  const { requestsPerSecond, seconds, request, port } = options
+  const { requestsPerSecond, seconds, request, groupOf, port } = options
   const total = Math.round(requestsPerSecond * seconds)
   const groups = new Map<string, { sent: number; statuses: Record<number, number>; times: number[] }>()
   const queue: Due[] = []
@@ -50,7 +53,7 @@ export async function openLoop(options: OpenLoopOptions): Promise<ReadonlyMap<st
   const finished = Promise.withResolvers<void>()
 
   function settle(due: Due, status: number): void {
-    const group = groups.get(request(due.n).group)!
+    const group = groups.get(groupOf(due.n))!
     group.statuses[status] = (group.statuses[status] ?? 0) + 1
     if (status >= 200 && status < 300) group.times.push(performance.now() - due.dueMs)
     options.onAnswer?.(due.n, status)
@@ -62,7 +65,7 @@ export async function openLoop(options: OpenLoopOptions): Promise<ReadonlyMap<st
     if (lane.waiting !== null || taken === queue.length) return
     lane.waiting = queue[taken++]!
     lane.socket ??= open(lane)
-    lane.socket.write(request(lane.waiting.n).bytes)
+    lane.socket.write(request(lane.waiting.n))
   }
 
   function open(lane: Lane): Socket {
@@ -106,7 +109,7 @@ export async function openLoop(options: OpenLoopOptions): Promise<ReadonlyMap<st
       const dueMs = startedMs + (n * 1000) / requestsPerSecond
       if (dueMs > nowMs) break
       queue.push({ n, dueMs })
-      const { group } = request(n)
+      const group = groupOf(n)
       const counted = groups.get(group) ?? { sent: 0, statuses: {}, times: [] }
       groups.set(group, counted)
       counted.sent++
@@ -116,16 +119,24 @@ export async function openLoop(options: OpenLoopOptions): Promise<ReadonlyMap<st
       next(lane)
     }
   }, TICK_MS)
-  const late = setTimeout(() => finished.resolve(), seconds * 1000 + LAST_ANSWERS_MS)
+  const late = setTimeout(
+    () => finished.resolve(),
+    seconds * 1000 + (options.lastAnswersMs ?? LAST_ANSWERS_MS),
+  )
   await finished.promise
   clearTimeout(late)
   clearInterval(timer)
-  answered = total
-  for (const { socket } of lanes) socket?.destroy()
+  // What waits for its answer gets none any more, nor does what never got a connection.
+  for (const lane of lanes) {
+    end(lane, 0)
+    lane.socket?.destroy()
+  }
+  for (const due of queue.slice(taken)) settle(due, 0)
   return new Map(
     [...groups].map(([name, { sent, statuses, times }]) => {
       times.sort((a, b) => a - b)
-      const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0
+      const at = (share: number) =>
+        times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN
       return [name, { sent, statuses, p50Ms: at(0.5), p99Ms: at(0.99) }]
     }),
   )

@@ -34,7 +34,7 @@ export interface OverloadContext {
   killBroker(): Promise<void>
   startBroker(): Promise<void>
   /** One of a few that are made beforehand: the load must not cost more than what it loads. */
-  plainRequest(dataset: number, n: number): { readonly bytes: Buffer; readonly group: string }
+  plainRequest(dataset: number, n: number): Buffer
   /** Its events have their numbers for ids: those of request n begin at n × {@link BATCH}. */
   numberedRequest(dataset: number, n: number): Buffer
   close(): Promise<void>
@@ -96,10 +96,7 @@ export async function openOverloadContext(): Promise<OverloadContext> {
     async startBroker() {
       broker = await startKafka({ stateDir: kafkaDir, port: kafkaPort })
     },
-    plainRequest: (dataset, n) => ({
-      bytes: plain[dataset]![n % PLAIN_BODIES]!,
-      group: DATASETS[dataset]!,
-    }),
+    plainRequest: (dataset, n) => plain[dataset]![n % PLAIN_BODIES]!,
     numberedRequest: (dataset, n) =>
       request(
         dataset,

@@ -1,11 +1,14 @@
 import { join } from 'node:path'
 import { systemClock } from '../../services/core/runtime/clock.ts'
+import type { StageProcess } from '../helpers/stage-process.ts'
 import { openLoop } from './open-loop.ts'
 import { BATCH, metric, type OverloadContext } from './overload-context.ts'
 import type { Verdict } from './overload-verdict.ts'
 
 const OUTAGE_EVENTS_PER_SECOND = 4_000
 const BEFORE_SECONDS = 15
+/** Longer than draining what a full store holds takes. */
+const EMPTY_WITHIN_MS = 10 * 60_000
 
 /** The broker is killed under load for so long, and comes back; the collector has a local store. */
 export async function outage(context: OverloadContext, verdict: Verdict, seconds: number): Promise<void> {
@@ -29,7 +32,8 @@ export async function outage(context: OverloadContext, verdict: Verdict, seconds
     connections: 256,
     requestsPerSecond: perSecond,
     seconds: BEFORE_SECONDS + seconds + 30,
-    request: (n) => ({ bytes: context.numberedRequest(n % 5, n), group: 'all' }),
+    request: (n) => context.numberedRequest(n % 5, n),
+    groupOf: () => 'all',
     onAnswer: (n, status) => status >= 200 && status < 300 && kept.add(n),
   })
   await systemClock.sleep(BEFORE_SECONDS * 1000)
@@ -42,11 +46,11 @@ export async function outage(context: OverloadContext, verdict: Verdict, seconds
   await context.startBroker()
   const backMs = performance.now()
   verdict.say(`The broker is back; ${(stored / 1024 ** 2).toFixed(0)} MiB wait.`)
-  while ((await metric(stage, 'millrace_collector_store_bytes')) > 0) await systemClock.sleep(200)
+  await untilStoreIsEmpty(stage)
   const drainSeconds = (performance.now() - backMs) / 1000
   const result = (await load).get('all')!
   clearInterval(looking)
-  while ((await metric(stage, 'millrace_collector_store_bytes')) > 0) await systemClock.sleep(200)
+  await untilStoreIsEmpty(stage)
   await stage.stop()
   const third = Math.max(1, Math.floor(memory.length / 3))
   const mean = (list: readonly number[]) => list.reduce((all, one) => all + one, 0) / list.length
@@ -70,6 +74,16 @@ export async function outage(context: OverloadContext, verdict: Verdict, seconds
     `${kept.size * BATCH} answered, ${missing} missing, ${repeated} there twice or more`,
     missing === 0,
   )
+}
+
+/** @throws Error when it does not become empty in time */
+async function untilStoreIsEmpty(stage: StageProcess): Promise<void> {
+  const deadlineMs = performance.now() + EMPTY_WITHIN_MS
+  while ((await metric(stage, 'millrace_collector_store_bytes')) !== 0) {
+    if (performance.now() > deadlineMs)
+      throw new Error(`The store is not empty after ${EMPTY_WITHIN_MS / 1000} s.`)
+    await systemClock.sleep(200)
+  }
 }
 
 /** What was answered against what is there. */

@@ -134,6 +134,8 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
           const port = await freePort()
           collectorPorts.push(port)
           env.MILLRACE_COLLECTOR_PORT = String(port)
+          // One with a local store and one without: what either answers must be true.
+          if (instance === 2) env.MILLRACE_COLLECTOR_STORE_DIR = join(stateDir, 'store', name)
         }
         const kept = keepProcess(
           name,

@@ -20,6 +20,8 @@ export interface LoadReport {
   readonly acked: number
   readonly refused: number
   readonly unknown: number
+  /** Of the acknowledged, those that a collector had stored for later (202). */
+  readonly stored: number
   /** Events of acknowledged requests that were sent again on purpose. */
   readonly repeated: number
   readonly conflicts: number
@@ -47,18 +49,25 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
   const isReady = posts.map(() => true)
   let turn = 0
   let next = options.from
-  const sums = { acked: 0, refused: 0, unknown: 0, repeated: 0, conflicts: 0, failedTries: 0 }
+  const sums = { acked: 0, stored: 0, refused: 0, unknown: 0, repeated: 0, conflicts: 0, failedTries: 0 }
   const oddAnswers: string[] = []
-  const report = (sent: number | null) => process.send?.({ ...sums, oddAnswers, sent } satisfies LoadReport)
+  const stored = new Set<number>()
+  const report = (sent: number | null) => {
+    if (process.connected) process.send?.({ ...sums, oddAnswers, sent } satisfies LoadReport)
+  }
   const startedMs = performance.now()
 
-  /** The next events of one dataset. An id is used again only when its first use is known to be accepted. */
+  /**
+   * The next events of one dataset. An id is used again only when its first use is known to lie in Kafka: who comes
+   * first there has the id.
+   */
   function take(): { dataset: DatasetId; events: ChaosEvent[] }[] {
     const byDataset = new Map<DatasetId, ChaosEvent[]>()
     for (const end = next + BATCH; next < end; next++) {
       const event = chaosEvent(seed, next)
       const reused = event.kind === 'conflict' || event.kind === 'foreign'
-      if (reused && ledger.fate(next - EARLIER) !== FATE.acked) continue
+      const earlier = next - EARLIER
+      if (reused && (ledger.fate(earlier) !== FATE.acked || stored.has(earlier))) continue
       const events = byDataset.get(event.dataset) ?? []
       events.push(event)
       byDataset.set(event.dataset, events)
@@ -66,7 +75,10 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
     return [...byDataset].map(([dataset, events]) => ({ dataset, events }))
   }
 
-  async function sendOnce(body: string, dataset: DatasetId): Promise<'acked' | 'not_taken' | 'unknown'> {
+  async function sendOnce(
+    body: string,
+    dataset: DatasetId,
+  ): Promise<'acked' | 'stored' | 'not_taken' | 'unknown'> {
     const ready = posts.filter((_, index) => isReady[index])
     const { post } = (ready.length > 0 ? ready : posts)[turn++ % (ready.length || posts.length)]!
     let answer: PostAnswer
@@ -76,6 +88,7 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
       // Nobody listened: nothing was taken. Anything else may have been.
       return (error as NodeJS.ErrnoException).code === 'ECONNREFUSED' ? 'not_taken' : 'unknown'
     }
+    if (answer.status === 202) return 'stored'
     if (answer.status >= 200 && answer.status < 300) return 'acked'
     if (answer.status === 429 || (answer.status === 503 && answer.body.includes('not_taken')))
       return 'not_taken'
@@ -90,10 +103,17 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
     let outcome: 'acked' | 'refused' | 'unknown' | null = null
     for (let tries = 1; outcome === null; tries++) {
       const said = await sendOnce(body, dataset)
-      if (said !== 'acked') sums.failedTries++
       if (said === 'unknown') doubt = true
-      if (said === 'acked') outcome = 'acked'
-      else if (tries >= TRIES_MAX || (stopped() && tries > 3)) outcome = doubt ? 'unknown' : 'refused'
+      if (said === 'stored') {
+        for (const { seq } of events) stored.add(seq)
+        sums.stored += events.length
+      }
+      if (said === 'acked' || said === 'stored') {
+        outcome = 'acked'
+        break
+      }
+      sums.failedTries++
+      if (tries >= TRIES_MAX || (stopped() && tries > 3)) outcome = doubt ? 'unknown' : 'refused'
       else await sleep(Math.min(1_000, 50 * 2 ** tries) * (0.5 + Math.random() / 2))
     }
     for (const event of events) {
@@ -102,7 +122,8 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
     }
     sums[outcome] += events.length
     for (let again = 0; outcome === 'acked' && Math.random() < REPEATED_SHARE && again < 5; again++) {
-      if ((await sendOnce(body, dataset)) === 'acked') sums.repeated += events.length
+      const said = await sendOnce(body, dataset)
+      if (said === 'acked' || said === 'stored') sums.repeated += events.length
     }
   }
 

@@ -1,5 +1,6 @@
 import type { DemoConnections } from '../../services/cli/demo/demo-connections.ts'
-import { type ChaosEvent, chaosEvent } from './chaos-events.ts'
+import type { ChaosEvent } from './chaos-events.ts'
+import { comparePlace, type Expected, type PlaceVerdict } from './compare-place.ts'
 import { type ChaosLedger, FATE } from './ledger.ts'
 import {
   eachLine,
@@ -9,35 +10,9 @@ import {
   tallyRejected,
   tallyRows,
 } from './read-places.ts'
+import { type RawReceipt, receiptFaults } from './receipt-faults.ts'
 import { Tally } from './tally.ts'
-
-/** One place, and what is wrong with it; everything is 0 where the promise held. */
-export interface PlaceVerdict {
-  readonly place: string
-  readonly found: number
-  readonly lost: number
-  readonly doubled: number
-  /** There, but must not be. */
-  readonly spurious: number
-  readonly corrupted: number
-}
-
-export interface Verdict {
-  readonly acknowledged: number
-  readonly lost: number
-  readonly duplicated: number
-  readonly places: readonly PlaceVerdict[]
-  /** Sentences; none where everything holds. */
-  readonly faults: readonly string[]
-  /** Repetitions that the enricher removed. */
-  readonly duplicatesRemoved: number
-  readonly rejectedByCode: Readonly<Record<string, number>>
-}
-
-/** Exactly so often, or at most once where nobody knows. */
-type Expected = 0 | 1 | 'unknown'
-
-const FAULTS_NAMED_MAX = 20
+import type { Verdict } from './verdict.ts'
 
 /**
  * Reads every place and compares it with what the clients were told. Everything has drained before.
@@ -61,34 +36,9 @@ export async function judge(
     return tally
   }
   const compare = (tally: Tally, expected: (event: ChaosEvent) => Expected): void => {
-    const verdict = {
-      place: tally.place,
-      found: tally.total,
-      lost: 0,
-      doubled: 0,
-      spurious: 0,
-      corrupted: tally.faulty,
-    }
-    faults.push(...tally.faults)
-    for (let seq = 0; seq < sent; seq++) {
-      const event = chaosEvent(seed, seq)
-      const found = tally.count(seq)
-      const due = expected(event)
-      let wrong: string | null = null
-      if (due === 1 && found === 0) {
-        verdict.lost++
-        wrong = 'is missing'
-      } else if (found > 1) {
-        verdict.doubled++
-        wrong = `is there ${found} times`
-      } else if (due === 0 && found > 0) {
-        verdict.spurious++
-        wrong = 'must not be there'
-      }
-      if (wrong !== null && faults.length < FAULTS_NAMED_MAX * (places.length + 1))
-        faults.push(`${tally.place}: event ${seq} (${event.kind} ${event.dataset}/${event.eventId}) ${wrong}`)
-    }
-    places.push(verdict)
+    const compared = comparePlace(tally, seed, sent, expected)
+    faults.push(...compared.faults)
+    places.push(compared.verdict)
   }
   const fateOf = (event: ChaosEvent): Expected => {
     const fate = ledger.fate(event.seq)
@@ -136,7 +86,10 @@ export async function judge(
 
   onProgress('comparing projections and receipts')
   faults.push(...(await projectionFaults(connections)))
-  const receipts = await receiptFaults(connections)
+  const receipts = receiptFaults(
+    await connections.log.admin.offsetRanges(names.raw, 'read_committed'),
+    await readReceipts(connections),
+  )
   faults.push(...receipts.faults)
   const sum = (of: (place: PlaceVerdict) => number) => places.reduce((total, place) => total + of(place), 0)
   return {
@@ -174,33 +127,10 @@ async function projectionFaults(connections: DemoConnections): Promise<string[]>
   return faults
 }
 
-/** Every raw offset is in exactly one receipt, and each receipt adds up. */
-async function receiptFaults(
-  connections: DemoConnections,
-): Promise<{ faults: string[]; duplicates: number }> {
-  const { names, log } = connections
-  const byPartition = new Map<
-    number,
-    Record<'from' | 'to' | 'enriched' | 'rejected' | 'duplicate' | 'control', number>[]
-  >()
-  await readWholeTopic(connections, names.receipts, (value) => {
-    const receipt = JSON.parse(value)
-    byPartition.set(receipt.partition, [...(byPartition.get(receipt.partition) ?? []), receipt])
+async function readReceipts(connections: DemoConnections): Promise<RawReceipt[]> {
+  const receipts: RawReceipt[] = []
+  await readWholeTopic(connections, connections.names.receipts, (value) => {
+    receipts.push(JSON.parse(value))
   })
-  const faults: string[] = []
-  let duplicates = 0
-  for (const { partition, start, end } of await log.admin.offsetRanges(names.raw, 'read_committed')) {
-    let next = start
-    for (const receipt of (byPartition.get(partition) ?? []).sort((a, b) => a.from - b.from)) {
-      const { from, to, enriched, rejected, duplicate, control } = receipt
-      if (from !== next)
-        faults.push(`events.receipts: ${partition} goes on at ${from} where ${next} must follow`)
-      if (to - from + 1 !== enriched + rejected + duplicate + control)
-        faults.push(`events.receipts: ${partition}:${from}-${to} does not add up`)
-      next = to + 1
-      duplicates += duplicate
-    }
-    if (next !== end) faults.push(`events.receipts: ${partition} ends at ${next}, events.raw at ${end}`)
-  }
-  return { faults, duplicates }
+  return receipts
 }

@@ -5,6 +5,7 @@ import { CHAOS_STAGES } from './chaos-system.ts'
 import { FAIL_POINTS, FAULTS } from './faults.ts'
 import { percentile } from './recovery.ts'
 import type { ChaosResult } from './run-chaos.ts'
+import { isBalanced } from './verdict.ts'
 
 /** Rows of the fault matrix that the chaos run leaves to other proofs, and why. */
 export const ELSEWHERE: readonly (readonly [fault: string, where: string])[] = [
@@ -44,7 +45,7 @@ export function renderReport(results: readonly ChaosResult[], machine: string): 
   const sum = (of: (result: ChaosResult) => number) => results.reduce((total, each) => total + of(each), 0)
   const kills = Object.entries(figures).filter(([name]) => name.startsWith('kills '))
   const grouped = (value: number) => value.toLocaleString('en-US')
-  const balanced = results.filter(({ verdict }) => verdict.faults.length === 0).length
+  const balanced = results.filter(({ verdict }) => isBalanced(verdict)).length
   const rows = (pairs: readonly (readonly [string, string | number])[]) =>
     pairs
       .map(([name, value]) => `| ${name} | ${typeof value === 'number' ? grouped(value) : value} |`)
@@ -62,6 +63,7 @@ ${rows([
   ['events acknowledged', sum(({ verdict }) => verdict.acknowledged)],
   ['**lost**', sum(({ verdict }) => verdict.lost)],
   ['**duplicated**', sum(({ verdict }) => verdict.duplicated)],
+  ['of them stored by a collector while Kafka was away or slow', sum(({ load }) => load.stored ?? 0)],
   ['of unknown outcome', sum(({ load }) => load.unknown)],
   ['kill -9', kills.reduce((total, [, each]) => total + each, 0)],
   ['events sent again on purpose', sum(({ load }) => load.repeated)],

@@ -6,6 +6,7 @@ export class Tally {
   readonly #seed: number
   #counts = new Uint8Array(1 << 16)
   #total = 0
+  #end = 0
   /** What lies there and is no event of the run, or not as it was sent. */
   readonly faults: string[] = []
   #faulty = 0
@@ -21,6 +22,11 @@ export class Tally {
 
   get faulty(): number {
     return this.#faulty
+  }
+
+  /** Greater than every number that was seen. */
+  get end(): number {
+    return this.#end
   }
 
   count(seq: number): number {
@@ -54,6 +60,7 @@ export class Tally {
     }
     this.#counts[seq] = Math.min(255, this.#counts[seq]! + 1)
     this.#total++
+    this.#end = Math.max(this.#end, seq + 1)
     return event
   }
 

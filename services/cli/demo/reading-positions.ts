@@ -12,8 +12,8 @@ const RESET_TIMEOUT_MS = 60_000
 
 /**
  * Writes down for the console consumer where to begin, so that counting one run does not read all the runs before. It
- * takes a position for one partition only, so each topic gets
- * a consumer group of its own whose committed positions say it, set with the tool that ships with Apache Kafka.
+ * takes a position for one partition only, so each topic gets a consumer group of its own whose committed positions
+ * say it, set with the tool that ships with Apache Kafka.
  *
  * @param name a text that no earlier call had
  * @returns the name of each topic's group

@@ -1,12 +1,11 @@
 import type { KeyObject } from 'node:crypto'
 import { type ClosedHour, closedHourKey, closedHoursPrefix } from '../../../schemas/closed-hour/v1.ts'
-import { landedHour, type Manifest, manifestKey } from '../../../schemas/manifest/v1.ts'
-import { hasValidSignature, keyIdOf, sha256Hex } from '../../core/manifest/manifest-signature.ts'
+import { hourText, landedHour, type Manifest, manifestKey } from '../../../schemas/manifest/v1.ts'
+import { sha256Hex } from '../../core/manifest/manifest-signature.ts'
 import { readClosedHour } from '../../core/manifest/read-manifest.ts'
 import type { ObjectStore } from '../../core/object-store/object-store.ts'
+import { signatureFault } from './signature-fault.ts'
 import type { Fault } from './verify-delivery.ts'
-
-const HOUR_MS = 3_600_000
 
 /** What of a manifest that lies in the bucket the closed hours must agree with. */
 export interface SeenManifest {
@@ -24,7 +23,7 @@ export interface SeenManifest {
 export function seenManifest({ source, receipt }: Manifest, sha256: string): SeenManifest {
   const { topic, partition, start, end } = source
   const { read, delivered } = receipt
-  return { topic, partition, start, end, hour: landedHour(source), sha256, read, delivered }
+  return { topic, partition, start, end, hour: landedHour(source.landed), sha256, read, delivered }
 }
 
 /**
@@ -62,10 +61,8 @@ export async function checkClosedHours(
     const own = closedHourKey(closed.delivery, closed.topic, closed.hour)
     if (closed.delivery !== delivery || closed.bucket !== bucket || own !== key)
       fault(`It belongs to ${closed.bucket}/${own}.`)
-    const publicKey = publicKeys.get(closed.signature.key_id)
-    if (!publicKey) fault(`It is signed with key ${closed.signature.key_id}, which is not known here.`)
-    else if (keyIdOf(publicKey) !== closed.signature.key_id || !hasValidSignature(closed, publicKey))
-      fault('Its signature is wrong: it was changed after it was signed.')
+    const unsigned = signatureFault(closed, publicKeys)
+    if (unsigned !== null) fault(unsigned)
 
     if (last?.closed.topic !== closed.topic) last = null
     if (closed.previous?.key !== last?.key || closed.previous?.sha256 !== last?.sha256)
@@ -76,7 +73,7 @@ export async function checkClosedHours(
             ? `The closed hour before it, ${closed.previous.key}, is missing.`
             : `It does not follow ${last.key}.`,
       )
-    const hour = Date.parse(closed.hour) / HOUR_MS
+    const hour = landedHour(Date.parse(closed.hour))
     const name = `${closed.topic} ${hour}`
     for (const message of compare(delivery, closed, byHour.get(name) ?? [])) fault(message)
     byHour.delete(name)
@@ -84,12 +81,12 @@ export async function checkClosedHours(
   }
   // What is left must be of hours after the last closed one of its topic.
   if (last !== null) {
-    const [topic, end] = [last.closed.topic, Date.parse(last.closed.hour) / HOUR_MS]
+    const [topic, end] = [last.closed.topic, landedHour(Date.parse(last.closed.hour))]
     for (const [first] of byHour.values())
       if (first && first.topic === topic && first.hour < end)
         faults.push({
           key: manifestKey(delivery, topic, first.partition, first.start),
-          message: `It belongs to the hour ${isoHour(first.hour)}, which has no closed hour, though later ones have.`,
+          message: `It belongs to the hour ${hourText(first.hour)}, which has no closed hour, though later ones have.`,
         })
   }
   return { hours, faults }
@@ -115,8 +112,4 @@ function* compare(delivery: string, closed: ClosedHour, seen: readonly SeenManif
   const delivered = seen.reduce((sum, manifest) => sum + manifest.delivered, 0)
   if (read !== closed.receipt.read || delivered !== closed.receipt.delivered)
     yield `Its receipt says ${closed.receipt.read} read and ${closed.receipt.delivered} delivered, its manifests ${read} and ${delivered}.`
-}
-
-function isoHour(hour: number): string {
-  return new Date(hour * HOUR_MS).toISOString()
 }

@@ -1,10 +1,11 @@
 import type { KeyObject } from 'node:crypto'
 import { type Manifest, manifestKey, manifestsPrefix } from '../../../schemas/manifest/v1.ts'
-import { hasValidSignature, keyIdOf, sha256Hex } from '../../core/manifest/manifest-signature.ts'
+import { sha256Hex } from '../../core/manifest/manifest-signature.ts'
 import { readManifest } from '../../core/manifest/read-manifest.ts'
 import type { ObjectStore } from '../../core/object-store/object-store.ts'
 import { checkClosedHours, type SeenManifest, seenManifest } from './check-closed-hours.ts'
 import type { CheckObject } from './check-object.ts'
+import { signatureFault } from './signature-fault.ts'
 
 /** Something that is not as it must be. */
 export interface Fault {
@@ -85,7 +86,7 @@ export async function verifyDelivery(
     const sameChain: boolean =
       chain !== null && chain.report.topic === source.topic && chain.report.partition === source.partition
     const last: ChainEnd | null = sameChain ? chain!.last : null
-    for (const message of checkManifest(env, bucket, delivery, key, manifest, last)) fault(message)
+    for (const message of checkManifest(env.publicKeys, bucket, delivery, key, manifest, last)) fault(message)
     if (last === null && manifest.previous !== null && manifest.previous.bucket !== bucket)
       notes.push(`${key} goes on from ${manifest.previous.bucket}/${manifest.previous.key}.`)
 
@@ -154,19 +155,16 @@ interface ChainEnd {
 
 /** Everything about one manifest that needs no other object than the manifest before it. */
 function* checkManifest(
-  env: VerifyEnvironment,
+  publicKeys: VerifyEnvironment['publicKeys'],
   bucket: string,
   delivery: string,
   key: string,
   manifest: Manifest,
   last: ChainEnd | null,
 ): Generator<string> {
-  const { source, receipt, objects, previous, signature } = manifest
-  const publicKey = env.publicKeys.get(signature.key_id)
-  if (!publicKey) yield `It is signed with key ${signature.key_id}, which is not known here.`
-  else if (keyIdOf(publicKey) !== signature.key_id || !hasValidSignature(manifest, publicKey))
-    yield 'Its signature is wrong: it was changed after it was signed.'
-
+  const { source, receipt, objects, previous } = manifest
+  const unsigned = signatureFault(manifest, publicKeys)
+  if (unsigned !== null) yield unsigned
   if (manifest.delivery !== delivery || manifest.bucket !== bucket || key !== keyOf(manifest))
     yield `It belongs to ${manifest.bucket}/${keyOf(manifest)}.`
   if (source.end < source.start) yield `Its range ${source.start}–${source.end} is empty.`

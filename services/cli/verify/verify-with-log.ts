@@ -67,7 +67,7 @@ export async function verifyWithLog(
     }
     const receipts = await readReceipts(log, names.receipts, partition)
     faults.push(...receiptFaults(names.receipts, partition, receipts))
-    const counting = createCounting(chain, receipts, outcome)
+    const counting = createCounting(delivery, chain, receipts, outcome)
     const range = (await log.admin.offsetRanges(topic, 'read_committed'))[partition]
     const last = chain.at(-1) as SeenManifest
     const start = Math.max(chain[0]!.start, range?.start ?? 0)
@@ -101,62 +101,71 @@ export async function verifyWithLog(
     })
   }
   return { partitions, faults, notes }
+}
 
-  /** Names the manifest of a fault where it is of one. */
-  function createCounting(
-    chain: readonly SeenManifest[],
-    receipts: readonly Receipt[],
-    outcome: 'enriched' | 'rejected',
-  ) {
-    const found: { key: string | null; message: string }[] = []
-    const perManifest = new Map<SeenManifest, number>(chain.map((manifest) => [manifest, 0]))
-    const perReceipt = new Map<Receipt, number>(receipts.map((receipt) => [receipt, 0]))
-    let [manifestAt, receiptAt, srcBefore, firstSrc, counted] = [0, 0, -1, -1, 0]
-    return {
-      get counted() {
-        return counted
-      },
-      add(batch: RecordBatch, index: number) {
-        const offset = batch.offset(index)
-        while (manifestAt < chain.length && chain[manifestAt]!.end < offset) manifestAt++
-        const manifest = chain[manifestAt]
-        if (!manifest || offset < manifest.start) return // A hole in the chain is the chain's fault.
-        counted++
-        perManifest.set(manifest, perManifest.get(manifest)! + 1)
-        if (batch.value(index) === null || batch.header(index, HEADERS.tick) !== null) return
-        const src = sourceOffset(batch.header(index, HEADERS.source))
-        if (src <= srcBefore) {
+/**
+ * Counts the records of one partition against its manifests and receipts.
+ *
+ * @param chain    its manifests, in order
+ * @param receipts those of the raw partition of the same number, in order
+ * @param outcome  which of a receipt's counts the topic has the records of
+ * @returns `add` takes records by their offsets; `finish` gives what is wrong, under the manifest's key where it is
+ *   of one
+ */
+function createCounting(
+  delivery: string,
+  chain: readonly SeenManifest[],
+  receipts: readonly Receipt[],
+  outcome: 'enriched' | 'rejected',
+) {
+  const found: { key: string | null; message: string }[] = []
+  const perManifest = new Map<SeenManifest, number>(chain.map((manifest) => [manifest, 0]))
+  const perReceipt = new Map<Receipt, number>(receipts.map((receipt) => [receipt, 0]))
+  let [manifestAt, receiptAt, srcBefore, firstSrc, counted] = [0, 0, -1, -1, 0]
+  return {
+    get counted() {
+      return counted
+    },
+    add(batch: RecordBatch, index: number) {
+      const offset = batch.offset(index)
+      while (manifestAt < chain.length && chain[manifestAt]!.end < offset) manifestAt++
+      const manifest = chain[manifestAt]
+      if (!manifest || offset < manifest.start) return // A hole in the chain is the chain's fault.
+      counted++
+      perManifest.set(manifest, perManifest.get(manifest)! + 1)
+      if (batch.value(index) === null || batch.header(index, HEADERS.tick) !== null) return
+      const src = sourceOffset(batch.header(index, HEADERS.source))
+      if (src <= srcBefore) {
+        found.push({
+          key: null,
+          message: `Offset ${offset} is of raw offset ${src}, which came at or before ${srcBefore}.`,
+        })
+        return
+      }
+      srcBefore = src
+      if (firstSrc < 0) firstSrc = src
+      while (receiptAt < receipts.length && receipts[receiptAt]!.to < src) receiptAt++
+      const receipt = receipts[receiptAt]
+      if (receipt && src >= receipt.from) perReceipt.set(receipt, perReceipt.get(receipt)! + 1)
+      else if (receipts.length > 0 && src > receipts[0]!.from)
+        found.push({ key: null, message: `Raw offset ${src} is in no receipt.` })
+    },
+    finish(start: number) {
+      for (const [manifest, count] of perManifest)
+        if (manifest.start >= start && count !== manifest.read)
+          found.push({
+            key: manifestKey(delivery, manifest.topic, manifest.partition, manifest.start),
+            message: `It says that ${manifest.read} records were read, its range holds ${count}.`,
+          })
+      // Receipts that were seen only in part: before the first record there, and past the last manifest.
+      for (const [receipt, count] of perReceipt)
+        if (receipt.from > firstSrc && receipt.to <= srcBefore && count !== receipt[outcome])
           found.push({
             key: null,
-            message: `Offset ${offset} is of raw offset ${src}, which came at or before ${srcBefore}.`,
+            message: `The receipt of raw offsets ${receipt.from}–${receipt.to} says ${receipt[outcome]} ${outcome}, ${count} are there.`,
           })
-          return
-        }
-        srcBefore = src
-        if (firstSrc < 0) firstSrc = src
-        while (receiptAt < receipts.length && receipts[receiptAt]!.to < src) receiptAt++
-        const receipt = receipts[receiptAt]
-        if (receipt && src >= receipt.from) perReceipt.set(receipt, perReceipt.get(receipt)! + 1)
-        else if (receipts.length > 0 && src > receipts[0]!.from)
-          found.push({ key: null, message: `Raw offset ${src} is in no receipt.` })
-      },
-      finish(start: number) {
-        for (const [manifest, count] of perManifest)
-          if (manifest.start >= start && count !== manifest.read)
-            found.push({
-              key: manifestKey(delivery, manifest.topic, manifest.partition, manifest.start),
-              message: `It says that ${manifest.read} records were read, its range holds ${count}.`,
-            })
-        // Receipts that were seen only in part: before the first record there, and past the last manifest.
-        for (const [receipt, count] of perReceipt)
-          if (receipt.from > firstSrc && receipt.to <= srcBefore && count !== receipt[outcome])
-            found.push({
-              key: null,
-              message: `The receipt of raw offsets ${receipt.from}–${receipt.to} says ${receipt[outcome]} ${outcome}, ${count} are there.`,
-            })
-        return found
-      },
-    }
+      return found
+    },
   }
 }
 

@@ -9,7 +9,7 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { DependencyError, type DependencyErrorCode } from '../../core/runtime/errors.ts'
 import { takeLock } from '../../core/runtime/process-lock.ts'
 import type { StoreDisk, StoreFileWriter } from './store-disk.ts'
@@ -31,7 +31,7 @@ const CODES: Readonly<Record<string, DependencyErrorCode>> = {
  */
 export async function openNodeStoreDisk(directory: string): Promise<StoreDisk> {
   const lock = await onDisk(`Opening ${directory}`, async () => {
-    await mkdir(directory, { recursive: true })
+    await makeDirectory(directory)
     return takeLock(join(directory, LOCK))
   })
   if ('heldBy' in lock)
@@ -41,16 +41,6 @@ export async function openNodeStoreDisk(directory: string): Promise<StoreDisk> {
       `The store ${directory} is in use by process ${lock.heldBy.pid}. Every collector needs a directory of its own.`,
     )
   const pathOf = (name: string) => join(directory, name)
-
-  /** Names are content of the directory, and are synced as such. */
-  async function syncNames(): Promise<void> {
-    const handle = await open(directory, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  }
 
   return {
     list: () =>
@@ -62,9 +52,10 @@ export async function openNodeStoreDisk(directory: string): Promise<StoreDisk> {
       onDisk(`Making ${pathOf(name)}`, async () => {
         const handle = await open(pathOf(name), 'wx')
         try {
-          await syncNames()
+          await syncNames(directory)
         } catch (error) {
           await handle.close()
+          await rm(pathOf(name), { force: true }).catch(() => {})
           throw error
         }
         return writerOf(handle, pathOf(name))
@@ -105,6 +96,24 @@ export async function openNodeStoreDisk(directory: string): Promise<StoreDisk> {
     async close() {
       lock.release()
     },
+  }
+}
+
+/** With every directory above it that is missing, for good: a file's name is worth no more than those on the way to it. */
+async function makeDirectory(directory: string): Promise<void> {
+  const first = await mkdir(directory, { recursive: true })
+  if (first === undefined) return
+  for (let made = resolve(directory); made.length >= resolve(first).length; made = dirname(made))
+    await syncNames(dirname(made))
+}
+
+/** Names are content of their directory, and are synced as such. */
+async function syncNames(directory: string): Promise<void> {
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }
 

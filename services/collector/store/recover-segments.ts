@@ -38,7 +38,8 @@ export async function recoverSegments(
     .flatMap((file) => ({ ...file, number: segmentNumber(file.name) }))
     .filter((file): file is StoreFile & { number: number } => file.number !== null)
     .sort((a, b) => a.number - b.number)
-  const nextNumber = Math.max(0, position?.segment ?? 0, ...found.map((file) => file.number)) + 1
+  const numbers = files.map(({ name }) => segmentNumber(name.replace(SET_ASIDE, '')) ?? 0)
+  const nextNumber = Math.max(position?.segment ?? 0, ...numbers) + 1
 
   const segments: Segment[] = []
   for (const file of found) {
@@ -62,7 +63,7 @@ export async function recoverSegments(
     const beginning = await disk.read(name, 0, HEADER_BYTES_MAX)
     const decoded = decodeHeader(beginning)
     if (decoded === null) {
-      if (isLast && isTornHeader(beginning)) {
+      if (isLast && isTornHeader(await disk.read(name, 0, bytes))) {
         metrics.skipped('torn', bytes)
         logger.warn(
           { segment: name, bytes },

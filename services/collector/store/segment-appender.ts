@@ -34,12 +34,13 @@ export interface SegmentAppender {
   readonly active: Segment | null
   /** Why the disk took nothing lately; null when it did. */
   problem(): string | null
-  /** Ends the active segment, once nothing waits: what is appended next begins another. Never rejects. */
+  /** Ends the active segment after what waits already: what is appended next begins another. Never rejects. */
   seal(): Promise<void>
 }
 
 interface Waiting {
-  readonly frames: readonly Uint8Array[]
+  /** Null asks for the end of the active segment. */
+  readonly frames: readonly Uint8Array[] | null
   readonly bytes: number
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
@@ -52,14 +53,13 @@ const UNWELL_RESTS = 5
  * Writes segments. What is appended while a sync is under way is written and synced together after it, so that the
  * number of syncs follows the disk's speed and not the number of requests; nothing waits for a timer.
  *
- * A segment whose write or sync failed is never written again. After a failed sync the kernel may have dropped what
+ * A segment whose write or sync failed is never written again, and what waits behind it is refused. After a failed sync the kernel may have dropped what
  * it could not write, and the next sync of the same file would report success.
  */
 export function createSegmentAppender(disk: StoreDisk, options: AppenderOptions): SegmentAppender {
   const { clock } = options
   const waiting: Waiting[] = []
   let waitingBytes = 0
-  let sealers: (() => void)[] = []
   let isRunning = false
   let nextNumber = options.firstNumber
   let active: { readonly segment: Segment; readonly writer: StoreFileWriter } | null = null
@@ -68,22 +68,23 @@ export function createSegmentAppender(disk: StoreDisk, options: AppenderOptions)
   async function run(): Promise<void> {
     if (isRunning) return
     isRunning = true
-    while (waiting.length > 0 || sealers.length > 0) {
-      if (waiting.length > 0) await commit(nextGroup())
+    while (waiting.length > 0) {
+      const group = nextGroup()
+      if (group.length > 0) await commit(group)
       else {
         await end()
-        const done = sealers
-        sealers = []
-        for (const resolve of done) resolve()
+        waiting.shift()?.resolve()
       }
     }
     isRunning = false
   }
 
+  /** What is written and synced together; empty when the active segment is to be ended first. */
   function nextGroup(): readonly Waiting[] {
     let bytes = 0
     let count = 0
     for (const one of waiting) {
+      if (one.frames === null) break
       if (count > 0 && bytes + one.bytes > options.groupBytesMax) break
       bytes += one.bytes
       count++
@@ -94,11 +95,22 @@ export function createSegmentAppender(disk: StoreDisk, options: AppenderOptions)
   async function commit(group: readonly Waiting[]): Promise<void> {
     const bytes = group.reduce((sum, one) => sum + one.bytes, 0)
     const error = await write(
-      group.flatMap((one) => one.frames),
+      group.flatMap((one) => one.frames ?? []),
       bytes,
     )
     waitingBytes -= bytes
     for (const one of group) error === null ? one.resolve() : one.reject(error)
+    if (failure !== null) refuseWaiting(failure.error)
+  }
+
+  /** Nothing of them was written, and whoever waits would wait again for a bad disk to fail. */
+  function refuseWaiting(error: DependencyError): void {
+    const refused = waiting.filter(({ frames }) => frames !== null)
+    waiting.splice(0, waiting.length, ...waiting.filter(({ frames }) => frames === null))
+    for (const { bytes, reject } of refused) {
+      waitingBytes -= bytes
+      reject(notWritten(error))
+    }
   }
 
   /** Null when it is synced. */
@@ -152,7 +164,7 @@ export function createSegmentAppender(disk: StoreDisk, options: AppenderOptions)
     append(frames, bytes) {
       return new Promise((resolve, reject) => {
         if (failure !== null && clock.monotonic() - failure.atMs < options.restMs)
-          return reject(new DependencyError('disk', 'read_only', failure.error.message, failure.error))
+          return reject(notWritten(failure.error))
         waiting.push({ frames, bytes, resolve, reject })
         waitingBytes += bytes
         void run()
@@ -166,10 +178,14 @@ export function createSegmentAppender(disk: StoreDisk, options: AppenderOptions)
     },
     problem,
     seal() {
-      return new Promise((resolve) => {
-        sealers.push(resolve)
+      return new Promise((resolve, reject) => {
+        waiting.push({ frames: null, bytes: 0, resolve, reject })
         void run()
       })
     },
   }
+}
+
+function notWritten(error: DependencyError): DependencyError {
+  return new DependencyError('disk', 'read_only', error.message, error)
 }

@@ -93,7 +93,10 @@ export function decodeHeader(bytes: Buffer): { readonly header: SegmentHeader; r
 
 /**
  * Is this file what a power cut leaves of one whose header was never synced? Nothing of such a file was answered,
- * since its first records are synced together with the header. A header that is whole in length is damaged instead.
+ * since its first records are synced together with the header. A header that is whole in length is damaged instead,
+ * and so is one of zeros with something behind it.
+ *
+ * @param bytes all of the file
  */
 export function isTornHeader(bytes: Buffer): boolean {
   const frame = frameAt(bytes, 0, MAGIC)

@@ -89,11 +89,7 @@ export async function openSegmentLog(env: StoreEnvironment, options: SegmentLogO
         { err: error, segment: segment && segmentName(segment.number) },
         'The store’s disk failed. What was being written is unknown to its senders; a new segment is begun.',
       )
-      // A full disk gets room back, and nobody reads what was never answered. Where it fails, both are merely untidy.
-      if (segment)
-        disk.truncate(segmentName(segment.number), segment.end).catch((failure: unknown) => {
-          if (!isDependencyError(failure)) throw failure
-        })
+      if (segment) void forgetUnanswered(segment)
     },
   })
   report()
@@ -106,6 +102,24 @@ export async function openSegmentLog(env: StoreEnvironment, options: SegmentLogO
   }
   function report(): void {
     metrics.bytes(syncedBytes())
+  }
+
+  /**
+   * A full disk gets room back, and nobody reads what was never answered. A segment without a record goes as a whole:
+   * a disk that stays full would be asked for one more every time it is tried.
+   */
+  async function forgetUnanswered(segment: Segment): Promise<void> {
+    const name = segmentName(segment.number)
+    const isEmpty = segment.end === segment.start
+    const at = isEmpty ? segments.indexOf(segment) : -1
+    if (at >= 0) segments.splice(at, 1)
+    if (segments.length === 0) position = null
+    try {
+      await (isEmpty ? disk.remove(name) : disk.truncate(name, segment.end))
+    } catch (error) {
+      // What is left is merely untidy.
+      if (!isDependencyError(error)) throw error
+    }
   }
 
   function full(bytes: number): string | null {

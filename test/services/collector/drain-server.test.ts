@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { drainServer } from '../../../services/collector/drain-server.ts'
 import { openCollector, WRITE_KEY } from './open-collector.ts'
@@ -79,6 +80,30 @@ test('a drain takes requests through its grace, finishes what is under way, and 
   await drained
   expect(collector.records).toHaveLength(3)
   agent.destroy()
+})
+
+test('a request that has arrived is answered, though the cut comes before its acknowledgement', async () => {
+  const { collector, port } = await listening()
+  const { clock, sleeps } = steppedClock()
+  const acknowledged = Promise.withResolvers<void>()
+  const sent = Promise.withResolvers<void>()
+  collector.onProduce = () => {
+    sent.resolve()
+    return acknowledged.promise
+  }
+  const underWay = post(port, new Agent())
+  await sent.promise
+  const silent = connect(port, '127.0.0.1').on('error', () => {})
+  await once(silent, 'connect')
+  const cut = once(silent, 'close')
+  const drained = drainServer(collector.server, 0, 10_000, clock)
+  sleeps[0]!.end()
+  while (sleeps.length < 2) await new Promise((resolve) => setImmediate(resolve))
+  sleeps[1]!.end()
+  await cut
+  acknowledged.resolve()
+  expect(await underWay).toEqual({ status: 200, connection: 'close' })
+  await drained
 })
 
 test('a request that does not arrive within the cut is cut, and nothing of it was taken', async () => {

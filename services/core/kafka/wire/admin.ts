@@ -9,7 +9,7 @@ import { openCluster, type TopicMetadata } from './cluster.ts'
 import { type WireReader, WireWriter } from './codec.ts'
 import { effectError, queryError } from './dependency-errors.ts'
 import { BrokerError, CODES, LEADER_MOVED } from './errors.ts'
-import { committedPositions, committedRequest } from './group-coordinator.ts'
+import { committedPositions, committedRequest } from './offset-codec.ts'
 import { topicConfigIn, topicConfigRequest } from './topic-config.ts'
 
 /** Longest wait for a topic that was just made to have a leader for every partition, ms. */

@@ -6,10 +6,11 @@ import type { Api } from './apis.ts'
 import type { Cluster } from './cluster.ts'
 import { WireFormatError, type WireReader } from './codec.ts'
 import { type Delivery, settle } from './delivery.ts'
-import { permanentCode } from './dependency-errors.ts'
-import { BrokerError, CODES, LEADER_MOVED } from './errors.ts'
+import { BrokerError, CODES } from './errors.ts'
+import { searchLeaders } from './leader-search.ts'
 import { PartitionQueue, type ProducerIdentity, type QueuedBatch, settleBatch } from './partition-queue.ts'
 import { type ProduceAnswer, type ProducedPartition, produceAnswer, produceRequest } from './produce.ts'
+import { ESTRANGED, produceOutcome } from './produce-outcome.ts'
 import { signRecordBatch } from './record-batch.ts'
 import { createSignal } from './signal.ts'
 
@@ -19,8 +20,6 @@ const REQUEST_BYTES_MAX = 8 * 1024 * 1024
 const BACKOFF_MS = { first: 20, longest: 1_000 }
 /** The same while the coordinator is still ending the transaction before. */
 const CONCURRENT_BACKOFF_MS = { first: 2, longest: 20 }
-/** How long a topic may be unknown to the brokers before its records fail: longer than a new one takes, ms. */
-const UNKNOWN_TOPIC_MS = 5_000
 
 export interface SenderOptions {
   /** How long records are gathered before they are sent, ms. */
@@ -302,29 +301,29 @@ export function createRecordSender(
 
   function answered(queue: PartitionQueue, { code, detail }: ProducedPartition): void {
     const batch = queue.inFlight as QueuedBatch
-    if (code === 0 || code === CODES.DUPLICATE_SEQUENCE) {
-      queue.advance(batch.count)
-      queue.unknownSince = null
-      end(queue, batch, null)
-      return
-    }
+    const outcome = produceOutcome(code, batch)
     const error = new BrokerError(code, detail)
-    if (TOO_LARGE.has(code) && batch.count > 1 && !batch.isDoubtful && !batch.isGivenUp) {
-      queue.putBackSplit(batch)
-      wake(queue)
-    } else if (LEADER_MOVED.has(code)) {
-      // A leader that was replaced may have stored it, and its follower have it; one that has no such partition has not.
-      batch.isDoubtful ||= code !== CODES.UNKNOWN_TOPIC_OR_PARTITION
-      queue.leader = null
-      again(queue, batch, error, BACKOFF_MS)
-    } else if (code === CODES.CONCURRENT_TRANSACTIONS) again(queue, batch, error, CONCURRENT_BACKOFF_MS)
-    else if (PASSING.has(code)) {
-      batch.isDoubtful ||= code !== CODES.NOT_ENOUGH_REPLICAS
-      again(queue, batch, error, BACKOFF_MS)
-    } else if (permanentCode(code) !== null) end(queue, batch, error, batch.isDoubtful)
-    else {
-      batch.isDoubtful = true
-      end(queue, batch, error, true)
+    switch (outcome.kind) {
+      case 'stored':
+        queue.advance(batch.count)
+        queue.unknownSince = null
+        end(queue, batch, null)
+        break
+      case 'split':
+        queue.putBackSplit(batch)
+        wake(queue)
+        break
+      case 'again':
+        batch.isDoubtful ||= outcome.isDoubtful
+        if (outcome.waitsFor === 'leader') queue.leader = null
+        again(queue, batch, error, outcome.waitsFor === 'transaction' ? CONCURRENT_BACKOFF_MS : BACKOFF_MS)
+        break
+      case 'refused':
+        end(queue, batch, error, batch.isDoubtful)
+        break
+      case 'unknown':
+        batch.isDoubtful = true
+        end(queue, batch, error, true)
     }
   }
 
@@ -381,53 +380,13 @@ export function createRecordSender(
     gathering.delete(queue)
   }
 
-  /** Asks who leads the partitions that have something to send, until all are known. */
+  const isLost = (queue: PartitionQueue) => queue.leader === null && queue.isPending
+
   async function locate(): Promise<void> {
     isLocating = true
-    for (let pauseMs = BACKOFF_MS.first; !closed; pauseMs = Math.min(pauseMs * 2, BACKOFF_MS.longest)) {
-      const lost = queues().filter((queue) => queue.leader === null && queue.isPending)
-      if (lost.length === 0) break
-      try {
-        const described = await cluster.metadata([...new Set(lost.map(({ topic }) => topic))])
-        const byTopic = new Map(described.map((each) => [each.topic, each]))
-        for (const queue of lost) {
-          const { code = CODES.UNKNOWN_TOPIC_OR_PARTITION, leaders = [] } = byTopic.get(queue.topic) ?? {}
-          located(queue, code, leaders)
-        }
-        schedule()
-      } catch (error) {
-        const isPassing = isDependencyError(error) ? error.retriable : error instanceof WireFormatError
-        if (!isPassing && !isDependencyError(error)) throw error
-        if (!isPassing) for (const queue of lost) failQueued(queue, error as Error)
-        else if (!closed)
-          logger.warn({ err: error }, 'Kafka does not tell who leads the partitions; asking again.')
-      }
-      if (queues().some((queue) => queue.leader === null && queue.isPending)) await clock.sleep(pauseMs)
-    }
+    const lost = { lost: () => queues().filter(isLost), found: wake, failed: failQueued, looked: schedule }
+    await searchLeaders(cluster, lost, () => closed, clock, logger)
     isLocating = false
-  }
-
-  function located(queue: PartitionQueue, code: number, leaders: readonly number[]): void {
-    const leader = leaders[queue.partition]
-    if (leader !== undefined && leader >= 0) {
-      queue.leader = leader
-      queue.unknownSince = null
-      wake(queue)
-    } else if (code === CODES.UNKNOWN_TOPIC_OR_PARTITION) {
-      const now = clock.monotonic()
-      queue.unknownSince ??= now
-      if (now - queue.unknownSince < UNKNOWN_TOPIC_MS) return
-      queue.unknownSince = null
-      failQueued(queue, new BrokerError(code, `there is no topic ${queue.topic}`))
-    } else if (code === 0 && leader === undefined)
-      failQueued(
-        queue,
-        new BrokerError(
-          CODES.UNKNOWN_TOPIC_OR_PARTITION,
-          `${queue.topic} has ${leaders.length} partitions, none with number ${queue.partition}`,
-        ),
-      )
-    else if (permanentCode(code) !== null) failQueued(queue, new BrokerError(code))
   }
 
   /** Looks after deadlines for as long as there is anything to send. */
@@ -504,28 +463,6 @@ export function createRecordSender(
 function run(work: Promise<void>): void {
   void work
 }
-
-const TOO_LARGE: ReadonlySet<number> = new Set([CODES.MESSAGE_TOO_LARGE, CODES.RECORD_LIST_TOO_LARGE])
-
-/** May be answered otherwise when the same bytes are sent again. */
-const PASSING: ReadonlySet<number> = new Set([
-  CODES.CORRUPT_MESSAGE,
-  CODES.REQUEST_TIMED_OUT,
-  CODES.NETWORK_EXCEPTION,
-  CODES.COORDINATOR_LOAD_IN_PROGRESS,
-  CODES.COORDINATOR_NOT_AVAILABLE,
-  CODES.NOT_COORDINATOR,
-  CODES.NOT_ENOUGH_REPLICAS,
-  CODES.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
-  CODES.THROTTLING_QUOTA_EXCEEDED,
-])
-
-/** The brokers do not take this producer's id for what it was. */
-const ESTRANGED: ReadonlySet<number> = new Set([
-  CODES.INVALID_PRODUCER_EPOCH,
-  CODES.PRODUCER_FENCED,
-  CODES.INVALID_PRODUCER_ID_MAPPING,
-])
 
 const keyOf = ({ topic, partition }: TopicPartition) => `${partition}:${topic}`
 

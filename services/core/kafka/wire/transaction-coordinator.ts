@@ -7,6 +7,8 @@ import { type WireReader, WireWriter } from './codec.ts'
 import { effectError, queryError } from './dependency-errors.ts'
 import { BrokerError, CODES, COORDINATOR_MOVED } from './errors.ts'
 import type { GroupMembership } from './group-membership.ts'
+import { writePositions } from './offset-codec.ts'
+import { partitionCodes } from './partition-codes.ts'
 import type { ProducerIdentity } from './partition-queue.ts'
 
 /** First and longest pause before a request is made again, ms; doubled in between. */
@@ -138,20 +140,9 @@ export function createTransactionCoordinator(
       })
       body.noTags()
       const code = await persist(async () => {
-        const answer = await ask(APIS.addPartitionsToTxn, body)
-        let refusal = 0
-        answer.array(() => {
-          answer.string() // topic
-          answer.array(() => {
-            answer.int32() // partition
-            const own = answer.int16()
-            // Others are not attempted when one is refused, and say no more than that.
-            if (refusal === 0 || refusal === CODES.OPERATION_NOT_ATTEMPTED) refusal = own || refusal
-            answer.tags()
-          })
-          answer.tags()
-        })
-        return refusal
+        const codes = partitionCodes(await ask(APIS.addPartitionsToTxn, body)).filter((code) => code !== 0)
+        // Others are not attempted when one is refused, and say no more than that.
+        return codes.find((code) => code !== CODES.OPERATION_NOT_ATTEMPTED) ?? codes[0] ?? 0
       }, NOT_YET)
       if (code !== 0) throw new BrokerError(code)
     },
@@ -166,28 +157,12 @@ export function createTransactionCoordinator(
       const body = new WireWriter(512).string(transactionalId).string(groupId)
       body.int64(identity.producerId).int16(identity.epoch)
       body.int32(generationId).string(memberId).string(instanceId)
-      body.array([position], ({ topic, partition, offset }) => {
-        body.string(topic)
-        body.array([partition], () =>
-          body.int32(partition).int64(offset).int32(NO_EPOCH).string(metadata).noTags(),
-        )
-        body.noTags()
-      })
+      writePositions(body, [{ ...position, metadata }])
       body.noTags()
       return persist(async () => {
         const answer = await cluster.ask(await find(groupId, 'group'), api, body)
         answer.int32() // throttle time
-        let refusal = 0
-        answer.array(() => {
-          answer.string() // topic
-          answer.array(() => {
-            answer.int32() // partition
-            refusal ||= answer.int16()
-            answer.tags()
-          })
-          answer.tags()
-        })
-        return refusal
+        return partitionCodes(answer).find((code) => code !== 0) ?? 0
       }, NOT_YET_OF_GROUPS)
     },
 
@@ -234,8 +209,6 @@ export function createTransactionCoordinator(
   }
 }
 
-/** Positions carry no leader epoch here. */
-const NO_EPOCH = -1
 /** No code of Kafka's: nobody said what became of it. */
 const UNANSWERED = -1
 /** From this version on EndTxn answers the epoch of the next transaction. */

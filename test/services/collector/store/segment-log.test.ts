@@ -196,6 +196,49 @@ test('a disk that takes no new file leaves nothing, and is asked again after a r
   expect(await drain(log)).toEqual(['b'])
 })
 
+test('what waits behind a failed sync is refused at once, and has cost the disk no further try', async () => {
+  const { disk, open } = world({ groupBytesMax: 1 })
+  const log = await open()
+  const tried: string[] = []
+  const failed = Promise.withResolvers<void>()
+  disk.onCall = async (operation) => {
+    tried.push(operation)
+    if (operation !== 'sync') return
+    await failed.promise
+    throw failing('unavailable', 'EIO')
+  }
+  const answers = ['a', 'b', 'c'].map((text) =>
+    log.append([record(text)]).catch(({ code }: DependencyError) => code),
+  )
+  await settle()
+  failed.resolve()
+  expect(await Promise.all(answers)).toEqual(['outcome_unknown', 'read_only', 'read_only'])
+  expect(log.pendingBytes).toBe(0)
+  await settle()
+  expect(tried).toEqual(['create', 'append', 'append', 'sync', 'remove'])
+})
+
+test('a disk that stays full is left no file of each try, and the next start finds nothing wrong', async () => {
+  const { disk, open, clock, logged } = world()
+  const log = await open()
+  await log.append([record('a')])
+  const before = segmentsOf(disk)
+  // Names are made, their content finds no room.
+  disk.onCall = (operation) => {
+    if (operation === 'append') throw failing('read_only', 'ENOSPC')
+  }
+  for (let tries = 0; tries < 10; tries++) {
+    await expect(log.append([record('b')])).rejects.toMatchObject({ dependency: 'disk' })
+    await clock.advance(1_000)
+  }
+  expect(segmentsOf(disk)).toEqual(before)
+  disk.onCall = () => {}
+  await log.append([record('c')])
+  logged.length = 0
+  expect(await drain(await open())).toEqual(['a', 'c'])
+  expect(logged).toEqual([])
+})
+
 test('a disk that fills in the middle of a write answers unknown, and goes on where it has room', async () => {
   const { disk, open, clock } = world()
   const log = await open()
@@ -298,6 +341,54 @@ test('a segment without header or that cannot be read is set aside, the others a
     `${names[1]}.unreadable`,
   ])
   expect(logged.map(({ level }) => level)).toEqual([50, 50])
+})
+
+test('the segment being written is set aside while appends go on and on', async () => {
+  const { disk, open } = world({ segmentBytes: 1_000_000 })
+  const log = await open()
+  await log.append([record('first')])
+  const [name] = segmentsOf(disk)
+  disk.onCall = (operation, of) => {
+    if (operation === 'read' && of === name) throw failing('unavailable', 'EIO')
+    // Time passes, so that something always waits.
+    return operation === 'sync' ? settle() : undefined
+  }
+  let rounds = 0
+  let isOver = false
+  const flows = ['x', 'y'].map(async (who) => {
+    for (let n = 0; n < 50 && !isOver; n++) {
+      await log.append([record(`${who}${n}`)])
+      rounds++
+    }
+  })
+  for (let tries = 1; tries < 3; tries++) await expect(log.read(200)).rejects.toThrow('EIO')
+  await log.read(200)
+  expect([...disk.files.keys()]).toContain(`${name}.unreadable`)
+  expect(rounds).toBeLessThan(50)
+  isOver = true
+  await Promise.all(flows)
+})
+
+test('the number of a segment that was set aside is not used again', async () => {
+  const { disk, open } = world()
+  await (await open()).append([record('a')])
+  const [name] = segmentsOf(disk)
+  disk.files.get(name!)![10]! ^= 1
+  await open()
+  const log = await open()
+  await log.append([record('b')])
+  expect([...disk.files.keys()]).toEqual([`${name}.unreadable`, '000000000002.segment'])
+})
+
+test('a last segment that begins with zeros and has something behind them was not torn, and is kept', async () => {
+  const { disk, open, logged } = world({ segmentBytes: 1_000_000 })
+  const log = await open()
+  for (let n = 0; n < 20; n++) await log.append([record(`${n}`.padStart(100, '0'))])
+  const [name] = segmentsOf(disk)
+  const bytes = disk.files.get(name!)!.fill(0, 0, 1_500)
+  expect(await drain(await open())).toEqual([])
+  expect(disk.files.get(`${name}.unreadable`)).toEqual(bytes)
+  expect(logged.map(({ level }) => level)).toEqual([50])
 })
 
 test('a last segment whose header was never synced was answered to nobody', async () => {
