@@ -267,7 +267,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: MANIFEST,
     edits: [
       [
-        'start: source.start, sha256: sha256Hex(stored) })',
+        'start: source.start, sha256 })',
         'start: source.start, sha256: sha256Hex(Buffer.from(JSON.stringify(content))) })',
       ],
     ],
@@ -277,8 +277,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: MANIFEST,
     edits: [
       [
-        "if (await putOnce(store, bucket, name, { bytes }, { contentType: 'application/json' })) return link(bytes)",
-        "await putOnce(store, bucket, name, { bytes }, { contentType: 'application/json' }); if (bytes) return link(bytes)",
+        "if (await putOnce(store, bucket, name, { bytes }, { contentType: 'application/json' }))",
+        "if ((await putOnce(store, bucket, name, { bytes }, { contentType: 'application/json' })) || bytes)",
       ],
     ],
   },
