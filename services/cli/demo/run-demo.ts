@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../../core/runtime/clock.ts'
-import { createProgress, grouped } from '../ingest/progress.ts'
+import { createProgress, grouped, tellWhile } from '../ingest/progress.ts'
 import { STATE_DIR } from '../local-environment.ts'
 import { STAGE_NAMES } from '../stages.ts'
 import { openSystem, type System } from '../supervisor/system.ts'
@@ -30,7 +30,8 @@ const KILLED = { stage: 'enricher', afterShare: 0.4 }
 /** There is no load balancer that would have to notice that the collector ends. */
 const DEMO_ENV = { MILLRACE_KAFKA_PARTITIONS: '3', MILLRACE_COLLECTOR_DRAIN_GRACE: '0s' }
 
-const print = (text: string) => process.stdout.write(`${text}\n`)
+const progress = createProgress(process.stdout, systemClock.monotonic)
+const print = progress.done
 
 /**
  * The whole system on this machine, traffic through its door, and the table that says whether every event is where
@@ -56,7 +57,9 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   })
   try {
     print(`${elapsed()}  starting Kafka, an S3 server, ClickHouse and ${STAGE_NAMES.length} stages`)
-    await system.start()
+    const starting = () => system.status().flatMap(({ name, state }) => (state === 'ready' ? [] : [name]))
+    const waiting = () => `${elapsed()}  waiting for ${starting().join(', ')}`
+    await tellWhile(progress, waiting, system.start())
     const failed = system.status().filter(({ state }) => state !== 'ready')
     if (failed.length > 0)
       throw new Error(
@@ -70,7 +73,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     }
   } finally {
     print(`${elapsed()}  stopping: stages finish what they accepted, then the engines stop`)
-    await system.stop()
+    const running = () => system.status().flatMap(({ name, pid }) => (pid === null ? [] : [name]))
+    await tellWhile(progress, () => `${elapsed()}  waiting for ${running().join(', ')} to end`, system.stop())
   }
 }
 
@@ -88,13 +92,15 @@ async function demonstrate(
   print(
     `${elapsed()}  waiting until everything has arrived; each place is then counted by a reader of its own`,
   )
-  const progress = createProgress(process.stdout, systemClock.monotonic)
-  const arrived = arrivals(connections, options.signal, ({ name, offsets }) =>
-    progress.update(() => `${elapsed()}  ${name} has ${grouped(offsets)} offsets to go`),
-  )
-  const table = await countRun(connections, sent, before, arrived, (what) =>
-    progress.done(`${elapsed()}  counting ${what}`),
-  )
+  let doing = ''
+  const arrived = arrivals(connections, options.signal, ({ name, offsets }) => {
+    doing = `${name} has ${grouped(offsets)} offsets to go`
+  })
+  const counting = countRun(connections, sent, before, arrived, (what) => {
+    doing = `counting ${what}`
+    print(`${elapsed()}  ${doing}`)
+  })
+  const table = await tellWhile(progress, () => `${elapsed()}  ${doing}`, counting)
   print(`\n${renderReconciliation(table)}`)
   printRepetitions(sent, system)
   if (options.signal.aborted) return table.balanced
@@ -113,7 +119,6 @@ async function send(
   elapsed: () => string,
 ): Promise<SentTraffic> {
   const run = nextRun(options.stateDir)
-  const progress = createProgress(process.stdout, systemClock.monotonic)
   const startedMs = systemClock.monotonic()
   let killed: Promise<void> | null = null
   const { events, seed } = options
@@ -142,7 +147,6 @@ async function finishEarlierRun(
   signal: AbortSignal,
   elapsed: () => string,
 ): Promise<void> {
-  const progress = createProgress(process.stdout, systemClock.monotonic)
   const { files, rows } = arrivals(connections, signal, ({ name, offsets }) =>
     progress.update(
       () => `${elapsed()}  finishing what an earlier run left: ${name} has ${grouped(offsets)} offsets to go`,

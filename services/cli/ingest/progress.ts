@@ -7,6 +7,8 @@ export interface Progress {
   update(text: () => string): void
   /** Writes a last line and ends it. */
   done(text: string): void
+  /** Takes the line away, for something else to be written in its place. */
+  clear(): void
 }
 
 export interface ProgressOutput {
@@ -30,6 +32,22 @@ export function createProgress(output: ProgressOutput, monotonic: () => number):
     done(text) {
       output.write(output.isTTY ? `\r\u001b[2K${text}\n` : `${text}\n`)
     },
+    clear() {
+      if (output.isTTY) output.write('\r\u001b[2K')
+    },
+  }
+}
+
+const TELL_EVERY_MS = 250
+
+/** Shows what is waited for until `work` has ended, however it ends. */
+export async function tellWhile<T>(progress: Progress, text: () => string, work: Promise<T>): Promise<T> {
+  const timer = setInterval(() => progress.update(text), TELL_EVERY_MS)
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
+    progress.clear()
   }
 }
 
