@@ -343,7 +343,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       [
         'settings: insertSettings(blockRows),',
-        'settings: insertSettings(replayed ? Math.ceil(blockRows / 4) : blockRows),',
+        'settings: insertSettings(replayed ? blockRows : Math.ceil(blockRows / 4)),',
       ],
     ],
   },

@@ -42,6 +42,8 @@ export interface CallErrors {
 }
 
 export const SESSION_MS = 10_000
+/** What a process does next after it stood still does not begin in one moment, ms. */
+const WAKING_MS = 200
 
 /**
  * One operating system process: everything that the code in it asks of the world goes through `call`, where it may be
@@ -61,6 +63,7 @@ export class SimulatedProcess {
   readonly #log: MemoryLog
   readonly #consumers: GroupConsumer[] = []
   #pausedUntil = 0
+  #deafUntil = 0
 
   constructor(kernel: Kernel, name: string, faults: Readonly<Faults>, tally: Tally, log: MemoryLog) {
     this.#kernel = kernel
@@ -99,7 +102,11 @@ export class SimulatedProcess {
     const faults = this.#faults
     await this.delay(kernel.between(0, faults.latencyMaxMs))
     const times = this.name.startsWith(`${faults.focus.role}#`) ? faults.focus.times : 1
-    if (kernel.chance(faults.pause * times)) this.pause(kernel.between(100, 3 * SESSION_MS))
+    if (kernel.chance(faults.pause * times)) {
+      this.pause(kernel.between(100, 3 * SESSION_MS))
+      // Either the request is out already, or it goes out when much else has happened.
+      if (kernel.chance(0.5)) await this.delay(0)
+    }
     if (kernel.chance(faults.crash * times)) return this.#die(`before ${operation}`)
     if (kernel.chance(faults.loss)) {
       this.#tally.lost++
@@ -127,6 +134,11 @@ export class SimulatedProcess {
     return outcome.value
   }
 
+  /** Its groups do not count on it any more. */
+  leave(): void {
+    for (const consumer of this.#consumers) this.#log.controls.expel(consumer)
+  }
+
   /** SIGKILL. */
   kill(): void {
     if (!this.alive) return
@@ -137,6 +149,19 @@ export class SimulatedProcess {
       this.#kernel.at(SESSION_MS, () => this.#log.controls.expel(consumer))
     }
     this.onDeath()
+  }
+
+  /** The coordinator gives up on it, and it hears nothing of that for a while: all it does meanwhile it does as before. */
+  forget(ms: number): void {
+    this.#note(`is forgotten by its groups and hears of it in ${ms.toFixed(0)} ms`)
+    this.#tally.forgotten++
+    this.#deafUntil = this.#kernel.now + ms
+    this.leave()
+  }
+
+  /** Resolves when it hears what its groups' coordinator has to say. */
+  async hearing(): Promise<void> {
+    while (this.#kernel.now < this.#deafUntil) await this.delay(this.#deafUntil - this.#kernel.now)
   }
 
   /** SIGSTOP, and SIGCONT after a while. */
@@ -153,7 +178,8 @@ export class SimulatedProcess {
   #wake(ms: number, action: () => void): void {
     this.#kernel.at(ms, () => {
       if (!this.alive) return
-      if (this.#kernel.now < this.#pausedUntil) this.#wake(this.#pausedUntil - this.#kernel.now, action)
+      if (this.#kernel.now < this.#pausedUntil)
+        this.#wake(this.#pausedUntil - this.#kernel.now + this.#kernel.between(0, WAKING_MS), action)
       else action()
     })
   }

@@ -28,6 +28,8 @@ const HEAL_MAX_MS = 600_000
 const REQUESTS = 60
 /** How far the clock of a machine may be off, ms. */
 const CLOCK_ERROR_MAX_MS = 3 * 3_600_000
+/** How long a process may work on without hearing that it lost its partitions, ms. */
+const DEAF_MAX_MS = 5_000
 const LOOK_EVERY_MS = 250
 /** How long what is not seen from outside may take after that, ms. */
 const SETTLE_MS = 120_000
@@ -137,6 +139,12 @@ function makeTrouble(kernel: Kernel, world: World, overMs: number): void {
       process.clockErrorMs = Math.round(kernel.between(-CLOCK_ERROR_MAX_MS, CLOCK_ERROR_MAX_MS))
       kernel.note(`the clock of ${process.name} is ${process.clockErrorMs} ms off`)
     })
+  for (let n = Math.floor(kernel.between(0, 4)); n > 0; n--)
+    kernel.at(kernel.between(0, overMs), () => anyone()?.forget(kernel.between(0, DEAF_MAX_MS)))
+  for (let n = Math.floor(kernel.between(0, 3)); n > 0; n--)
+    kernel.at(kernel.between(0, overMs), () =>
+      world.expire(kernel.chance(0.5) ? 's3-sink' : 'clickhouse-sink'),
+    )
   if (kernel.chance(0.3))
     kernel.at(kernel.between(0, overMs), () => {
       kernel.note('the configuration changes')

@@ -88,6 +88,7 @@ export function processLog(
       async poll() {
         // The wait comes first: what a poll hands out is the caller's in the same turn, before any rebalance.
         await process.delay(kernel.between(0, faults.latencyMaxMs))
+        await process.hearing()
         return real.poll()
       },
       pause: (partitions) => real.pause(partitions),
