@@ -6,6 +6,8 @@ export interface Tally {
   pauses: number
   /** Members that their group gave up on while they worked. */
   forgotten: number
+  /** Processes that their coordinators did not hear for a while. */
+  cutOff: number
   /** Groups whose positions expired while none of their members was there. */
   expired: number
   /** Requests that did not arrive. */
@@ -31,6 +33,7 @@ export function createTally(): Tally {
     crashes: 0,
     pauses: 0,
     forgotten: 0,
+    cutOff: 0,
     expired: 0,
     lost: 0,
     lostAnswers: 0,
@@ -61,6 +64,7 @@ export const TALLY_TEXTS: Readonly<Record<keyof Tally, string>> = {
   crashes: 'processes that died',
   pauses: 'processes that stood still',
   forgotten: 'processes that their groups gave up on while they worked',
+  cutOff: 'processes that were cut off from coordinators',
   expired: 'positions of groups that expired',
   lost: 'requests that did not arrive',
   lostAnswers: 'answers that did not arrive',

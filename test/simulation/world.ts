@@ -137,7 +137,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
   )
   const store = createMemoryObjectStore()
   await store.createBucket(BUCKET)
-  const warehouse = memoryWarehouse(kernel.chance(0.3) ? WINDOW_BLOCKS_SMALL : undefined)
+  const warehouse = memoryWarehouse(faults.forgetful ? WINDOW_BLOCKS_SMALL : undefined)
   const control = controlView({
     datasets: DATASETS,
     subscriptions: SUBSCRIPTIONS,
