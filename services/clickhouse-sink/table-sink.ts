@@ -46,6 +46,8 @@ export function tableSink(
   const config = `${table}-${version}`
   /** Highest raw offset in the table when the partition was taken over, past what the ledger vouches for. */
   let strayTo = -1
+  /** The first range that this owner plans may have been planned and begun before, under a plan that is gone. */
+  let isFirst = true
 
   function blockRows(pinned: Pinned | null): number {
     if (pinned === null) return env.limits.rows
@@ -62,9 +64,12 @@ export function tableSink(
   return {
     async open(after, pinned) {
       const rows = blockRows(pinned)
+      const mayHaveBegun = pinned !== null || isFirst
+      if (pinned === null) isFirst = false
       return openTableBatch(env, { table, version }, partition, after, {
         blockRows: rows,
         strayTo,
+        mayHaveBegun,
         pinned: pinned ?? { config, settings: settingsId(rows), controlOffset: 0 },
       })
     },
@@ -88,7 +93,13 @@ function openTableBatch(
     blockRows,
     pinned,
     strayTo,
-  }: { readonly blockRows: number; readonly pinned: Pinned; readonly strayTo: number },
+    mayHaveBegun,
+  }: {
+    readonly blockRows: number
+    readonly pinned: Pinned
+    readonly strayTo: number
+    readonly mayHaveBegun: boolean
+  },
 ): SinkBatch {
   const rows = createRowBuffer()
   const undecodable: UndecodableRecord[] = []
@@ -117,7 +128,7 @@ function openTableBatch(
       }
     },
     async flush() {},
-    async deliver(plan, { replayed }) {
+    async deliver(plan) {
       const token = batchToken(partition, plan)
       const target = {
         clickhouse: env.clickhouse,
@@ -131,7 +142,7 @@ function openTableBatch(
       // Rows that the ledger does not vouch for are of a replayed plan, or of one that a commit which came late has
       // wiped out: then their range was planned anew, with another end and so another token.
       const isStray = rows.rows > 0 && rows.srcOffset(0) <= strayTo
-      const outcome = await insertExactly(target, rows, replayed || isStray)
+      const outcome = await insertExactly(target, rows, mayHaveBegun || isStray)
       const rejected = [
         ...undecodable,
         ...outcome.refused.map(({ row, reason }) => ({
@@ -172,7 +183,10 @@ async function highestSource(
 }
 
 /** A pure function of the range: whoever replays the plan uses the same. */
-export function batchToken(partition: TopicPartition, { topicId, start, end }: Plan): string {
+export function batchToken(
+  partition: TopicPartition,
+  { topicId, start, end }: Pick<Plan, 'topicId' | 'start' | 'end'>,
+): string {
   return `${partitionToken(partition, topicId)}:${start}-${end}`
 }
 

@@ -22,12 +22,16 @@ export interface Sent {
 export interface Ledger {
   readonly events: readonly Sent[]
   readonly isDone: boolean
+  /** Sends events of every dataset, good ones and broken ones, to see that they go through. Call once. */
+  sendFresh(datasets: readonly string[]): Promise<void>
 }
 
 /** Tries of one request before its client gives up. */
 const TRIES_MAX = 6
 /** Share of requests that a client sends again although they were answered. */
 const REPEATED = 0.2
+/** Fresh events of each dataset: enough for every partition to get some. */
+const FRESH = 6
 /** Some have kept it for a while, ms: far less than the dedupe window. */
 const REPEATED_LATE_MS = 40_000
 
@@ -42,6 +46,16 @@ export function startClients(kernel: Kernel, send: Send, count: number, overMs: 
     events,
     get isDone() {
       return open === 0
+    },
+    async sendFresh(datasets: readonly string[]) {
+      const batches = datasets.map((dataset) =>
+        Array.from({ length: FRESH }, (_, index): Sent => {
+          const kind: Kind = index % 2 === 0 ? 'good' : 'broken'
+          return { dataset, id: `fresh-${index}`, keyed: false, kind, n: 2, fate: 'refused' }
+        }),
+      )
+      events.push(...batches.flat())
+      await Promise.all(batches.map(deliver))
     },
   }
   for (let request = 0; request < count; request++)

@@ -68,6 +68,13 @@ export function judge(world: World, ledger: Ledger): string[] {
   return faults
 }
 
+/** A world without trouble takes what it is given; that it arrives is judged as of all that was acknowledged. */
+export function freshFaults({ events }: Ledger): string[] {
+  return events
+    .filter(({ id, fate }) => id.startsWith('fresh-') && fate !== 'acked')
+    .map(({ dataset, id, fate }) => `${dataset}/${id}, sent after the trouble, is ${fate}.`)
+}
+
 /** What was kept from coming twice, as the stages say. */
 export function countRemoved({ log }: World): { duplicates: number; conflicts: number } {
   const sum = recordsOf(log, names.receipts).reduce((count, { value }) => count + Number(value.duplicate), 0)

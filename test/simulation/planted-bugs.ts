@@ -308,7 +308,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a replayed plan is inserted as if nobody had tried before',
     file: TABLE,
-    edits: [['insertExactly(target, rows, replayed || isStray)', 'insertExactly(target, rows, isStray)']],
+    edits: [['pinned !== null || isFirst', 'isFirst']],
+  },
+  {
+    name: 'the first batch of an owner is inserted as if nobody had tried before',
+    file: TABLE,
+    edits: [['pinned !== null || isFirst', 'pinned !== null']],
   },
   {
     name: 'a batch is repeated under another token before it is counted',
@@ -343,7 +348,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       [
         'settings: insertSettings(blockRows),',
-        'settings: insertSettings(replayed ? Math.ceil(blockRows / 4) : blockRows),',
+        'settings: insertSettings(mayHaveBegun ? blockRows : Math.ceil(blockRows / 4)),',
       ],
     ],
   },
@@ -352,8 +357,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: TABLE,
     edits: [
       [
-        'const outcome = await insertExactly(target, rows, replayed || isStray)',
-        'await recordBatch(env.clickhouse, partition, table, plan, { records, inserted: 0, skipped, rejected: 0 }); const outcome = await insertExactly(target, rows, replayed || isStray)',
+        'const outcome = await insertExactly(target, rows, mayHaveBegun || isStray)',
+        'await recordBatch(env.clickhouse, partition, table, plan, { records, inserted: 0, skipped, rejected: 0 }); const outcome = await insertExactly(target, rows, mayHaveBegun || isStray)',
       ],
     ],
   },

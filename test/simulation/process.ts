@@ -21,6 +21,10 @@ export interface Faults {
   pause: number
   /** Longest way of a request or an answer, ms. */
   latencyMaxMs: number
+  /** A call of this kind is where processes stand still many times as often. */
+  pauseAt: string
+  /** Tables forget tokens sooner than a process wakes up: nothing is promised when it does, so none stands still. */
+  forgetful: boolean
   /** Processes of this role die and stand still this many times as often. */
   focus: { readonly role: string; readonly times: number }
 }
@@ -31,6 +35,8 @@ export const NO_FAULTS: Readonly<Faults> = {
   crash: 0,
   pause: 0,
   latencyMaxMs: 5,
+  pauseAt: '',
+  forgetful: false,
   focus: { role: '', times: 1 },
 }
 
@@ -42,6 +48,14 @@ export interface CallErrors {
 }
 
 export const SESSION_MS = 10_000
+/** What a process does next after it stood still does not begin in one moment, ms. */
+const WAKING_MS = 200
+/** How many times as often a process stands still at the kind of call that the history has chosen. */
+const PAUSE_AT_TIMES = 20
+/** Whatever asks or tells a coordinator something. */
+const COORDINATOR = /^commit/
+/** What a sink's effect is made of. */
+const WRITE = /^(put|insert)/
 
 /**
  * One operating system process: everything that the code in it asks of the world goes through `call`, where it may be
@@ -61,6 +75,9 @@ export class SimulatedProcess {
   readonly #log: MemoryLog
   readonly #consumers: GroupConsumer[] = []
   #pausedUntil = 0
+  #deafUntil = 0
+  #cutUntil = 0
+  #pauseAtWriteMs = 0
 
   constructor(kernel: Kernel, name: string, faults: Readonly<Faults>, tally: Tally, log: MemoryLog) {
     this.#kernel = kernel
@@ -99,9 +116,19 @@ export class SimulatedProcess {
     const faults = this.#faults
     await this.delay(kernel.between(0, faults.latencyMaxMs))
     const times = this.name.startsWith(`${faults.focus.role}#`) ? faults.focus.times : 1
-    if (kernel.chance(faults.pause * times)) this.pause(kernel.between(100, 3 * SESSION_MS))
+    const isChosen = faults.pauseAt !== '' && operation.startsWith(faults.pauseAt)
+    if (kernel.chance(faults.pause * times * (isChosen ? PAUSE_AT_TIMES : 1))) {
+      this.pause(kernel.between(100, 3 * SESSION_MS))
+      // Either the request is out already, or it goes out when much else has happened.
+      if (kernel.chance(0.5)) await this.delay(0)
+    }
+    if (this.#pauseAtWriteMs > 0 && !this.isCutOff && WRITE.test(operation)) {
+      this.pause(this.#pauseAtWriteMs)
+      this.#pauseAtWriteMs = 0
+      await this.delay(0)
+    }
     if (kernel.chance(faults.crash * times)) return this.#die(`before ${operation}`)
-    if (kernel.chance(faults.loss)) {
+    if ((this.isCutOff && COORDINATOR.test(operation)) || kernel.chance(faults.loss)) {
       this.#tally.lost++
       this.#note(`${operation} is lost`)
       await this.delay(kernel.between(faults.latencyMaxMs, 500))
@@ -127,6 +154,11 @@ export class SimulatedProcess {
     return outcome.value
   }
 
+  /** Its groups do not count on it any more. */
+  leave(): void {
+    for (const consumer of this.#consumers) this.#log.controls.expel(consumer)
+  }
+
   /** SIGKILL. */
   kill(): void {
     if (!this.alive) return
@@ -137,6 +169,34 @@ export class SimulatedProcess {
       this.#kernel.at(SESSION_MS, () => this.#log.controls.expel(consumer))
     }
     this.onDeath()
+  }
+
+  /** The coordinator gives up on it, and it hears nothing of that for a while: all it does meanwhile it does as before. */
+  forget(ms: number): void {
+    this.#note(`is forgotten by its groups and hears of it in ${ms.toFixed(0)} ms`)
+    this.#tally.forgotten++
+    this.#deafUntil = this.#kernel.now + ms
+    this.leave()
+  }
+
+  /**
+   * Its coordinators do not hear it for a while, too short for them to give up on it; and then, when `pauseMs` is more
+   * than 0, it stands still as it is about to write something.
+   */
+  cutOff(ms: number, pauseMs: number): void {
+    this.#note(`is cut off from its coordinators for ${ms.toFixed(0)} ms`)
+    this.#tally.cutOff++
+    this.#cutUntil = this.#kernel.now + ms
+    this.#pauseAtWriteMs = pauseMs
+  }
+
+  get isCutOff(): boolean {
+    return this.#kernel.now < this.#cutUntil
+  }
+
+  /** Resolves when it hears what its groups' coordinator has to say. */
+  async hearing(): Promise<void> {
+    while (this.#kernel.now < this.#deafUntil) await this.delay(this.#deafUntil - this.#kernel.now)
   }
 
   /** SIGSTOP, and SIGCONT after a while. */
@@ -153,7 +213,8 @@ export class SimulatedProcess {
   #wake(ms: number, action: () => void): void {
     this.#kernel.at(ms, () => {
       if (!this.alive) return
-      if (this.#kernel.now < this.#pausedUntil) this.#wake(this.#pausedUntil - this.#kernel.now, action)
+      if (this.#kernel.now < this.#pausedUntil)
+        this.#wake(this.#pausedUntil - this.#kernel.now + this.#kernel.between(0, WAKING_MS), action)
       else action()
     })
   }

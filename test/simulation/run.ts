@@ -1,9 +1,8 @@
-import { fork } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { replayLine } from './replay-line.ts'
-import type { Outcome } from './run-seeds.ts'
+import { runSeeds } from './seed-pool.ts'
 import { simulate } from './simulate.ts'
 import { addTally, createTally, TALLIED, TALLY_TEXTS } from './tally.ts'
 
@@ -20,9 +19,6 @@ const { values: given } = parseArgs({
     'write-docs': { type: 'boolean', default: false },
   },
 })
-
-/** Seeds that a worker is handed at a time. */
-const PORTION = 10
 
 async function tellOne(seed: number): Promise<boolean> {
   const history = await simulate(seed)
@@ -45,7 +41,6 @@ async function tellMany(from: number, count: number): Promise<boolean> {
   const sum = { ...createTally(), histories: 0, acknowledged: 0, simulatedSeconds: 0 }
   const failed: number[] = []
   const startedMs = performance.now()
-  let next = from
   const seconds = () => (performance.now() - startedMs) / 1000
   const progress = setInterval(() => {
     if (given.json) return
@@ -54,35 +49,27 @@ async function tellMany(from: number, count: number): Promise<boolean> {
     )
   }, 5_000)
 
-  await Promise.all(
-    Array.from({ length: availableParallelism() }, () => {
-      const worker = fork(new URL('./run-seeds.ts', import.meta.url), {
-        execArgv: ['--max-semi-space-size=64'],
-      })
-      const hand = () => {
-        const first = next
-        next = Math.min(from + count, first + PORTION)
-        if (first < next) worker.send({ from: first, to: next - 1 })
-        else worker.disconnect()
+  await runSeeds({
+    from,
+    to: from + count - 1,
+    processes: availableParallelism(),
+    bug: null,
+    onResult(result) {
+      sum.histories++
+      if ('crash' in result) {
+        failed.push(result.seed)
+        console.error(`make simulate SEED=${result.seed}  # ${result.crash}`)
+        return true
       }
-      worker.on('message', (outcome: Outcome | 'done') => {
-        if (outcome === 'done') return hand()
-        sum.histories++
-        sum.acknowledged += outcome.acknowledged
-        sum.simulatedSeconds += outcome.simulatedSeconds
-        addTally(sum, outcome.tally)
-        if (outcome.verdict === 'kept') return
-        failed.push(outcome.seed)
-        console.error(replayLine(outcome))
-      })
-      hand()
-      return new Promise<void>((resolve, reject) => {
-        worker.once('exit', (code) =>
-          code === 0 ? resolve() : reject(new Error(`A worker ended by ${code}.`)),
-        )
-      })
-    }),
-  ).finally(() => clearInterval(progress))
+      sum.acknowledged += result.acknowledged
+      sum.simulatedSeconds += result.simulatedSeconds
+      addTally(sum, result.tally)
+      if (result.verdict === 'kept') return true
+      failed.push(result.seed)
+      console.error(replayLine(result))
+      return true
+    },
+  }).finally(() => clearInterval(progress))
 
   const took = seconds()
   const report = {

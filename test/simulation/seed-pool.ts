@@ -48,7 +48,8 @@ export async function runSeeds(options: SeedPoolOptions): Promise<void> {
 
 function open(bug: string | null): ChildProcess {
   return fork(join(import.meta.dirname, 'run-seeds.ts'), [], {
-    execArgv: ['--import', join(import.meta.dirname, 'plant-bug.ts')],
+    // A history makes much garbage that is young.
+    execArgv: ['--max-semi-space-size=64', '--import', join(import.meta.dirname, 'plant-bug.ts')],
     env: { ...process.env, [BUG_VARIABLE]: bug ?? undefined },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
@@ -67,12 +68,10 @@ function simulateIn(child: ChildProcess, seed: number): Promise<Outcome | SeedFa
     child.stderr?.on('data', (text) => {
       said += text
     })
-    child.on('message', (told: Outcome | 'done') => {
-      if (told !== 'done') end(told)
-    })
+    child.once('message', (told: Outcome) => end(told))
     child.once('exit', (code, signal) =>
       end({ seed, crash: `Its process ended (${signal ?? code}): ${said.slice(0, 2_000)}` }),
     )
-    child.send({ from: seed, to: seed })
+    child.send(seed)
   })
 }

@@ -1,10 +1,10 @@
 import { forbidChance } from './forbid-chance.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { startClients } from './ledger.ts'
-import { countRemoved, judge } from './oracle.ts'
-import { type Faults, NO_FAULTS } from './process.ts'
+import { countRemoved, freshFaults, judge } from './oracle.ts'
+import { type Faults, NO_FAULTS, SESSION_MS } from './process.ts'
 import { createTally, type Tally } from './tally.ts'
-import { createWorld, names, PARTITIONS, type World } from './world.ts'
+import { createWorld, DATASETS, names, PARTITIONS, type World } from './world.ts'
 
 export interface History {
   readonly seed: number
@@ -25,9 +25,13 @@ export interface History {
 const TROUBLE_MS = 60_000
 /** How long a healed world may take to deliver everything, ms. */
 const HEAL_MAX_MS = 600_000
+/** How long a healed and idle world may take to deliver a fresh event to every place, ms. */
+const FRESH_MAX_MS = 60_000
 const REQUESTS = 60
 /** How far the clock of a machine may be off, ms. */
 const CLOCK_ERROR_MAX_MS = 3 * 3_600_000
+/** How long a process may work on without hearing that it lost its partitions, ms. */
+const DEAF_MAX_MS = 5_000
 const LOOK_EVERY_MS = 250
 /** How long what is not seen from outside may take after that, ms. */
 const SETTLE_MS = 120_000
@@ -53,16 +57,19 @@ async function tell(seed: number): Promise<History> {
   kernel.note(`seed ${seed}: ${JSON.stringify(faults)}`)
   const world = await createWorld(kernel, faults, tally)
   const ledger = startClients(kernel, world.send, REQUESTS, TROUBLE_MS)
-  makeTrouble(kernel, world, TROUBLE_MS)
+  makeTrouble(kernel, { ...faults }, world, TROUBLE_MS)
   await kernel.run(() => kernel.now >= TROUBLE_MS, TROUBLE_MS)
   Object.assign(faults, NO_FAULTS)
   kernel.note('the trouble ends')
-  let isDrained = false
-  for (let waited = 0; !isDrained && waited < HEAL_MAX_MS; waited += LOOK_EVERY_MS) {
-    await kernel.run(() => false, LOOK_EVERY_MS)
-    isDrained = ledger.isDone && hasArrived(world)
-    // A partition that stopped for good stays where it is.
-    if (world.alarms.length > 0) break
+  const isDrained = await drains(kernel, world, () => ledger.isDone, HEAL_MAX_MS)
+  let isFlowing = true
+  if (isDrained) {
+    kernel.note('fresh events are sent')
+    let isSent = false
+    void ledger.sendFresh(DATASETS.map(({ id }) => id)).then(() => {
+      isSent = true
+    })
+    isFlowing = await drains(kernel, world, () => isSent, FRESH_MAX_MS)
   }
   const isHalted = world.mistakes.length > 0 || world.alarms.length > 0
   let found = isDrained || isHalted ? judge(world, ledger) : [stuck(world)]
@@ -71,6 +78,11 @@ async function tell(seed: number): Promise<History> {
     await kernel.run(() => false, SETTLE_STEP_MS)
     found = judge(world, ledger)
   }
+  if (isDrained) found.push(...freshFaults(ledger))
+  if (!isFlowing)
+    found.push(
+      `What was sent after the trouble is not everywhere after ${FRESH_MAX_MS / 1000} s: ${stuck(world)}`,
+    )
   found.unshift(...world.alarms.map((alarm) => `Nothing here needs an operator, but ${alarm}`))
   const verdict =
     world.mistakes.length > 0
@@ -95,16 +107,38 @@ async function tell(seed: number): Promise<History> {
   }
 }
 
+/** Lets time pass until everything has arrived. @returns false when it has not in time, or a partition stopped */
+async function drains(
+  kernel: Kernel,
+  world: World,
+  isSent: () => boolean,
+  limitMs: number,
+): Promise<boolean> {
+  for (let waited = 0; waited < limitMs; waited += LOOK_EVERY_MS) {
+    await kernel.run(() => false, LOOK_EVERY_MS)
+    if (isSent() && hasArrived(world)) return true
+    // A partition that stopped for good stays where it is.
+    if (world.alarms.length > 0) return false
+  }
+  return false
+}
+
 const ROLES = ['collector', 'enricher', 'router', 's3-sink', 'clickhouse-sink']
+
+/** Kinds of calls at which a process may mostly stand still. */
+const CALLS = ['', 'insert', 'put', 'send', 'commit']
 
 /** Mostly mild, now and then as bad as it gets, and now and then mostly for one stage. */
 function drawFaults(kernel: Kernel): Faults {
   const upTo = (most: number) => most * kernel.random() ** 3
+  const forgetful = kernel.chance(0.3)
   return {
     loss: upTo(0.3),
     lostAnswer: upTo(0.3),
     crash: upTo(0.02),
-    pause: upTo(0.003),
+    pause: forgetful ? 0 : upTo(0.003),
+    pauseAt: CALLS[Math.floor(kernel.random() * CALLS.length)] as string,
+    forgetful,
     latencyMaxMs: kernel.between(1, 60),
     focus: {
       role: ROLES[Math.floor(kernel.random() * ROLES.length)] as string,
@@ -114,7 +148,7 @@ function drawFaults(kernel: Kernel): Faults {
 }
 
 /** What comes from outside of a process: kill -9, SIGTERM, a changed configuration. */
-function makeTrouble(kernel: Kernel, world: World, overMs: number): void {
+function makeTrouble(kernel: Kernel, faults: Readonly<Faults>, world: World, overMs: number): void {
   const anyone = () => {
     const up = [...world.processes]
     return up[Math.floor(kernel.random() * up.length)]
@@ -137,6 +171,17 @@ function makeTrouble(kernel: Kernel, world: World, overMs: number): void {
       process.clockErrorMs = Math.round(kernel.between(-CLOCK_ERROR_MAX_MS, CLOCK_ERROR_MAX_MS))
       kernel.note(`the clock of ${process.name} is ${process.clockErrorMs} ms off`)
     })
+  for (let n = Math.floor(kernel.between(0, 4)); n > 0; n--)
+    kernel.at(kernel.between(0, overMs), () => anyone()?.forget(kernel.between(0, DEAF_MAX_MS)))
+  for (let n = Math.floor(kernel.between(0, 6)); n > 0; n--)
+    kernel.at(kernel.between(0, overMs), () => {
+      const pauseMs = !faults.forgetful && kernel.chance(0.5) ? kernel.between(SESSION_MS, 2 * SESSION_MS) : 0
+      anyone()?.cutOff(kernel.between(0.1, 0.9) * SESSION_MS, pauseMs)
+    })
+  for (let n = Math.floor(kernel.between(0, 3)); n > 0; n--)
+    kernel.at(kernel.between(0, overMs), () =>
+      world.expire(kernel.chance(0.5) ? 's3-sink' : 'clickhouse-sink'),
+    )
   if (kernel.chance(0.3))
     kernel.at(kernel.between(0, overMs), () => {
       kernel.note('the configuration changes')

@@ -31,8 +31,8 @@ export function processLog(
   tally: Tally,
 ): Log {
   /** What its sender gave up may be under way for long. */
-  function late(arrive: () => boolean, what: string): void {
-    if (!kernel.chance(LATE_SHARE)) return
+  function late(arrive: () => boolean, what: string, share = LATE_SHARE): void {
+    if (!kernel.chance(share)) return
     kernel.at(kernel.between(50, LATE_MS), () => {
       const isTaken = arrive()
       if (isTaken) tally.lateCommits++
@@ -88,6 +88,7 @@ export function processLog(
       async poll() {
         // The wait comes first: what a poll hands out is the caller's in the same turn, before any rebalance.
         await process.delay(kernel.between(0, faults.latencyMaxMs))
+        await process.hearing()
         return real.poll()
       },
       pause: (partitions) => real.pause(partitions),
@@ -118,6 +119,7 @@ export function processLog(
             late(
               () => isKnown() && log.controls.commitLate(real, positions),
               `commit ${first?.topic}/${first?.partition} ${first?.offset} of ${options.groupId} by ${process.name}`,
+              process.isCutOff ? (first?.metadata.includes('"plan"') ? 1 : 0) : LATE_SHARE,
             )
           // A client may take the coordinator's refusal of a member that it forgot for an answer.
           if (

@@ -4,6 +4,12 @@ export interface Tally {
   crashes: number
   /** Processes that stood still. */
   pauses: number
+  /** Members that their group gave up on while they worked. */
+  forgotten: number
+  /** Processes that their coordinators did not hear for a while. */
+  cutOff: number
+  /** Groups whose positions expired while none of their members was there. */
+  expired: number
   /** Requests that did not arrive. */
   lost: number
   /** Requests that were carried out and whose answer did not arrive. */
@@ -26,6 +32,9 @@ export function createTally(): Tally {
   return {
     crashes: 0,
     pauses: 0,
+    forgotten: 0,
+    cutOff: 0,
+    expired: 0,
     lost: 0,
     lostAnswers: 0,
     lateCommits: 0,
@@ -54,6 +63,9 @@ export const TOLD: Readonly<Record<string, keyof Tally>> = {
 export const TALLY_TEXTS: Readonly<Record<keyof Tally, string>> = {
   crashes: 'processes that died',
   pauses: 'processes that stood still',
+  forgotten: 'processes that their groups gave up on while they worked',
+  cutOff: 'processes that were cut off from coordinators',
+  expired: 'positions of groups that expired',
   lost: 'requests that did not arrive',
   lostAnswers: 'answers that did not arrive',
   lateCommits: 'commits that arrived after they were given up',

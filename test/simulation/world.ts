@@ -29,7 +29,7 @@ import { createMemoryDisk, type MemoryDisk } from '../helpers/memory-disk.ts'
 import { createMemoryLog, type MemoryLog } from '../helpers/memory-log.ts'
 import { createMemoryObjectStore, type MemoryObjectStore } from '../helpers/memory-object-store.ts'
 import { memoryWarehouse } from '../services/clickhouse-sink/memory-warehouse.ts'
-import { SIGNING_KEY } from '../services/s3-sink/delivery-world.ts'
+import { NEXT_SIGNING_KEY, SIGNING_KEY } from '../services/s3-sink/delivery-world.ts'
 import type { Kernel } from './kernel.ts'
 import { type Faults, SESSION_MS, SimulatedProcess } from './process.ts'
 import { processLog } from './simulated-log.ts'
@@ -81,6 +81,12 @@ export const DELIVERIES: readonly Delivery[] = [
   },
 ]
 
+/** The consumer groups of the sinks. */
+export const GROUPS = {
+  's3-sink': DELIVERIES.map(({ id }) => names.group('s3-sink', id)),
+  'clickhouse-sink': ['events', 'rejected'].map((part) => names.group('clickhouse-sink', part)),
+} as const
+
 const DEDUPE_WINDOW_MS = 600_000
 /** A table that forgets tokens while a sink is away. */
 const WINDOW_BLOCKS_SMALL = 12
@@ -114,6 +120,8 @@ export interface World {
   readonly alarms: string[]
   /** Sends to a collector that is up, or to none. */
   readonly send: Send
+  /** All of a stage die at once, and stay away for so long that the positions of their groups are gone. */
+  expire(role: 's3-sink' | 'clickhouse-sink'): void
   close(): void
 }
 
@@ -129,7 +137,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
   )
   const store = createMemoryObjectStore()
   await store.createBucket(BUCKET)
-  const warehouse = memoryWarehouse(kernel.chance(0.3) ? WINDOW_BLOCKS_SMALL : undefined)
+  const warehouse = memoryWarehouse(faults.forgetful ? WINDOW_BLOCKS_SMALL : undefined)
   const control = controlView({
     datasets: DATASETS,
     subscriptions: SUBSCRIPTIONS,
@@ -311,7 +319,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           disk: processDisk(kernel, process, disk, faults),
           // Two versions of the program work side by side.
           encoder: memoryEncoder(disk, made % 2),
-          signingKey: SIGNING_KEY,
+          signingKey: made % 2 === 0 ? SIGNING_KEY : NEXT_SIGNING_KEY,
           spoolDir: '/spool',
           bounds: {
             spoolBytesMax: 1_000_000,
@@ -370,6 +378,15 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
       if (!door) return 'no answer'
       const patience = kernel.delay(15_000).then(() => 'no answer' as const)
       return Promise.race([door(dataset, body, key), patience])
+    },
+    expire(role) {
+      kernel.note(`all of ${role} die, and their groups' positions expire`)
+      tally.expired++
+      for (const process of [...processes].filter(({ name }) => name.startsWith(`${role}#`))) {
+        process.kill()
+        process.leave()
+      }
+      for (const group of GROUPS[role]) log.controls.expireGroupOffsets(group)
     },
     close() {
       isOpen = false

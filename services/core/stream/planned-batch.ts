@@ -237,7 +237,6 @@ function plannedBatchWorker(
         progress = { offset: plan.start, src: plan.srcBefore, landed: plan.landedBefore, carry: plan.carry }
       else if (committed?.kind === 'done') progress = committed.progress
 
-      const range = await partitionRange(env.log, partition)
       const truth = await sink.delivered(committed === null ? null : progress)
       if (truth && truth.progress.offset > progress.offset && truth.firstEnd !== plan?.end) {
         // The position is older than the sink: it expired, was moved back, or a late commit of a lost partition
@@ -258,10 +257,11 @@ function plannedBatchWorker(
           env.observer.adopted()
           await complete(truth.progress)
         }
-      } else if (committed === null) {
-        // Nobody ever delivered anything from here: begin with the oldest record there is.
-        progress = { ...progress, offset: range.start }
       }
+      // Asked last: what the sink holds may have been delivered by another owner while this one asked.
+      const range = await partitionRange(env.log, partition)
+      // Nobody ever delivered anything from here: begin with the oldest record there is.
+      if (committed === null && truth === null) progress = { ...progress, offset: range.start }
       if (range.start > progress.offset || range.end < progress.offset)
         throw new DependencyError(
           'kafka',

@@ -259,6 +259,18 @@ test('a position behind what the sink holds is brought up to it', async () => {
   expect(world.journal).toContain('adopted')
 })
 
+test('an owner that slept while it asked finds the log longer than before, and stops nothing', async () => {
+  const world = seven()
+  world.logEnd = 1
+  const slow = world.startProcess().worker()
+  world.onTruth = () => {
+    world.onTruth = null
+    world.logEnd = null
+    world.held.set(0, { start: 0, end: 2, offsets: [0, 1, 2], config: 'config-1', carry: '' })
+  }
+  expect(await slow.start()).toBe(3)
+})
+
 test('a plan of a lost owner that overtook a delivered range never has its effect', async () => {
   const world = await crashedAfterPlan()
   const latePlan = world.committed

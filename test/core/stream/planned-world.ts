@@ -89,6 +89,8 @@ export function plannedWorld(records: StoredRecord[]) {
     onCommit: null as (() => void) | null,
     /** Runs before a replay is handed records. */
     onRead: null as (() => void) | null,
+    /** Runs before the sink tells what it holds. */
+    onTruth: null as (() => void) | null,
     crashAt: null as PlannedFailPoint | 'in_effect' | 'before_done_is_sent' | null,
     deliverError: null as Error | null,
     knownConfigs: new Set(['config-1', 'config-2']),
@@ -185,6 +187,7 @@ export function plannedWorld(records: StoredRecord[]) {
       }
     },
     async delivered(from: Progress | null): Promise<Delivered | null> {
+      world.onTruth?.()
       if (world.truthIsBlind && from !== null) return null
       const ranges = [...held.values()]
         .filter((effect) => effect.start >= (from?.offset ?? 0))

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Environment } from '../../../services/clickhouse-sink/environment.ts'
 import { runClickHouseSink } from '../../../services/clickhouse-sink/pipeline.ts'
+import { batchToken } from '../../../services/clickhouse-sink/table-sink.ts'
 import type { GroupConsumer, Log, ProduceRecord } from '../../../services/core/kafka/log.ts'
 import { kafkaNames } from '../../../services/core/kafka/topics.ts'
 import { systemClock } from '../../../services/core/runtime/clock.ts'
@@ -149,6 +150,19 @@ test('a replayed plan whose token is known while its rows are missing is complet
   const it = await world(EVENTS)
   await it.run('after_insert')
   it.warehouse.rows('events').length = 0
+  await it.run()
+  expect(sourcesOf(it)).toEqual(EXPECTED)
+})
+
+test('rows are not taken for inserted because an owner whose plan is gone left their token behind', async () => {
+  const it = await world(EVENTS)
+  const topicId = (await it.log.admin.describeTopic(names.enriched))?.topicId ?? ''
+  const token = batchToken({ topic: names.enriched, partition: 0 }, { topicId, start: 0, end: 2 })
+  it.warehouse.fates.push('token_without_rows')
+  const first = it.warehouse.clickhouse.insert('events', 'JSONEachRow', Buffer.from('{}'), {
+    insert_deduplication_token: `${token}#1`,
+  })
+  await expect(first).rejects.toThrow()
   await it.run()
   expect(sourcesOf(it)).toEqual(EXPECTED)
 })

@@ -19,15 +19,20 @@ import { LANDED_MS, PARTITION, recordBatch, type SourceRecord } from './enriched
 
 export const BUCKET = 'lake'
 
-/** A key that every run has, so that signed bytes can be compared between runs. */
-export const SIGNING_KEY = signingKey(
-  createPrivateKey({
-    // The fixed head of an Ed25519 key in PKCS #8, and thirty-two bytes that anybody may know.
-    key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, 7)]),
-    format: 'der',
-    type: 'pkcs8',
-  }),
-)
+/** Keys that every run has, so that signed bytes can be compared between runs. */
+const keyOf = (byte: number) =>
+  signingKey(
+    createPrivateKey({
+      // The fixed head of an Ed25519 key in PKCS #8, and thirty-two bytes that anybody may know.
+      key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, byte)]),
+      format: 'der',
+      type: 'pkcs8',
+    }),
+  )
+
+export const SIGNING_KEY = keyOf(7)
+/** The one that comes after it. */
+export const NEXT_SIGNING_KEY = keyOf(8)
 
 export const START: Progress = { offset: 0, src: -1, landed: 0, carry: '' }
 
