@@ -1,8 +1,8 @@
 import { ENRICHED_EVENT_VERSION } from '../../schemas/enriched-event/v1.ts'
 import { REJECTED_EVENT_VERSION } from '../../schemas/rejected-event/v1.ts'
+import { watchDependencies } from '../core/runtime/dependency-watch.ts'
 import { createPlannedBatches } from '../core/stream/planned-batch.ts'
 import { runPartitions } from '../core/stream/run-partitions.ts'
-import { watchDependencies } from './dependency-watch.ts'
 import type { Environment } from './environment.ts'
 import { createOpenBytes } from './open-bytes.ts'
 import { sinkMetrics } from './sink-metrics.ts'
@@ -14,7 +14,6 @@ const POLL_WAIT_MS = 100
 const POLL_INTERVAL_MAX_MS = 5 * 60_000
 const COMMIT_POLICY = { attempts: 5, pauseMs: 500 }
 const REPLAY_IDLE_MS = 30_000
-const WATCH_EVERY_MS = 5_000
 
 /** One stream into one table: a consumer group of its own, so that neither holds up the other. */
 interface Lane extends SinkTable {
@@ -87,7 +86,7 @@ export async function runClickHouseSink(env: Environment, stopping: AbortSignal)
     { name: 'kafka', ask: () => log.admin.describeTopic(names.enriched) },
   ]
   await Promise.all([
-    watchDependencies(watched, health, clock, WATCH_EVERY_MS, stopping),
+    watchDependencies(watched, health, clock, stopping),
     runLane({ part: 'events', topic: names.enriched, table: 'events', version: ENRICHED_EVENT_VERSION }),
     runLane({
       part: 'rejected',

@@ -11,7 +11,7 @@ import { cursorOf, type EventRow, eventRow } from './event-row.ts'
 import { concerning, type EventTrace, traceOf } from './event-trace.ts'
 import { encodeCursor } from './page-cursor.ts'
 import { type FilterGroup, patternsOf } from './property-filters.ts'
-import type { EventsRequest, TrendRequest } from './request-parameters.ts'
+import type { EventsRequest } from './request-parameters.ts'
 import { flatRecord, ISO_TIMES, type TraceTable, traceSql } from './trace-query.ts'
 import {
   breakdownValuesSql,
@@ -20,6 +20,7 @@ import {
   type TrendScope,
   trendSql,
 } from './trend-query.ts'
+import type { TrendRequest } from './trend-request.ts'
 import { type TrendRow, trendRows } from './trend-rows.ts'
 import { intervalStarts, type TimeZone, timeZone } from './zoned-time.ts'
 

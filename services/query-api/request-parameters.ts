@@ -2,9 +2,8 @@ import { invalidInput } from './api-error.ts'
 import { CSV_MODES, type CsvMode } from './csv.ts'
 import type { EventPage, EventSelection } from './event-query.ts'
 import { decodeCursor } from './page-cursor.ts'
-import { parsePropertyFilters, readFilterTree } from './property-filters.ts'
-import { TREND_MATHS, type TrendMath, type TrendSeries } from './trend-query.ts'
-import { INTERVALS, type Interval, parseInstant, type TimeZone } from './zoned-time.ts'
+import { parsePropertyFilters } from './property-filters.ts'
+import { parseInstant, type TimeZone } from './zoned-time.ts'
 
 /** Query parameters as they came. */
 export type RawQuery = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -14,8 +13,9 @@ export type Format = (typeof FORMATS)[number]
 
 /** Rows per answer: pages of JSON, and the cap of a CSV file. */
 export const EVENT_LIMITS = { json: 100, jsonMax: 10_000, csv: 3_500, csvMax: 10_000 } as const
-const TEXT_LENGTH_MAX = 1_000
-const SERIES_MAX = 10
+export const TEXT_LENGTH_MAX = 1_000
+/** Of an unknown parameter's name that is repeated in the answer. */
+export const NAME_LENGTH_MAX = 100
 
 /** @throws ApiError 400 for a parameter that is given twice or is too long */
 export function textParameter(query: RawQuery, name: string, lengthMax = TEXT_LENGTH_MAX): string | null {
@@ -26,7 +26,34 @@ export function textParameter(query: RawQuery, name: string, lengthMax = TEXT_LE
   return value
 }
 
-function choiceParameter<const C extends readonly string[]>(
+/**
+ * Refuses what a question does not know, because leaving it out would answer another question than was asked.
+ *
+ * @param known   parameters that are read
+ * @param implied parameters that are not, with the values that ask for what is done anyway: clients send them along
+ * @throws ApiError 400 that names the first one
+ */
+export function refuseUnknown(
+  query: RawQuery,
+  known: readonly string[],
+  implied: ReadonlyMap<string, readonly string[]> = new Map(),
+): void {
+  for (const given of Object.keys(query)) {
+    if (known.includes(given) || given === 'personal_api_key') continue
+    const value = textParameter(query, given)
+    const harmless = implied.get(given) ?? []
+    if (value === null || harmless.includes(value)) continue
+    const name = given.slice(0, NAME_LENGTH_MAX)
+    throw invalidInput(
+      name,
+      harmless.length > 0
+        ? `${name} is not supported here, except as ${harmless.join(' or ')}.`
+        : `${name} is not supported here. What is: ${known.join(', ')}.`,
+    )
+  }
+}
+
+export function choiceParameter<const C extends readonly string[]>(
   query: RawQuery,
   name: string,
   choices: C,
@@ -37,7 +64,7 @@ function choiceParameter<const C extends readonly string[]>(
   return value
 }
 
-function countParameter(query: RawQuery, name: string, otherwise: number, max: number): number {
+export function countParameter(query: RawQuery, name: string, otherwise: number, max: number): number {
   const text = textParameter(query, name)
   if (text === null) return otherwise
   const value = Number(text)
@@ -56,6 +83,19 @@ function timeParameter(query: RawQuery, name: 'after' | 'before', zone: TimeZone
   return instant.startMs
 }
 
+const EVENTS_PARAMETERS = [
+  'event',
+  'distinct_id',
+  'after',
+  'before',
+  'properties',
+  'orderBy',
+  'limit',
+  'cursor',
+  'format',
+  'csv_mode',
+] as const
+
 export interface EventsRequest {
   readonly selection: EventSelection
   readonly page: EventPage
@@ -69,6 +109,7 @@ export function readEventsRequest(
   zone: TimeZone,
   format?: Format,
 ): EventsRequest {
+  refuseUnknown(query, EVENTS_PARAMETERS)
   const chosen = format ?? choiceParameter(query, 'format', FORMATS, 'json')
   const cursor = textParameter(query, 'cursor')
   return {
@@ -99,73 +140,4 @@ function readOrder(query: RawQuery): EventPage['order'] {
   if (text === '-timestamp') return 'descending'
   if (text === 'timestamp') return 'ascending'
   throw invalidInput('orderBy', 'orderBy must be timestamp or -timestamp.')
-}
-
-export interface TrendRequest {
-  readonly series: readonly TrendSeries[]
-  readonly interval: Interval
-  readonly dateFrom: string | null
-  readonly dateTo: string | null
-  readonly filters: EventSelection['filters']
-  readonly breakdown: string | null
-  readonly breakdownLimit: number
-}
-
-export const BREAKDOWN_LIMITS = { default: 25, max: 300 } as const
-
-export function readTrendRequest(query: RawQuery): TrendRequest {
-  return {
-    series: readSeries(query),
-    interval: choiceParameter(query, 'interval', INTERVALS, 'day'),
-    dateFrom: textParameter(query, 'date_from'),
-    dateTo: textParameter(query, 'date_to'),
-    filters: parsePropertyFilters(textParameter(query, 'properties', Number.POSITIVE_INFINITY)),
-    breakdown: textParameter(query, 'breakdown'),
-    breakdownLimit: countParameter(query, 'breakdown_limit', BREAKDOWN_LIMITS.default, BREAKDOWN_LIMITS.max),
-  }
-}
-
-/** `events` as JSON, or the short form for one series: `event` and `math`. */
-function readSeries(query: RawQuery): TrendSeries[] {
-  const text = textParameter(query, 'events', 32_768)
-  if (text === null) {
-    const event = textParameter(query, 'event')
-    const math = readMath(textParameter(query, 'math'), 'math')
-    return [{ event, name: event ?? 'All events', math, filters: { kind: 'AND', parts: [] } }]
-  }
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    throw invalidInput('events', 'This is not JSON. Send a list like [{"id":"purchase","math":"total"}].')
-  }
-  if (!Array.isArray(parsed) || parsed.length === 0 || parsed.length > SERIES_MAX)
-    throw invalidInput('events', `events must be a list of 1 to ${SERIES_MAX} series.`)
-  return parsed.map((given: unknown) => {
-    if (typeof given !== 'object' || given === null) throw invalidInput('events', 'A series is an object.')
-    const { id, name, math, properties, type } = given as Readonly<Record<string, unknown>>
-    if (type !== undefined && type !== 'events') throw invalidInput('events__type', 'type must be "events".')
-    const event = id === null || id === undefined ? null : textOf(id, 'events__id')
-    return {
-      event,
-      name: name === undefined || name === null ? (event ?? 'All events') : textOf(name, 'events__name'),
-      math: readMath(
-        math === undefined || math === null ? null : textOf(math, 'events__math'),
-        'events__math',
-      ),
-      filters: readFilterTree(properties ?? [], 'events__properties'),
-    }
-  })
-}
-
-function textOf(value: unknown, attr: string): string {
-  if (typeof value !== 'string' || value.length > TEXT_LENGTH_MAX)
-    throw invalidInput(attr, `This must be text of at most ${TEXT_LENGTH_MAX} characters.`)
-  return value
-}
-
-function readMath(text: string | null, attr: string): TrendMath {
-  const math = (text ?? 'total') as TrendMath
-  if (!TREND_MATHS.includes(math)) throw invalidInput(attr, `math must be one of ${TREND_MATHS.join(', ')}.`)
-  return math
 }

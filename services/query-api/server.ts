@@ -9,13 +9,9 @@ import { csvText } from './csv.ts'
 import type { Environment } from './environment.ts'
 import type { EventRow } from './event-row.ts'
 import { getEvent, listEvents, type Question, traceEvent, trend, zoneOf } from './pipeline.ts'
-import {
-  type Format,
-  type RawQuery,
-  readEventsRequest,
-  readTrendRequest,
-  textParameter,
-} from './request-parameters.ts'
+import { type Format, type RawQuery, readEventsRequest, textParameter } from './request-parameters.ts'
+import { trendCsv } from './trend-csv.ts'
+import { readTrendRequest } from './trend-request.ts'
 
 export interface ServerOptions {
   readonly logger: Logger
@@ -116,10 +112,26 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
       const nextUrl = next === null ? null : nextAddress(request, publicUrl, next)
       if (asked.format === 'json') return { next: nextUrl, results: rows }
       if (nextUrl !== null) reply.header('link', `<${nextUrl}>; rel="next"`)
-      reply
-        .type('text/csv; charset=utf-8')
-        .header('content-disposition', `attachment; filename="${question.dataset.id}-events.csv"`)
+      asCsvFile(reply, `${question.dataset.id}-events.csv`)
       return csvText(CSV_HEADER, rows.map(csvRow), asked.csvMode)
+    })
+  }
+
+  async function trends(request: FastifyRequest, reply: FastifyReply, format?: Format) {
+    return answered(request, reply, async (question, query) => {
+      const asked = readTrendRequest(query, format)
+      const result = await trend(env, question, asked)
+      if (asked.format === 'csv') {
+        asCsvFile(reply, `${question.dataset.id}-trend.csv`)
+        return trendCsv(result, asked.csvMode)
+      }
+      return {
+        result,
+        is_cached: false,
+        last_refresh: new Date(env.clock.now()).toISOString(),
+        timezone: question.zone,
+        next: null,
+      }
     })
   }
 
@@ -129,15 +141,8 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
   app.get(`${base}/events/:event`, (request, reply) =>
     answered(request, reply, (question) => getEvent(env, question, eventIdOf(request))),
   )
-  app.get(`${base}/insights/trend`, (request, reply) =>
-    answered(request, reply, async (question, query) => ({
-      result: await trend(env, question, readTrendRequest(query)),
-      is_cached: false,
-      last_refresh: new Date(env.clock.now()).toISOString(),
-      timezone: question.zone,
-      next: null,
-    })),
-  )
+  app.get(`${base}/insights/trend`, (request, reply) => trends(request, reply))
+  app.get(`${base}/insights/trend.csv`, (request, reply) => trends(request, reply, 'csv'))
   app.get(`${base}/trace/:event`, (request, reply) =>
     answered(request, reply, (question, query) =>
       traceEvent(env, question, eventIdOf(request), textParameter(query, 'distinct_id')),
@@ -149,6 +154,7 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
     `${base}/events.csv`,
     `${base}/events/:event`,
     `${base}/insights/trend`,
+    `${base}/insights/trend.csv`,
     `${base}/trace/:event`,
   ]
   for (const url of paths)
@@ -176,6 +182,10 @@ const CSV_HEADER = ['id', 'timestamp', 'event', 'distinct_id', 'properties']
 
 function csvRow(row: EventRow): (string | null)[] {
   return [row.id, row.timestamp, row.event, row.distinct_id, JSON.stringify(row.properties)]
+}
+
+function asCsvFile(reply: FastifyReply, name: string): void {
+  reply.type('text/csv; charset=utf-8').header('content-disposition', `attachment; filename="${name}"`)
 }
 
 function eventIdOf(request: FastifyRequest): string {

@@ -1,10 +1,12 @@
 import { publicKeyKey } from '../../schemas/manifest/v1.ts'
 import type { GroupConsumer } from '../core/kafka/log.ts'
+import { watchDependencies } from '../core/runtime/dependency-watch.ts'
 import { isDependencyError } from '../core/runtime/errors.ts'
 import { Health } from '../core/runtime/health.ts'
 import { PATIENT } from '../core/runtime/retry.ts'
 import { createPlannedBatches } from '../core/stream/planned-batch.ts'
 import { runPartitions } from '../core/stream/run-partitions.ts'
+import { bucketWatch } from './bucket-watch.ts'
 import { keepClosing } from './closing-loop.ts'
 import { deliveryMetrics, labelled } from './delivery-metrics.ts'
 import { deliverySink } from './delivery-sink.ts'
@@ -88,12 +90,11 @@ export async function runS3Sink(env: S3SinkEnvironment, stopping: AbortSignal): 
 
   const unfollow = control.onChange(follow)
   follow()
-  const stopped = new Promise<void>((resolve) => {
-    if (stopping.aborted) resolve()
-    stopping.addEventListener('abort', () => resolve())
-  })
+  const buckets = bucketWatch(env.store, control, env.bucketDefault, env.signingKey.keyId)
+  // It ends when the process is told to stop.
+  const watching = watchDependencies([buckets], health, env.clock, stopping)
   try {
-    await Promise.race([stopped, crash.promise])
+    await Promise.race([watching, crash.promise])
     for (const { stop } of running.values()) stop.abort()
     await Promise.race([Promise.all([...running.values()].map(({ done }) => done)), crash.promise])
   } finally {

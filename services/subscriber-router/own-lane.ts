@@ -31,7 +31,8 @@ export interface OwnLaneDependencies {
   readonly transactionTimeoutMs: number
   /** Longest pause between two tries, ms. */
   readonly retryDelayMaxMs: number
-  readonly meter: (routed: RoutedBatch) => void
+  /** Told of every transaction that committed. Seconds from the choice of its records to the answer to its commit. */
+  readonly meter: (routed: RoutedBatch, seconds: number) => void
   /** Told of offsets that retention took before they could be served. */
   readonly onLost: (subscription: string, offsets: number) => void
 }
@@ -97,6 +98,7 @@ export function openOwnLane(
     end: number,
   ): Promise<SubscriptionState> {
     const { route, destination } = await destinationNow()
+    const begunMs = deps.clock.monotonic()
     const routed = routeBatch(batch, {
       table: { matching: (id, event) => (route.selection.matchesHeaders(id, event) ? [route] : []) },
       destination: () => destination,
@@ -118,7 +120,7 @@ export function openOwnLane(
     await deps.failPoint('before_end')
     await producer.commit()
     await deps.failPoint('after_end')
-    deps.meter(routed)
+    deps.meter(routed, (deps.clock.monotonic() - begunMs) / 1000)
     return after
   }
 

@@ -288,7 +288,9 @@ export function createPartitionRouter(
     if (batch === null && changes.size === 0) return
     const after = batch === null ? next : batch.offset(batch.length - 1) + 1
     let routed: RoutedBatch | null
+    let begunMs: number
     for (;;) {
+      begunMs = deps.clock.monotonic()
       routed =
         batch &&
         routeBatch(batch, {
@@ -310,7 +312,7 @@ export function createPartitionRouter(
       }
     }
     deps.suspicions.clear(partition)
-    settle(changes, after, routed)
+    settle(changes, after, routed, (deps.clock.monotonic() - begunMs) / 1000)
   }
 
   /** The transaction committed: what it said holds. */
@@ -318,6 +320,7 @@ export function createPartitionRouter(
     changes: ReadonlyMap<string, SubscriptionState | null>,
     after: number,
     routed: RoutedBatch | null,
+    seconds: number,
   ): void {
     next = after
     if (routed) src = routed.highWater
@@ -326,7 +329,7 @@ export function createPartitionRouter(
       else states.set(id, state)
       if (state?.lane === 'own') openLane(id, state)
     }
-    if (routed) deps.meter(routed)
+    if (routed) deps.meter(routed, seconds)
   }
 
   return {

@@ -1,8 +1,9 @@
-import { boundedLabel, type Metrics } from '../core/runtime/metrics.ts'
+import { boundedLabel, LATENCY_BUCKETS, type Metrics } from '../core/runtime/metrics.ts'
 import type { RoutedBatch } from './route-batch.ts'
 
 export interface RouterMeters {
-  routed(batch: RoutedBatch): void
+  /** @param seconds see `millrace_router_transaction_seconds` */
+  routed(batch: RoutedBatch, seconds: number): void
   lost(subscription: string, offsets: number): void
   lanes(partition: number, ownLanes: number): void
 }
@@ -35,8 +36,14 @@ export function createRouterMeters(metrics: Metrics): RouterMeters {
     'Subscriptions that are served apart from the others because their topic does not work, per partition.',
     ['partition'],
   )
+  const transactionSeconds = metrics.histogram(
+    'millrace_router_transaction_seconds',
+    'From the choice of a batch’s records to the answer to their commit.',
+    LATENCY_BUCKETS,
+  )
   return {
-    routed(batch) {
+    routed(batch, seconds) {
+      transactionSeconds.observe(seconds)
       for (const [subscription, records] of batch.records)
         forwarded.add(records.length, { subscription: label(subscription) })
       if (batch.duplicates > 0) duplicates.add(batch.duplicates)

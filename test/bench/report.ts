@@ -1,10 +1,13 @@
-/** One line of the table. Latencies are null where a row has none. */
+/** One line of the table. */
 export interface BenchRow {
   readonly name: string
   readonly events: number
   readonly eventsPerSecond: number
   readonly cpuMicrosPerEvent: number
   readonly peakRssMiB: number
+  /** What takes the two times below: a row is measured by the unit of work that its clients or operators wait for. */
+  readonly latencyOf: string
+  /** Null where nothing of the kind happened. */
   readonly p50Ms: number | null
   readonly p99Ms: number | null
 }
@@ -22,7 +25,16 @@ export interface BenchReport {
 
 /** The table, with each row's speed against the baseline's row of the same name where there is one. */
 export function renderReport(report: BenchReport, baseline: BenchReport | null): string {
-  const header = ['row', 'events/s', 'CPU µs/event', 'peak RSS MiB', 'p50 ms', 'p99 ms', 'vs baseline']
+  const header = [
+    'row',
+    'events/s',
+    'CPU µs/event',
+    'peak RSS MiB',
+    'p50 ms',
+    'p99 ms',
+    'vs baseline',
+    'p50, p99 of',
+  ]
   const number = (value: number | null, digits = 0) =>
     value === null
       ? '–'
@@ -37,15 +49,18 @@ export function renderReport(report: BenchReport, baseline: BenchReport | null):
       number(row.p50Ms, 1),
       number(row.p99Ms, 1),
       before ? `${number(row.eventsPerSecond / before.eventsPerSecond, 2)}×` : '–',
+      row.latencyOf,
     ]
   })
   const widths = header.map((title, column) =>
     Math.max(title.length, ...lines.map((line) => line[column]!.length)),
   )
+  const isText = (column: number) => column === 0 || column === header.length - 1
   const render = (cells: readonly string[]) =>
     cells
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .map((cell, column) => (isText(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
       .join('  ')
+      .trimEnd()
   const { cpu, cores, memoryGiB, node } = report.machine
   return [
     `${cores} × ${cpu}, ${memoryGiB} GiB, Node ${node}, commit ${report.commit}`,

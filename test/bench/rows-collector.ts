@@ -101,6 +101,7 @@ export async function benchCollector(context: BenchContext): Promise<readonly Be
       eventsPerSecond: total / result.duration,
       cpuMicrosPerEvent: ((cpuSeconds - before) * 1e6) / total,
       peakRssMiB,
+      latencyOf: 'request',
       p50Ms: result.latency.p50,
       p99Ms: result.latency.p99,
     }

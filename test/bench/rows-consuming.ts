@@ -1,7 +1,26 @@
 import type { Delivery, Subscription } from '../../schemas/control/v1.ts'
 import type { BenchContext } from './bench-context.ts'
+import { type Histogram, histogramQuantile } from './histogram-quantile.ts'
 import type { BenchRow } from './report.ts'
 import { sendEvents } from './rows-collector.ts'
+
+/** The unit of work of a stage, and where its own metrics say how long each took. */
+interface Work extends Histogram {
+  readonly of: string
+}
+
+const ENRICHER_TRANSACTION: Work = { of: 'transaction', name: 'millrace_enricher_transaction_seconds' }
+const ROUTER_TRANSACTION: Work = { of: 'transaction', name: 'millrace_router_transaction_seconds' }
+const INSERT: Work = {
+  of: 'batch, plan to ledger',
+  name: 'millrace_clickhouse_sink_deliver_seconds',
+  labels: { table: 'events' },
+}
+const deliveredBatch = (delivery: string): Work => ({
+  of: 'batch, plan to manifest',
+  name: 'millrace_s3_sink_deliver_seconds',
+  labels: { delivery },
+})
 
 /**
  * Runs a stage over what lies in its topic until its group has committed past the end.
@@ -14,6 +33,7 @@ async function drain(
   stage: string,
   group: string,
   topic: string,
+  work: Work,
   known: number | null = null,
 ): Promise<BenchRow> {
   const ranges = await context.log.admin.offsetRanges(topic, 'read_committed')
@@ -26,6 +46,11 @@ async function drain(
   await context.drained(group, topic)
   const seconds = (performance.now() - readyMs) / 1000
   const { cpuSeconds, peakRssMiB } = await running.usage()
+  const metrics = await running.metrics()
+  const latencyMs = (share: number) => {
+    const seconds = histogramQuantile(metrics, work, share)
+    return seconds === null ? null : seconds * 1000
+  }
   context.say(`${name}: up in ${Math.round(readyMs - startedMs)} ms, ${seconds.toFixed(1)} s.`)
   await running.stop()
   return {
@@ -34,14 +59,17 @@ async function drain(
     eventsPerSecond: events / seconds,
     cpuMicrosPerEvent: ((cpuSeconds - atReady) * 1e6) / events,
     peakRssMiB,
-    p50Ms: null,
-    p99Ms: null,
+    latencyOf: work.of,
+    p50Ms: latencyMs(0.5),
+    p99Ms: latencyMs(0.99),
   }
 }
 
 export async function benchEnricher(context: BenchContext): Promise<readonly BenchRow[]> {
   const { names } = context
-  return [await drain(context, 'enricher', 'enricher', names.group('enricher'), names.raw)]
+  return [
+    await drain(context, 'enricher', 'enricher', names.group('enricher'), names.raw, ENRICHER_TRANSACTION),
+  ]
 }
 
 /** A subscription starts where the router stands: the first at all that lies there, the second at what is sent later. */
@@ -74,6 +102,7 @@ export async function benchRouter(context: BenchContext): Promise<readonly Bench
         'enricher',
         names.group('enricher'),
         names.raw,
+        ENRICHER_TRANSACTION,
         MORE_EVENTS,
       )
       context.say(`${before.name}: ${Math.round(before.eventsPerSecond)} events/s.`)
@@ -89,6 +118,7 @@ export async function benchRouter(context: BenchContext): Promise<readonly Bench
         'subscriber-router',
         names.group('subscriber-router'),
         names.enriched,
+        ROUTER_TRANSACTION,
         events,
       ),
     )
@@ -118,7 +148,16 @@ export async function benchS3Sink(context: BenchContext): Promise<readonly Bench
   const rows: BenchRow[] = []
   for (const { name, delivery } of DELIVERIES) {
     await context.deliver(delivery)
-    rows.push(await drain(context, name, 's3-sink', names.group('s3-sink', delivery.id), names.enriched))
+    rows.push(
+      await drain(
+        context,
+        name,
+        's3-sink',
+        names.group('s3-sink', delivery.id),
+        names.enriched,
+        deliveredBatch(delivery.id),
+      ),
+    )
   }
   return rows
 }
@@ -132,6 +171,7 @@ export async function benchClickHouseSink(context: BenchContext): Promise<readon
       'clickhouse-sink',
       names.group('clickhouse-sink', 'events'),
       names.enriched,
+      INSERT,
     ),
   ]
 }

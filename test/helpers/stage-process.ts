@@ -11,6 +11,8 @@ export interface StageProcess {
   readonly pid: number
   /** CPU seconds since the process began, and the most memory seen, as its own metrics tell. */
   usage(): Promise<{ readonly cpuSeconds: number; readonly peakRssMiB: number }>
+  /** Its metrics as they now are, in Prometheus' text format. */
+  metrics(): Promise<string>
   /** SIGTERM; resolves to the exit status when the process is gone. */
   stop(): Promise<number | null>
   /** SIGKILL; resolves when the process is gone. */
@@ -34,8 +36,9 @@ export async function startStageProcess(
   child.stdout.pipe(log, { end: false })
   child.stderr.pipe(log, { end: false })
   let peakRssMiB = 0
+  const metrics = async () => (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text()
   const sample = async () => {
-    const text = await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text()
+    const text = await metrics()
     const rssMiB = metric(text, 'process_resident_memory_bytes') / 1024 ** 2
     peakRssMiB = Math.max(peakRssMiB, rssMiB)
     return metric(text, 'process_cpu_seconds_total')
@@ -55,6 +58,7 @@ export async function startStageProcess(
     opsPort,
     pid: child.pid as number,
     usage: async () => ({ cpuSeconds: await sample(), peakRssMiB }),
+    metrics,
     stop: () => end('SIGTERM'),
     kill: async () => void (await end('SIGKILL')),
   }

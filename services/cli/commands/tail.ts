@@ -9,7 +9,8 @@ import { UsageError } from '../exit-status.ts'
 import { numberOption } from '../ingest/number-option.ts'
 import { localEnvironment } from '../local-environment.ts'
 import { followTopic } from '../tail/follow-topic.ts'
-import { tailLines, tailTarget } from '../tail/tail-lines.ts'
+import { tailLines } from '../tail/tail-lines.ts'
+import { tailTarget } from '../tail/tail-target.ts'
 
 interface TailFlags {
   readonly filter?: string
@@ -22,7 +23,10 @@ export function registerTail(program: Command): void {
   program
     .command('tail')
     .description('Follow a topic and print its events, one JSON line each, until Ctrl-C.')
-    .argument('<what>', 'raw, enriched, rejected, or the id of a subscription')
+    .argument(
+      '<what>',
+      'raw, enriched, rejected, receipts, the id of a subscription, or a topic by its own name',
+    )
     .option('--filter <expression>', 'only events for which this holds (docs/filters.md)')
     .addOption(new Option('--from <where>', 'where to start').choices(['end', 'beginning']).default('end'))
     .option('--limit <n>', 'stop after so many events', numberOption(1))
@@ -34,7 +38,7 @@ async function tail(what: string, flags: TailFlags): Promise<void> {
   const target = tailTarget(what, kafkaNames(settings.kafkaPrefix))
   if (flags.filter !== undefined && target.fields === null)
     throw new UsageError(
-      'Raw events are as clients sent them and cannot be filtered. Follow enriched instead.',
+      `${target.topic} holds no flat events, so there is nothing to filter by. Follow enriched or rejected instead.`,
     )
   let linesOf: ReturnType<typeof tailLines>
   try {

@@ -3,8 +3,9 @@ import { type AppliedMigration, appliedMigrations, type Migration } from '../../
 import type { Clock } from '../../core/runtime/clock.ts'
 import { isDependencyError } from '../../core/runtime/errors.ts'
 import { clockFinding, type Finding, fault, ok, warning } from './check.ts'
+import { versionFinding } from './clickhouse-version.ts'
 
-/** Whether ClickHouse answers, what version it is, whether its clock is right and its tables are up to date. */
+/** Whether ClickHouse answers, is new enough, whether its clock is right and its tables are up to date. */
 export async function checkClickHouse(
   clickhouse: ClickHouse,
   url: string,
@@ -14,7 +15,7 @@ export async function checkClickHouse(
 ): Promise<Finding[]> {
   const findings: Finding[] = []
   try {
-    findings.push(ok('clickhouse', `${url} answers, version ${await clickhouse.ping()}`))
+    findings.push(versionFinding(url, await clickhouse.ping()))
     const beforeMs = clock.now()
     const [row] = await clickhouse.query<{ now_ms: string | number }>(
       'SELECT toUnixTimestamp64Milli(now64(3)) AS now_ms',

@@ -21,7 +21,10 @@ export async function followTopic(
   take: (batch: RecordBatch) => boolean,
 ): Promise<void> {
   if ((await log.admin.describeTopic(options.topic)) === null)
-    throw new Error(`There is no topic ${options.topic}. It is made by millrace apply.`)
+    throw new Error(
+      `There is no topic ${options.topic}. Stages make their topics when they start, and the router makes a ` +
+        `subscription's within seconds of millrace apply: see that they run and that the name is right.`,
+    )
   const ranges = await log.admin.offsetRanges(options.topic, 'read_committed')
   const reader = await log.openReader(
     ranges.map(({ topic, partition, start, end }) => ({

@@ -1,25 +1,8 @@
-import { ENRICHED_EVENT_FIELDS } from '../../../schemas/enriched-event/v1.ts'
-import type { Field } from '../../../schemas/field.ts'
-import { REJECTED_EVENT_FIELDS } from '../../../schemas/rejected-event/v1.ts'
 import { type FilterRecord, filterPredicate } from '../../core/event/filter-evaluator.ts'
 import { parseFilter } from '../../core/event/filter-parser.ts'
 import type { RecordBatch } from '../../core/kafka/log.ts'
-import { HEADERS, type KafkaNames } from '../../core/kafka/topics.ts'
-
-/** A topic to follow, and the columns that a filter may name. */
-export interface TailTarget {
-  readonly topic: string
-  /** Null where values are not flat records: raw events can be followed but not filtered. */
-  readonly fields: readonly Field[] | null
-}
-
-/** @param name `raw`, `enriched`, `rejected`, or the id of a subscription */
-export function tailTarget(name: string, names: KafkaNames): TailTarget {
-  if (name === 'raw') return { topic: names.raw, fields: null }
-  if (name === 'enriched') return { topic: names.enriched, fields: ENRICHED_EVENT_FIELDS }
-  if (name === 'rejected') return { topic: names.rejected, fields: REJECTED_EVENT_FIELDS }
-  return { topic: names.subscriber(name), fields: ENRICHED_EVENT_FIELDS }
-}
+import { HEADERS } from '../../core/kafka/topics.ts'
+import type { TailTarget } from './tail-target.ts'
 
 /**
  * A function from a batch to the values to print, one line each. Ticks and tombstones carry no event and are left

@@ -8,6 +8,7 @@ const ROUTES = [
   '/api/datasets/shop/events.csv',
   '/api/datasets/shop/events/e1',
   '/api/datasets/shop/insights/trend',
+  '/api/datasets/shop/insights/trend.csv',
   '/api/datasets/shop/trace/e1',
 ]
 
@@ -197,6 +198,8 @@ test.each([
   ['properties=[{"key":"a","operator":"gt"}]', 'properties'],
   [`event=${'x'.repeat(1001)}`, 'event'],
   ['csv_mode=excel', 'csv_mode'],
+  ['offset=100', 'offset'],
+  ['select=event', 'select'],
 ])('%s is a 400 that names its parameter', async (query, attr) => {
   const { get, asked } = recordingEnvironment()
   const response = await get(`/api/datasets/shop/events?${query}`)
@@ -216,6 +219,16 @@ test.each([
   ['events=[{"id":5}]', 'events__id'],
   ['events=[{"id":"a","math":"p99"}]', 'events__math'],
   ['breakdown=a&breakdown_limit=301', 'breakdown_limit'],
+  ['format=xlsx', 'format'],
+  ['compare=true', 'compare'],
+  ['formula=A/B', 'formula'],
+  ['breakdown=a&breakdown_type=cohort', 'breakdown_type'],
+  ['smoothing_intervals=7', 'smoothing_intervals'],
+  ['display=ActionsPie', 'display'],
+  ['constructor=1', 'constructor'],
+  ['events=[{"id":"a","math_property":"b"}]', 'events__math_property'],
+  ['events=[{"id":"a","order":1}]', 'events__order'],
+  ['events=[{"id":"a"}]&event=b', 'event'],
 ])('trend: %s is a 400 that names its parameter', async (query, attr) => {
   const { get, asked } = recordingEnvironment()
   const response = await get(`/api/datasets/shop/insights/trend?${query}`)
@@ -287,6 +300,37 @@ test('CSV has the same rows, a link to the next page and a cap of 3,500', async 
       `e1,2026-11-22T11:00:00.000Z,'=cmd(),d1,"{""a"":""x,y""}"\r\n`,
   )
   expect(Object.values(asked?.parameters ?? {}).at(-1)).toBe(3_501)
+})
+
+test('what is refused as not supported is told with what is', async () => {
+  const { get } = recordingEnvironment()
+  const detail = async (query: string) =>
+    (await get(`/api/datasets/shop/insights/trend?${query}`)).json().detail
+  expect(await detail('formula=A/B')).toMatch(/^formula is not supported here\. What is: event, math, /)
+  expect(await detail('compare=true')).toBe('compare is not supported here, except as false.')
+})
+
+test('parameters that ask for what is done anyway are taken', async () => {
+  const { get } = recordingEnvironment()
+  const query =
+    'insight=TRENDS&display=ActionsLineGraph&compare=false&breakdown_type=event&refresh=true&formula='
+  expect((await get(`/api/datasets/shop/insights/trend?${query}`)).statusCode).toBe(200)
+})
+
+test('a trend as CSV has a line per series and value, and a column per interval', async () => {
+  const { get } = recordingEnvironment(({ sql }) =>
+    sql.includes('start_ms')
+      ? [{ start_ms: String(Date.parse('2026-11-20T23:00:00Z')), value: '1,2', is_other: 0, amount: '5' }]
+      : [{ value: '1,2' }],
+  )
+  const query = 'date_from=-2d&events=[{"id":"a","name":"=x"}]&breakdown=p'
+  const text = `series,20-Nov-2026,21-Nov-2026,22-Nov-2026\r\n"'=x - 1,2",0,5,0\r\n`
+  const suffix = await get(`/api/datasets/shop/insights/trend.csv?${query}`)
+  expect(suffix.body).toBe(text)
+  expect(suffix.headers['content-disposition']).toBe('attachment; filename="shop-trend.csv"')
+  const parameter = await get(`/api/datasets/shop/insights/trend?${query}&format=csv&csv_mode=raw`)
+  expect(parameter.headers['content-type']).toContain('text/csv')
+  expect(parameter.body).toBe(text.replace("'", ''))
 })
 
 test('ids with slashes, spaces, unicode and 200 bytes are found', async () => {

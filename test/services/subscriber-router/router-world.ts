@@ -6,7 +6,7 @@ import { HEADERS, kafkaNames } from '../../../services/core/kafka/topics.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { Health } from '../../../services/core/runtime/health.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
-import { createMetrics } from '../../../services/core/runtime/metrics.ts'
+import { createMetrics, type Metrics } from '../../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../../services/core/runtime/settings.ts'
 import { ROUTER_SETTINGS } from '../../../services/subscriber-router/config.ts'
 import { runRouter } from '../../../services/subscriber-router/pipeline.ts'
@@ -33,6 +33,7 @@ interface Process {
 }
 
 export interface RunningRouter {
+  readonly metrics: Metrics
   readonly process: Process
   /** Drains and ends it. */
   stop(): Promise<void>
@@ -86,6 +87,7 @@ export async function createRouterWorld(subscriptions: readonly Subscription[]) 
       },
     }
     const stopping = new AbortController()
+    const metrics = createMetrics()
     const done = current.run(process, () =>
       runRouter({
         log: own,
@@ -97,7 +99,7 @@ export async function createRouterWorld(subscriptions: readonly Subscription[]) 
         newOwner: () => `owner-${++owners}`,
         failPoint: options.failPoint ?? (() => {}),
         logger: createLogger('test', 'error', { write: () => undefined }),
-        metrics: createMetrics(),
+        metrics,
         health: new Health(),
         stopping: stopping.signal,
       }),
@@ -111,6 +113,7 @@ export async function createRouterWorld(subscriptions: readonly Subscription[]) 
     return {
       process,
       done,
+      metrics,
       async stop() {
         stopping.abort()
         await clock.advance(5_000)

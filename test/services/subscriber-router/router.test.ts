@@ -32,6 +32,16 @@ test('a batch is one transaction: every subscriber’s records, states, position
   expect(world.delivered('views')).toEqual([ids(1, 3), []])
 })
 
+test('every transaction that forwards a batch is timed, those that only note a state are not', async () => {
+  const world = await createRouterWorld([all])
+  await world.write(0, many(7))
+  const router = world.startRouter()
+  await world.clock.advance(2_000)
+  const text = await router.metrics.expose()
+  await router.stop()
+  expect(text).toContain('millrace_router_transaction_seconds_count 2\n')
+})
+
 test('takeover fences first, names itself, and only then reads states and the position', async () => {
   const world = await createRouterWorld([all])
   const router = world.startRouter()

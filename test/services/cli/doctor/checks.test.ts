@@ -4,6 +4,7 @@ import { clockFinding, findingText } from '../../../../services/cli/doctor/check
 import { checkBucket } from '../../../../services/cli/doctor/check-bucket.ts'
 import { checkClickHouse } from '../../../../services/cli/doctor/check-clickhouse.ts'
 import { checkGeoFile } from '../../../../services/cli/doctor/check-geo-file.ts'
+import { versionFinding } from '../../../../services/cli/doctor/clickhouse-version.ts'
 import { geoBuildTime } from '../../../../services/cli/doctor/geo-build-time.ts'
 import type { ClickHouse } from '../../../../services/core/clickhouse/clickhouse.ts'
 import type { ObjectStore } from '../../../../services/core/object-store/object-store.ts'
@@ -64,6 +65,21 @@ const migrations = [1, 2].map((version) => ({ version, name: 'n', sql: '', check
 const row = (version: number, checksum = `c${version}`) => ({ version, name: 'n', checksum })
 
 test.each([
+  ['22.8.21.38', 'fault', /Upgrade ClickHouse to 24\.8/],
+  ['23.1.1.1', 'warning', /Upgrade/],
+  ['24.7.9.9', 'warning', /Upgrade/],
+  ['24.8.1.1', 'ok', null],
+  ['100.1', 'ok', null],
+  ['unknown', 'warning', /24\.8 or later/],
+] as const)('ClickHouse %s is judged: %s', (version, status, fix) => {
+  expect(versionFinding('http://ch', version)).toMatchObject({
+    status,
+    detail: expect.stringContaining(version),
+    fix: fix === null ? null : expect.stringMatching(fix),
+  })
+})
+
+test.each([
   ['none applied', new DependencyError('clickhouse', 'not_found', 'Code: 60'), 'fault', /2 of 2/],
   ['one missing', [row(1)], 'fault', /1 of 2/],
   ['one edited', [row(1), row(2, 'other')], 'fault', /migration 2 .* another file/],
@@ -77,6 +93,7 @@ test.each([
     migrations,
     createManualClock(0),
   )
+  expect(found[0]).toMatchObject({ name: 'clickhouse', status: 'ok' })
   expect(found.at(-1)).toMatchObject({ status, detail: expect.stringMatching(detail) })
 })
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { followTopic } from '../../../../services/cli/tail/follow-topic.ts'
-import { tailLines, tailTarget } from '../../../../services/cli/tail/tail-lines.ts'
+import { tailLines } from '../../../../services/cli/tail/tail-lines.ts'
+import { tailTarget } from '../../../../services/cli/tail/tail-target.ts'
 import { kafkaNames } from '../../../../services/core/kafka/topics.ts'
 import { createManualClock } from '../../../helpers/manual-clock.ts'
 import { createMemoryLog } from '../../../helpers/memory-log.ts'
@@ -33,10 +34,10 @@ async function tail(values: readonly (string | null)[], filter: string | null, c
   return lines.sort()
 }
 
-test('a topic that is not there is named, with the command that makes it', async () => {
+test('a topic that is not there is named, with who makes it', async () => {
   const { log } = await logWith([])
   const options = { topic: 'sub.none', from: 'end', signal: new AbortController().signal } as const
-  await expect(followTopic(log, options, () => true)).rejects.toThrow(/sub\.none.*millrace apply/)
+  await expect(followTopic(log, options, () => true)).rejects.toThrow(/sub\.none.*the router makes/)
 })
 
 test('only events for which the filter holds are printed, byte for byte as they are', async () => {
@@ -57,11 +58,27 @@ test('a filter with a fault is refused before anything is read', () => {
   expect(() => tailLines(tailTarget('enriched', names), 'nonsense = ')).toThrow(/fault/)
 })
 
-test('names stand for the topics of the pipeline, anything else for a subscription', () => {
-  expect(['raw', 'enriched', 'rejected', 'orders'].map((name) => tailTarget(name, names).topic)).toEqual([
-    'events.raw',
-    'events.enriched',
-    'events.rejected',
-    'sub.orders',
-  ])
+test('a short name stands for a topic of the pipeline, anything else without a dot for a subscription', () => {
+  expect(
+    ['raw', 'enriched', 'rejected', 'receipts', 'orders'].map((name) => tailTarget(name, names).topic),
+  ).toEqual(['events.raw', 'events.enriched', 'events.rejected', 'events.receipts', 'sub.orders'])
+})
+
+test("a topic's own name is that topic, with and without the prefix of the installation", () => {
+  const staging = kafkaNames('staging.')
+  const full = ['events.raw', 'events.enriched', 'events.rejected', 'events.receipts', 'sub.orders']
+  expect(full.map((name) => tailTarget(name, names).topic)).toEqual(full)
+  const prefixed = full.map((name) => `staging.${name}`)
+  expect(prefixed.map((name) => tailTarget(name, staging).topic)).toEqual(prefixed)
+  expect(full.map((name) => tailTarget(name, staging).topic)).toEqual(prefixed)
+})
+
+test('a subscription named as a topic of the pipeline is reached by the name of its topic', () => {
+  expect(tailTarget('sub.receipts', names).topic).toBe('sub.receipts')
+  expect(tailTarget('receipts', names).fields).toBeNull()
+})
+
+test('topics that hold nothing to print are refused with what can be followed', () => {
+  for (const name of ['events.dedupe', 'millrace.control', 'other.events.raw'])
+    expect(() => tailTarget(name, names)).toThrow(/holds no events to print\. Follow raw/)
 })
