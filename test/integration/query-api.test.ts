@@ -253,7 +253,8 @@ test('hostile names and values are data: no question reads another dataset or fa
       const { status, body } = await get(`/api/datasets/a/events?${query({ event: 'none', properties })}`)
       expect([status, body.results]).toEqual([200, []])
     }
-    for (const parameters of [{ event: value }, { distinct_id: value }, { breakdown: value }]) {
+    const events = JSON.stringify([{ id: value }])
+    for (const parameters of [{ event: value }, { events }, { breakdown: value }]) {
       const { status, text } = await get(`/api/datasets/a/insights/trend?${query(parameters as never)}`)
       expect(status).toBe(200)
       expect(text).not.toContain('schema_migrations')
