@@ -70,7 +70,7 @@ export const COLLECTOR_OWN_SETTINGS = {
   payloadBytesMax: REJECTED_PAYLOAD_SETTING,
   headerBytesMax: bytes('MILLRACE_COLLECTOR_HEADER_BYTES_MAX', {
     default: '16KB',
-    doc: 'Largest request line and headers together, bytes.',
+    doc: 'Longest path, header names and header values together, bytes.',
   }),
   headersMax: integer('MILLRACE_COLLECTOR_HEADERS_MAX', {
     default: '100',

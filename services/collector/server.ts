@@ -91,7 +91,8 @@ export function buildServer(settings: CollectorSettings, env: Environment): Coll
     keepAliveTimeout: settings.keepAliveMs,
     requestTimeout: settings.requestTimeoutMs,
     http: {
-      maxHeaderSize: settings.headerBytesMax,
+      // Node refuses what reaches its limit; ours may be reached.
+      maxHeaderSize: settings.headerBytesMax + 1,
       headersTimeout: settings.headersTimeoutMs,
       requestTimeout: settings.requestTimeoutMs,
       connectionsCheckingInterval: settings.timeoutCheckMs,

@@ -7,7 +7,7 @@ import { startS3Proxy } from '../../infra/engines/s3proxy.ts'
 import type { Delivery, Subscription } from '../../schemas/control/v1.ts'
 import { isDrained } from '../../services/cli/demo/lag.ts'
 import { generateAccessKey } from '../../services/core/control/access-key.ts'
-import { openControlPublisher, putChange } from '../../services/core/control/control-publisher.ts'
+import { openControlPublisher } from '../../services/core/control/control-publisher.ts'
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import type { Log } from '../../services/core/kafka/log.ts'
@@ -15,6 +15,7 @@ import { type KafkaNames, kafkaNames } from '../../services/core/kafka/topics.ts
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { putChange } from '../helpers/put-change.ts'
 import { type StageProcess, startStageProcess } from '../helpers/stage-process.ts'
 
 export interface BenchContext {

@@ -7,7 +7,7 @@ import { Analytics } from '@segment/analytics-node'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import type { RawEvent } from '../../schemas/raw-event/v1.ts'
 import { accessKeyHash, generateAccessKey } from '../../services/core/control/access-key.ts'
-import { openControlPublisher, putChange } from '../../services/core/control/control-publisher.ts'
+import { openControlPublisher } from '../../services/core/control/control-publisher.ts'
 import { decodeRawEvent } from '../../services/core/event/raw-event.ts'
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
@@ -17,6 +17,7 @@ import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { putChange } from '../helpers/put-change.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const PREFIX = `t-${randomBytes(4).toString('hex')}.`

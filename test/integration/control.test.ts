@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, expect, inject, test } from 'vitest'
 import type { Dataset } from '../../schemas/control/v1.ts'
-import { openControlPublisher, putChange } from '../../services/core/control/control-publisher.ts'
+import { openControlPublisher } from '../../services/core/control/control-publisher.ts'
 import { objectRecords } from '../../services/core/control/control-records.ts'
 import { controlRecord } from '../../services/core/control/control-state.ts'
 import {
@@ -16,6 +16,7 @@ import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { putChange } from '../helpers/put-change.ts'
 
 const settings = parseSettings(KAFKA_SETTINGS, { MILLRACE_KAFKA_BROKERS: inject('kafkaBrokers') })
 const logger = createLogger('test', 'error')

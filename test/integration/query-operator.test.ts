@@ -10,7 +10,7 @@ import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-s
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
 import { migrate } from '../../services/core/clickhouse/migrate.ts'
 import { accessKeyHash, generateAccessKey } from '../../services/core/control/access-key.ts'
-import { openControlPublisher, putChange } from '../../services/core/control/control-publisher.ts'
+import { openControlPublisher } from '../../services/core/control/control-publisher.ts'
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import type { Log } from '../../services/core/kafka/log.ts'
@@ -21,6 +21,7 @@ import { openS3Store } from '../../services/core/object-store/s3-store.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { putChange } from '../helpers/put-change.ts'
 import { startStageProcess } from '../helpers/stage-process.ts'
 
 const MILLRACE = join(import.meta.dirname, '../../bin/millrace')

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, afterEach, expect, inject, test } from 'vitest'
 import type { Dataset, Subscription } from '../../schemas/control/v1.ts'
-import { openControlPublisher, putChange } from '../../services/core/control/control-publisher.ts'
+import { openControlPublisher } from '../../services/core/control/control-publisher.ts'
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import type { ProduceRecord } from '../../services/core/kafka/log.ts'
@@ -16,6 +16,7 @@ import { systemClock } from '../../services/core/runtime/clock.ts'
 import { isDependencyError } from '../../services/core/runtime/errors.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { putChange } from '../helpers/put-change.ts'
 
 const brokers = inject('kafkaBrokers')
 const settings = parseSettings(KAFKA_SETTINGS, { MILLRACE_KAFKA_BROKERS: brokers })

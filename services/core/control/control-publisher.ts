@@ -1,20 +1,12 @@
-import type { ControlKind, ControlObjects, ControlRecord } from '../../../schemas/control/v1.ts'
+import type { ControlKind } from '../../../schemas/control/v1.ts'
 import type { ProduceRecord } from '../kafka/log.ts'
 import { objectRecords, sentinelRecord, tombstone } from './control-records.ts'
-import { type AnyControlRecord, controlRecord } from './control-state.ts'
+import type { AnyControlRecord } from './control-state.ts'
 import { type ControlSource, controlTopicSpec } from './control-topic.ts'
 
 export type ControlChange =
   | { readonly action: 'put'; readonly record: AnyControlRecord }
   | { readonly action: 'remove'; readonly kind: ControlKind; readonly id: string }
-
-export function putChange<K extends ControlKind>(
-  kind: K,
-  object: ControlObjects[K],
-  managedBy: ControlRecord['managed_by'],
-): ControlChange {
-  return { action: 'put', record: controlRecord(kind, object, managedBy) as unknown as AnyControlRecord }
-}
 
 export interface ControlPublisher {
   /**

@@ -48,11 +48,6 @@ export function rawEventEncoder(envelope: RequestEnvelope): RawEventEncoder {
   }
 }
 
-/** A whole raw event as the value of its record. */
-export function encodeRawEvent(raw: RawEvent): Buffer {
-  return Buffer.from(JSON.stringify(raw))
-}
-
 /** Headers of a record in `events.raw`. */
 export function rawHeaders(
   eventId: string,

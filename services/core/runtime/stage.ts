@@ -54,17 +54,10 @@ export interface Stage<S extends Record<string, Setting<unknown>>> {
 }
 
 /**
- * Runs one stage as this process: parses settings, serves health and metrics, drains on SIGTERM and SIGINT (a
- * second signal exits at once), and exits 1 on anything unexpected so that a supervisor restarts it and offsets
- * replay. Exit status 2 means that the settings are wrong and a restart would not help.
- */
-export function runStageProcess<S extends Record<string, Setting<unknown>>>(stage: Stage<S>): Promise<never> {
-  return runStagesProcess([stage as unknown as Stage<Record<string, Setting<unknown>>>])
-}
-
-/**
- * The same for several stages in one process, for a small machine: they share its health, metrics and end. What ends
- * one of them unexpectedly ends all, and all are started again.
+ * Runs stages as this process, in production one: parses settings, serves health and metrics, drains on SIGTERM and
+ * SIGINT (a second signal exits at once), and exits 1 on anything unexpected so that a supervisor restarts it and
+ * offsets replay. Exit status 2 means that the settings are wrong and a restart would not help. Several, for a small
+ * machine, share health, metrics and end: what ends one of them unexpectedly ends all, and all are started again.
  */
 export async function runStagesProcess(
   stages: readonly Stage<Record<string, Setting<unknown>>>[],

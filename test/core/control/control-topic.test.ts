@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Dataset } from '../../../schemas/control/v1.ts'
-import { openControlPublisher, putChange } from '../../../services/core/control/control-publisher.ts'
+import { openControlPublisher } from '../../../services/core/control/control-publisher.ts'
 import { objectKey, objectRecords, sentinelRecord } from '../../../services/core/control/control-records.ts'
 import { controlRecord } from '../../../services/core/control/control-state.ts'
 import {
@@ -16,6 +16,7 @@ import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createManualClock, settle } from '../../helpers/manual-clock.ts'
 import { createMemoryLog } from '../../helpers/memory-log.ts'
+import { putChange } from '../../helpers/put-change.ts'
 
 const names = kafkaNames('')
 const shop: Dataset = { id: 'shop', account: 'acme' }

@@ -11,7 +11,7 @@ import {
   showFilterFault,
 } from '../../../services/core/event/filter-expression.ts'
 import { parseFilter } from '../../../services/core/event/filter-parser.ts'
-import { printFilter } from '../../../services/core/event/filter-printer.ts'
+import { printFilter } from '../../helpers/print-filter.ts'
 
 // Thousands of generated filters; a busy machine is no failure.
 vi.setConfig({ testTimeout: 60_000 })

@@ -4,10 +4,10 @@ import type { RawEvent } from '../../../schemas/raw-event/v1.ts'
 import {
   decodeRawEvent,
   distinctIdOf,
-  encodeRawEvent,
   type RequestEnvelope,
   rawEventEncoder,
 } from '../../../services/core/event/raw-event.ts'
+import { encodeRawEvent } from '../../helpers/encode-raw-event.ts'
 
 const ENVELOPE: RequestEnvelope = {
   dataset_id: 'shop',

@@ -39,6 +39,7 @@ function open(first: string): Exchange {
 
 const HEAD = `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${WRITE_KEY}\r\ncontent-type: application/json\r\n`
 const EVENT = '{"event":"a"}'
+const HEADER_BYTES_MAX = 16 * 1024
 const statuses = (answer: string) => [...answer.matchAll(/HTTP\/1\.1 (\d{3})/g)].map((match) => match[1])
 
 /** Waits until no request holds bytes any more and no connection is left. */
@@ -85,6 +86,27 @@ test('headers over their limit are 431', async () => {
   const answer = await open(`${HEAD}x-long: ${'x'.repeat(16 * 1024)}\r\n\r\n`).answered
   expect(statuses(answer)).toEqual(['431'])
   expect(answer).toContain('"code":"headers_too_large"')
+})
+
+test('path, names and values of headers may have exactly the limit’s bytes, and one more is 431', async () => {
+  const fields = [
+    ['host', 'x'],
+    ['authorization', `Bearer ${WRITE_KEY}`],
+    ['content-type', 'application/json'],
+    ['content-length', String(EVENT.length)],
+    ['connection', 'close'],
+  ] as const
+  const send = (bytes: number) => {
+    const path = '/v1/events'
+    const counted = path.length + fields.flat().reduce((sum, text) => sum + text.length, 0)
+    const filler = `x-fill: ${'x'.repeat(bytes - counted - 'x-fill'.length)}`
+    const lines = [`POST ${path} HTTP/1.1`, ...fields.map(([name, value]) => `${name}: ${value}`), filler]
+    return open(`${lines.join('\r\n')}\r\n\r\n${EVENT}`).answered
+  }
+  expect(statuses(await send(HEADER_BYTES_MAX))).toEqual(['200'])
+  expect(collector.records.splice(0)).toHaveLength(1)
+  expect(statuses(await send(HEADER_BYTES_MAX + 1))).toEqual(['431'])
+  expect(collector.records).toEqual([])
 })
 
 test('headers that do not end in time are 408', async () => {

@@ -1,4 +1,9 @@
-import { type Filter, type FilterLiteral, type FilterPath, PLAIN_NAME } from './filter-expression.ts'
+import {
+  type Filter,
+  type FilterLiteral,
+  type FilterPath,
+  PLAIN_NAME,
+} from '../../services/core/event/filter-expression.ts'
 
 /** The filter as text; reading it again gives the same tree. */
 export function printFilter(filter: Filter): string {
