@@ -1,4 +1,5 @@
 import { systemClock } from './clock.ts'
+import { isDependencyError } from './errors.ts'
 import { Health } from './health.ts'
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -93,7 +94,9 @@ export async function runStagesProcess(
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
   const die = (error: unknown) => {
-    logger.error({ err: error }, 'Unexpected error; exiting so that unfinished work replays.')
+    if (isDependencyError(error) && error.retriable)
+      logger.warn({ err: error }, 'A dependency failed; exiting, so that it is tried again from the start.')
+    else logger.error({ err: error }, 'Unexpected error; exiting so that unfinished work replays.')
     process.exit(1)
   }
   process.on('uncaughtException', die)

@@ -65,7 +65,15 @@ test('a drain that takes too long is cut off', async () => {
 test('an unexpected error ends the process with 1, so that a supervisor restarts it', async () => {
   const stage = start({ MILLRACE_SAMPLE_MODE: 'fail' })
   expect(await stage.exit).toBe(1)
-  await stage.printed('Nothing foresaw this.')
+  expect(await stage.printed('Nothing foresaw this.')).toContain('Unexpected error')
+})
+
+test('a dependency that fails while a stage starts is no unexpected error', async () => {
+  const stage = start({ MILLRACE_SAMPLE_MODE: 'refused' })
+  expect(await stage.exit).toBe(1)
+  const output = await stage.printed('Nobody listens.')
+  expect(output).toContain('A dependency failed')
+  expect(output).not.toContain('Unexpected')
 })
 
 test('wrong settings end the process with 2 and name every fault', async () => {
