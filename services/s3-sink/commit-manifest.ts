@@ -32,7 +32,8 @@ export function decodeLink(carry: string): ChainLink | null {
  * when it says the same.
  *
  * @returns the link that the next batch chains on
- * @throws DependencyError `corrupt` when another manifest lies there
+ * @throws DependencyError `outcome_unknown` when a plan that a late commit wiped out was carried out first: who begins
+ *   again finds its range delivered; `corrupt` when another manifest lies there
  */
 export async function commitManifest(
   store: ObjectStore,
@@ -46,6 +47,12 @@ export async function commitManifest(
   if (await putOnce(store, bucket, name, { bytes }, { contentType: 'application/json' }))
     return link(sha256Hex(bytes))
   const { value: found, sha256 } = await getStored(store, bucket, name, readManifest)
+  if (isOfAnotherPlan(found, content))
+    throw new DependencyError(
+      's3',
+      'outcome_unknown',
+      `${bucket}/${name} was written for another plan, up to offset ${found.source.end}. That range is delivered, and this one is not begun.`,
+    )
   const difference = differenceOf(found, content)
   if (difference !== null)
     throw new DependencyError(
@@ -54,6 +61,15 @@ export async function commitManifest(
       `${bucket}/${name} exists and is not of this batch. ${difference}`,
     )
   return link(sha256)
+}
+
+/** From the same offset of the same topic, after the same manifest, but with another end. */
+function isOfAnotherPlan({ source, previous }: Manifest, content: ManifestContent): boolean {
+  return (
+    source.topic_id === content.source.topic_id &&
+    source.end !== content.source.end &&
+    JSON.stringify(previous) === JSON.stringify(content.previous)
+  )
 }
 
 /** What two manifests of one plan must have in common; the encoder and the signing key may have changed between. */
