@@ -79,6 +79,8 @@ test('a dependency that fails while a stage starts is no unexpected error', asyn
 test('wrong settings end the process with 2 and name every fault', async () => {
   const stage = start({ MILLRACE_SAMPLE_MODE: 'dance', MILLRACE_OPS_PORT: 'x' })
   expect(await stage.exit).toBe(2)
-  const output = await stage.printed('MILLRACE_SAMPLE_MODE is "dance" but must be one of wait, fail, refused, hang.')
+  const output = await stage.printed(
+    'MILLRACE_SAMPLE_MODE is "dance" but must be one of wait, fail, refused, hang.',
+  )
   expect(output).toContain('MILLRACE_OPS_PORT is "x" but must be a whole number.')
 })
