@@ -32,7 +32,9 @@ export function decodeLink(carry: string): ChainLink | null {
  * when it says the same.
  *
  * @returns the link that the next batch chains on
- * @throws DependencyError `corrupt` when another manifest lies there
+ * @throws DependencyError `corrupt` when another manifest of this range lies there; `outcome_unknown` when one of another
+ *   range does, which an earlier owner wrote who had slept since its plan was confirmed, while an old, late commit of its own
+ *   wiped that plan out. What it delivered is delivered: whoever starts again goes on from there
  */
 export async function commitManifest(
   store: ObjectStore,
@@ -46,6 +48,12 @@ export async function commitManifest(
   if (await putOnce(store, bucket, name, { bytes }, { contentType: 'application/json' }))
     return link(sha256Hex(bytes))
   const { value: found, sha256 } = await getStored(store, bucket, name, readManifest)
+  if (isOfAnotherRange(found, content))
+    throw new DependencyError(
+      's3',
+      'outcome_unknown',
+      `${bucket}/${name} is of an earlier owner, who delivered ${source.start}–${found.source.end}, not ${source.start}–${source.end}.`,
+    )
   const difference = differenceOf(found, content)
   if (difference !== null)
     throw new DependencyError(
@@ -54,6 +62,10 @@ export async function commitManifest(
       `${bucket}/${name} exists and is not of this batch. ${difference}`,
     )
   return link(sha256)
+}
+
+function isOfAnotherRange({ source: stored }: Manifest, { source }: ManifestContent): boolean {
+  return stored.topic_id === source.topic_id && stored.start === source.start && stored.end !== source.end
 }
 
 /** What two manifests of one plan must have in common; the encoder and the signing key may have changed between. */
