@@ -1,13 +1,14 @@
 import type { LogAdmin } from '../core/kafka/log.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import { isDependencyError } from '../core/runtime/errors.ts'
+import { unlessAborted } from '../core/runtime/unless-aborted.ts'
 
 export interface KafkaWatch {
   /** What a send came to: null when it was acknowledged. */
   note(error: unknown): void
   /** For readiness: null when Kafka took the last send or answered the last question. */
   problem(): string | null
-  /** Asks about the topic every `intervalMs` until the signal aborts. */
+  /** Asks about the topic every `intervalMs` until the signal aborts, and waits for no answer then. */
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -44,7 +45,7 @@ export function createKafkaWatch(
     async run(signal) {
       while (!signal.aborted) {
         await clock.sleep(intervalMs, signal)
-        if (!signal.aborted) problem = await ask()
+        if (!signal.aborted) problem = await unlessAborted(ask(), signal)
       }
     },
   }

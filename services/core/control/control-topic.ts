@@ -4,6 +4,7 @@ import type { KafkaNames } from '../kafka/topics.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { DependencyError, isDependencyError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { unlessAborted } from '../runtime/unless-aborted.ts'
 import { readControlEntry } from './control-records.ts'
 import { type AnyControlRecord, controlKey, controlSnapshot } from './control-state.ts'
 import type { ControlSnapshot, ControlView } from './control-view.ts'
@@ -59,7 +60,8 @@ export async function openControlView(source: ControlSource): Promise<ControlVie
       if (state.snapshot !== before) for (const listener of listeners) listener(state.snapshot)
       if (clock.monotonic() - lookedAt < CONFIRM_EVERY_MS) continue
       lookedAt = clock.monotonic()
-      if (positionOf(reader, names) >= (await endOf(source, state.next))) confirmedAt = lookedAt
+      const end = await unlessAborted(endOf(source, state.next), stop.signal)
+      if (end !== null && positionOf(reader, names) >= end) confirmedAt = lookedAt
     }
   }
 
@@ -80,7 +82,12 @@ export async function openControlView(source: ControlSource): Promise<ControlVie
   /** A reader that cannot be replaced is kept: its next use fails, and this is tried again. */
   async function reopen(old: Reader): Promise<Reader> {
     try {
-      const fresh = await openReader(source, state.next)
+      const opening = openReader(source, state.next)
+      const fresh = await unlessAborted(opening, stop.signal)
+      if (fresh === null) {
+        opening.then((late) => late.close()).catch(() => undefined)
+        return old
+      }
       await old.close()
       return fresh
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Health } from './health.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 /** Between two questions, ms: what `/readyz` says is at most so old, unless it says that there is no answer. */
 export const WATCH_EVERY_MS = 5_000
@@ -22,11 +23,6 @@ export async function watchDependencies(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  // Whoever stops does not wait for a dependency that hangs.
-  const ended = new Promise<null>((resolve) => {
-    if (signal.aborted) resolve(null)
-    signal.addEventListener('abort', () => resolve(null), { once: true })
-  })
   await Promise.all(
     watched.map(async ({ name, ask }) => {
       let problem: string | null = `${name} has not answered yet.`
@@ -45,7 +41,7 @@ export async function watchDependencies(
           () => null,
           (error: unknown) => (error as Error).message,
         )
-        problem = await Promise.race([answer, ended])
+        problem = await unlessAborted(answer, signal)
         waiting = false
         await clock.sleep(WATCH_EVERY_MS, signal)
       }

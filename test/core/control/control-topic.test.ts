@@ -26,10 +26,12 @@ function setUp() {
   const clock = createManualClock()
   const calls: string[] = []
   let down = false
+  let hanging = false
   const log = createMemoryLog({
     clock,
     onCall: async (operation) => {
       calls.push(operation)
+      if (hanging && operation === 'offsetRanges') await new Promise(() => {})
       if (down) throw new DependencyError('kafka', 'unavailable', 'no broker')
     },
   })
@@ -45,6 +47,10 @@ function setUp() {
     source,
     setDown(next: boolean) {
       down = next
+    },
+    /** From now on nobody is told where the topic ends. */
+    hang() {
+      hanging = true
     },
   }
 }
@@ -165,6 +171,19 @@ test('an end that was not confirmed for the stated time is a problem, and stops 
   expect(view.problem()).toBeNull()
   expect(datasetsOf(view)).toEqual(['shop', 'blog'])
   await view.close()
+})
+
+test('closing waits for no answer of a Kafka that hangs', async () => {
+  const { source, clock, hang } = setUp()
+  const view = await openControlView(source)
+  hang()
+  await clock.advance(CONTROL_STALE_MS)
+  let closed = false
+  void view.close().then(() => {
+    closed = true
+  })
+  await settle()
+  expect(closed).toBe(true)
 })
 
 test('a topic that was deleted and made again is not taken for an empty configuration', async () => {

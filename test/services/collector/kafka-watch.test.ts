@@ -46,3 +46,18 @@ test('readiness follows sends and, in between, what the broker answers', async (
     null,
   ])
 })
+
+test('told to end, it waits for no answer of a Kafka that hangs', async () => {
+  const stop = new AbortController()
+  let asked = 0
+  const admin = {
+    describeTopic: () => {
+      asked++
+      stop.abort()
+      return new Promise<TopicInfo>(() => {})
+    },
+  }
+  const clock = { now: () => 0, monotonic: () => 0, sleep: () => Promise.resolve() }
+  await createKafkaWatch(admin, 'events.raw', 12, 5000, clock).run(stop.signal)
+  expect(asked).toBe(1)
+})

@@ -253,11 +253,19 @@ test('other rows under the plan’s name stop the sink', async () => {
   expect(world.manifests()).toEqual([])
 })
 
-test('another manifest under the plan’s name stops the sink', async () => {
+test('another manifest of the plan’s range stops the sink', async () => {
+  const world = await deliveryWorld(delivery())
+  await world.deliver(records)
+  world.control.update({ deliveries: [delivery({ rotate: { rows: 5 } })] })
+  expect(await code(world.deliver(records))).toBe('corrupt')
+})
+
+test('a manifest of another range, by an owner who slept, is where the next start goes on', async () => {
   const world = await deliveryWorld(delivery())
   const after = await world.deliver(records.slice(0, 10))
   expect(after.offset).toBe(10)
-  expect(await code(world.deliver(records.slice(0, 20)))).toBe('corrupt')
+  expect(await code(world.deliver(records.slice(0, 20)))).toBe('outcome_unknown')
+  expect(await world.sink.delivered(START)).toEqual({ firstEnd: 9, progress: after })
 })
 
 test('nothing is left on disk after a batch, delivered, failed or discarded', async () => {

@@ -42,10 +42,11 @@ export function openCluster(settings: KafkaSettings, clientId: string): Cluster 
   const addresses = new Map<number, BrokerAddress>()
   const connections = new Map<string, Promise<Connection>>()
   let controllerId = -1
-  let closed = false
+  const closing = new AbortController()
 
   async function connection(address: BrokerAddress): Promise<Connection> {
-    if (closed) throw new DependencyError('kafka', 'unavailable', 'The Kafka client is closed.')
+    if (closing.signal.aborted)
+      throw new DependencyError('kafka', 'unavailable', 'The Kafka client is closed.')
     const where = `${address.host}:${address.port}`
     const known = connections.get(where)
     if (known) {
@@ -54,12 +55,10 @@ export function openCluster(settings: KafkaSettings, clientId: string): Cluster 
       if (connections.get(where) === known) connections.delete(where)
       return connection(address)
     }
-    const opening = openConnection(address, settings, clientId)
+    const opening = openConnection(address, settings, clientId, closing.signal)
     connections.set(where, opening)
     try {
-      const open = await opening
-      if (closed) open.close()
-      return open
+      return await opening
     } catch (error) {
       if (connections.get(where) === opening) connections.delete(where)
       throw error
@@ -164,8 +163,7 @@ export function openCluster(settings: KafkaSettings, clientId: string): Cluster 
       return found.broker
     },
     close() {
-      closed = true
-      for (const opening of connections.values()) opening.then((open) => open.close()).catch(() => {})
+      closing.abort()
       connections.clear()
     },
   }

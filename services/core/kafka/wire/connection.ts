@@ -45,15 +45,17 @@ interface Asked {
 /**
  * Connects, signs in when the settings say so, and makes sure that the broker speaks the versions needed.
  *
+ * @param closing ends the connection, also one that is still being made
  * @throws DependencyError `unavailable`, `timeout`, `denied`, or `rejected` for a broker that is too old
  */
 export async function openConnection(
   address: BrokerAddress,
   settings: KafkaSettings,
   clientId: string,
+  closing: AbortSignal,
 ): Promise<Connection> {
   const where = `${address.host}:${address.port}`
-  const socket = await openSocket(address, where, settings)
+  const socket = await openSocket(address, where, settings, closing)
   const asked: Asked[] = []
   const incoming = createFrames(onFrame, (detail) => fail('unavailable', detail))
   let correlationId = 0
@@ -64,12 +66,15 @@ export async function openConnection(
   function fail(code: 'unavailable' | 'timeout', detail: string): void {
     if (broken) return
     broken = new DependencyError('kafka', code, `Kafka at ${where}: ${detail}`)
+    closing.removeEventListener('abort', close)
     socket.destroy()
     for (const { reject, timer } of asked.splice(0)) {
       clearTimeout(timer)
       reject(broken)
     }
   }
+
+  const close = () => fail('unavailable', 'the connection was closed by us.')
 
   function onFrame(frame: Buffer): void {
     const reader = new WireReader(frame)
@@ -83,6 +88,8 @@ export async function openConnection(
     first.resolve(reader)
   }
 
+  closing.addEventListener('abort', close)
+  if (closing.aborted) close()
   socket.on('data', incoming)
   socket.on('error', (error) => fail('unavailable', error.message))
   socket.on('close', () => fail('unavailable', 'the connection was closed.'))
@@ -124,7 +131,7 @@ export async function openConnection(
       answer.tags()
       return answer
     },
-    close: () => fail('unavailable', 'the connection was closed by us.'),
+    close,
   }
 
   try {
@@ -231,7 +238,12 @@ function finalizedFeatures(answer: WireReader): ReadonlyMap<string, number> {
 const SASL_HANDSHAKE: Api = { name: 'SaslHandshake', key: 17, version: 1 }
 const SASL_AUTHENTICATE: Api = { name: 'SaslAuthenticate', key: 36, version: 2 }
 
-function openSocket(address: BrokerAddress, where: string, settings: KafkaSettings): Promise<Socket> {
+function openSocket(
+  address: BrokerAddress,
+  where: string,
+  settings: KafkaSettings,
+  closing: AbortSignal,
+): Promise<Socket> {
   const encrypted = settings.kafkaSecurityProtocol.endsWith('ssl')
   const ca = settings.kafkaCaFile === null ? {} : { ca: readFileSync(settings.kafkaCaFile) }
   return new Promise((resolve, reject) => {
@@ -240,20 +252,27 @@ function openSocket(address: BrokerAddress, where: string, settings: KafkaSettin
       : connectPlain(address)
     socket.setNoDelay(true)
     const refuse = (code: 'unavailable' | 'timeout' | 'denied', detail: string) => {
+      settle()
       socket.destroy()
       reject(new DependencyError('kafka', code, `Connecting to Kafka at ${where} failed: ${detail}`))
     }
     const timeoutMs = Math.min(CONNECT_TIMEOUT_MS, settings.kafkaRequestTimeoutMs)
     const timer = setTimeout(() => refuse('timeout', `no answer in ${timeoutMs} ms.`), timeoutMs)
     const onError = (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer)
       // A certificate that is not trusted stays so; everything else may pass.
       const untrusted = /CERT|SELF_SIGNED|ALTNAME|ISSUER/.test(error.code ?? '')
       refuse(untrusted ? 'denied' : 'unavailable', error.message || (error.code ?? 'no reason given'))
     }
+    const onClosing = () => refuse('unavailable', 'the connection was closed by us.')
+    const settle = () => {
+      clearTimeout(timer)
+      closing.removeEventListener('abort', onClosing)
+    }
+    closing.addEventListener('abort', onClosing)
+    if (closing.aborted) onClosing()
     socket.once('error', onError)
     socket.once(encrypted ? 'secureConnect' : 'connect', () => {
-      clearTimeout(timer)
+      settle()
       socket.removeListener('error', onError)
       resolve(socket)
     })
