@@ -308,7 +308,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a replayed plan is inserted as if nobody had tried before',
     file: TABLE,
-    edits: [['pinned !== null || isFirst', 'isFirst']],
+    edits: [['pinned !== null || isFirst', 'pinned === null && isFirst']],
   },
   {
     name: 'the first batch of an owner is inserted as if nobody had tried before',

@@ -90,7 +90,7 @@ export function memoryEncoder(disk: MemoryDisk, version: number): TableEncoder {
 const FATES: readonly InsertFate[] = ['lost', 'answer_lost', 'token_without_rows', 'half', 'still_running']
 
 /** Share of servers that are killed with a token and without its rows, and take the sinks with them for long. */
-const LONG_OUTAGES = 0.2
+const LONG_OUTAGES = 0.5
 
 /**
  * The warehouse as one process sees it.

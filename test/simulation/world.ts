@@ -358,7 +358,8 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           log: processLog(kernel, process, log, faults, tally),
           names,
           clickhouse: processWarehouse(kernel, process, warehouse, faults, () => expire('clickhouse-sink')),
-          limits: { rows: 15, bytes: 1_000_000, ageMs: 1_000 },
+          // Two settings, as during a change of them.
+          limits: { rows: made % 2 === 0 ? 15 : 6, bytes: 1_000_000, ageMs: 1_000 },
           bounds: { openBytesMax: 1_000_000, queueBytesMax: 1_000_000 },
           group: { ...group, pollRecordsMax: 50 },
           clock: process.clock,
