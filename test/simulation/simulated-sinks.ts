@@ -89,8 +89,8 @@ export function memoryEncoder(disk: MemoryDisk, version: number): TableEncoder {
 
 const FATES: readonly InsertFate[] = ['lost', 'answer_lost', 'token_without_rows', 'half', 'still_running']
 
-/** Share of servers that are killed with a token and without its rows, and take the sinks with them for long. */
-const LONG_OUTAGES = 0.5
+/** Share of inserts that come to harm and take the sinks with them for long. */
+const LONG_OUTAGES = 0.2
 
 /**
  * The warehouse as one process sees it.
@@ -112,7 +112,7 @@ export function processWarehouse(
           const fate = FATES[Math.floor(kernel.random() * FATES.length)] as InsertFate
           kernel.note(`an insert meets its fate: ${fate}`)
           warehouse.fates.push(fate)
-          if (fate === 'token_without_rows' && kernel.chance(LONG_OUTAGES)) kernel.at(0, outage)
+          if (fate !== 'lost' && kernel.chance(LONG_OUTAGES)) kernel.at(0, outage)
         }
         return clickhouse.insert(table, format, body, settings, options)
       }),
