@@ -51,11 +51,11 @@ export const SESSION_MS = 10_000
 /** What a process does next after it stood still does not begin in one moment, ms. */
 const WAKING_MS = 200
 /** How many times as often a process stands still at the kind of call that the history has chosen. */
-const PAUSE_AT_TIMES = 20
+const PAUSE_AT_TIMES = 40
 /** Whatever asks or tells a coordinator something. */
 const COORDINATOR = /^commit/
-/** What a sink's effect is made of. */
-const WRITE = /^(put|insert)/
+/** What others see of a stage's work. */
+const WRITE = /^(put|insert into (?!batches)|send \d)/
 
 /**
  * One operating system process: everything that the code in it asks of the world goes through `call`, where it may be
@@ -120,7 +120,7 @@ export class SimulatedProcess {
     if (kernel.chance(faults.pause * times * (isChosen ? PAUSE_AT_TIMES : 1))) {
       this.pause(kernel.between(100, 3 * SESSION_MS))
       // Either the request is out already, or it goes out when much else has happened.
-      if (kernel.chance(0.5)) await this.delay(0)
+      if (isChosen || kernel.chance(0.5)) await this.delay(0)
     }
     if (this.#pauseAtWriteMs > 0 && !this.isCutOff && WRITE.test(operation)) {
       this.pause(this.#pauseAtWriteMs)
@@ -179,15 +179,16 @@ export class SimulatedProcess {
     this.leave()
   }
 
-  /**
-   * Its coordinators do not hear it for a while, too short for them to give up on it; and then, when `pauseMs` is more
-   * than 0, it stands still as it is about to write something.
-   */
-  cutOff(ms: number, pauseMs: number): void {
+  /** Stands still for so long as it is next about to write something, unless it is cut off then. */
+  pauseAtWrite(ms: number): void {
+    this.#pauseAtWriteMs = ms
+  }
+
+  /** Its coordinators do not hear it for a while, too short for them to give up on it. */
+  cutOff(ms: number): void {
     this.#note(`is cut off from its coordinators for ${ms.toFixed(0)} ms`)
     this.#tally.cutOff++
     this.#cutUntil = this.#kernel.now + ms
-    this.#pauseAtWriteMs = pauseMs
   }
 
   get isCutOff(): boolean {

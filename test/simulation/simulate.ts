@@ -173,11 +173,17 @@ function makeTrouble(kernel: Kernel, faults: Readonly<Faults>, world: World, ove
     })
   for (let n = Math.floor(kernel.between(0, 4)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => anyone()?.forget(kernel.between(0, DEAF_MAX_MS)))
+  const long = () => kernel.between(SESSION_MS, 2 * SESSION_MS)
   for (let n = Math.floor(kernel.between(0, 6)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => {
-      const pauseMs = !faults.forgetful && kernel.chance(0.5) ? kernel.between(SESSION_MS, 2 * SESSION_MS) : 0
-      anyone()?.cutOff(kernel.between(0.1, 0.9) * SESSION_MS, pauseMs)
+      const sinks = [...world.processes].filter(({ name }) => name.includes('sink'))
+      const sink = sinks[Math.floor(kernel.random() * sinks.length)]
+      const process = kernel.chance(0.8) ? sink : anyone()
+      process?.cutOff(kernel.between(0.1, 0.9) * SESSION_MS)
+      if (!faults.forgetful && kernel.chance(0.5)) process?.pauseAtWrite(long())
     })
+  for (let n = faults.forgetful ? 0 : Math.floor(kernel.between(0, 4)); n > 0; n--)
+    kernel.at(kernel.between(0, overMs), () => anyone()?.pauseAtWrite(long()))
   for (let n = Math.floor(kernel.between(0, 3)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () =>
       world.expire(kernel.chance(0.5) ? 's3-sink' : 'clickhouse-sink'),

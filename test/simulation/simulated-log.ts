@@ -33,7 +33,7 @@ export function processLog(
   /** What its sender gave up may be under way for long. */
   function late(arrive: () => boolean, what: string, share = LATE_SHARE): void {
     if (!kernel.chance(share)) return
-    kernel.at(kernel.between(50, LATE_MS), () => {
+    kernel.at(kernel.between(process.isCutOff ? LATE_MS / 8 : 50, LATE_MS), () => {
       const isTaken = arrive()
       if (isTaken) tally.lateCommits++
       kernel.note(`a late ${what} is ${isTaken ? 'taken' : 'refused'}`)

@@ -89,12 +89,20 @@ export function memoryEncoder(disk: MemoryDisk, version: number): TableEncoder {
 
 const FATES: readonly InsertFate[] = ['lost', 'answer_lost', 'token_without_rows', 'half', 'still_running']
 
-/** The warehouse as one process sees it. */
+/** Share of inserts that come to harm and take the sinks with them for long. */
+const LONG_OUTAGES = 0.2
+
+/**
+ * The warehouse as one process sees it.
+ *
+ * @param outage every sink ends, and comes back when what its group knew has expired
+ */
 export function processWarehouse(
   kernel: Kernel,
   process: SimulatedProcess,
   warehouse: ReturnType<typeof memoryWarehouse>,
   faults: Readonly<Faults>,
+  outage: () => void,
 ): ClickHouse {
   const { clickhouse } = warehouse
   return {
@@ -104,6 +112,7 @@ export function processWarehouse(
           const fate = FATES[Math.floor(kernel.random() * FATES.length)] as InsertFate
           kernel.note(`an insert meets its fate: ${fate}`)
           warehouse.fates.push(fate)
+          if (fate !== 'lost' && kernel.chance(LONG_OUTAGES)) kernel.at(0, outage)
         }
         return clickhouse.insert(table, format, body, settings, options)
       }),

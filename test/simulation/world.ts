@@ -121,7 +121,7 @@ export interface World {
   /** Sends to a collector that is up, or to none. */
   readonly send: Send
   /** All of a stage die at once, and stay away for so long that the positions of their groups are gone. */
-  expire(role: 's3-sink' | 'clickhouse-sink'): void
+  expire(role: keyof typeof GROUPS): void
   close(): void
 }
 
@@ -193,6 +193,16 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         process.kill()
       },
     )
+  }
+
+  function expire(role: keyof typeof GROUPS): void {
+    kernel.note(`all of ${role} die, and their groups' positions expire`)
+    tally.expired++
+    for (const process of [...processes].filter(({ name }) => name.startsWith(`${role}#`))) {
+      process.kill()
+      process.leave()
+    }
+    for (const group of GROUPS[role]) log.controls.expireGroupOffsets(group)
   }
 
   const runs: Readonly<Record<string, Run>> = {
@@ -347,8 +357,9 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         {
           log: processLog(kernel, process, log, faults, tally),
           names,
-          clickhouse: processWarehouse(kernel, process, warehouse, faults),
-          limits: { rows: 15, bytes: 1_000_000, ageMs: 1_000 },
+          clickhouse: processWarehouse(kernel, process, warehouse, faults, () => expire('clickhouse-sink')),
+          // Two settings, as during a change of them.
+          limits: { rows: made % 2 === 0 ? 15 : 6, bytes: 1_000_000, ageMs: 1_000 },
           bounds: { openBytesMax: 1_000_000, queueBytesMax: 1_000_000 },
           group: { ...group, pollRecordsMax: 50 },
           clock: process.clock,
@@ -379,15 +390,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
       const patience = kernel.delay(15_000).then(() => 'no answer' as const)
       return Promise.race([door(dataset, body, key), patience])
     },
-    expire(role) {
-      kernel.note(`all of ${role} die, and their groups' positions expire`)
-      tally.expired++
-      for (const process of [...processes].filter(({ name }) => name.startsWith(`${role}#`))) {
-        process.kill()
-        process.leave()
-      }
-      for (const group of GROUPS[role]) log.controls.expireGroupOffsets(group)
-    },
+    expire,
     close() {
       isOpen = false
       for (const process of processes) process.onDeath = () => {}
