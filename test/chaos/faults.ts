@@ -27,6 +27,8 @@ export interface Fault {
   readonly rows: readonly number[]
   /** How often it is drawn beside the others. */
   readonly weight: number
+  /** Two of it may go on at once: each has a target of its own. */
+  readonly many?: true
   /** Inflicts it and takes it back; resolves when it is over. */
   readonly inflict: (context: FaultContext) => Promise<void>
 }
@@ -72,25 +74,32 @@ const POINTS = CHAOS_STAGES.flatMap((stage) => FAIL_POINTS[stage].map((point) =>
 const STRIDE = 11
 /** Of the point taken last; null before the first one, which is drawn. */
 let turn: number | null = null
+/** Processes that wait for their point. */
+const waiting = new Set<string>()
 
 const killAtPoint: Fault = {
   name: 'kill -9 at a fail point',
   rows: [12, 13, 14, 15],
   weight: 14,
+  many: true,
   async inflict({ system, random, count }) {
     turn = ((turn ?? Math.floor(random() * POINTS.length)) + STRIDE) % POINTS.length
     const { stage, point } = POINTS[turn]!
-    const target = pick(
-      system.stages.filter((each) => each.stage === stage),
-      random,
-    )
+    const free = system.stages.filter((each) => each.stage === stage && !waiting.has(each.name))
+    if (free.length === 0) throw new Error(`every ${stage} waits for a point of its own`)
+    const target = pick(free, random)
     const late = BEGINNINGS.has(point) ? `=kill ${between(random, 0, 15)}ms` : ''
-    await target.kill(50, `${point}:${between(random, 1, 4)}${late}`)
-    count(`kills ${stage}`)
-    if (await target.untilArmedExit(ARMED_MAX_MS)) {
+    waiting.add(target.name)
+    try {
+      await target.kill(50, `${point}:${between(random, 1, 4)}${late}`)
       count(`kills ${stage}`)
-      count(`fail point ${stage} ${point}`)
-    } else await target.disarm()
+      if (await target.untilArmedExit(ARMED_MAX_MS)) {
+        count(`kills ${stage}`)
+        count(`fail point ${stage} ${point}`)
+      } else await target.disarm()
+    } finally {
+      waiting.delete(target.name)
+    }
   },
 }
 

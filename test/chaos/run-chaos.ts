@@ -27,6 +27,8 @@ export interface ChaosOptions {
   readonly progress: (text: string) => void
   /** All when left out. */
   readonly faults?: readonly Fault[]
+  /** Faults that go on at the same time; 2 when left out. */
+  readonly atOnce?: number
   /** Rounds of kills after which recovery is measured; the first thing done, while nothing else is wrong. */
   readonly recoveries: number
   /** SIGTERMs of collectors, one after another, before that. */
@@ -53,8 +55,6 @@ export interface ChaosResult {
 
 const DRAIN_MAX_MS = 240_000
 const PARTITIONS = 4
-/** Faults that go on at the same time. */
-const AT_ONCE = 2
 
 /** A random sequence that follows from the seed. */
 export function seededRandom(seed: number): () => number {
@@ -249,7 +249,7 @@ async function inflictFaults(
     while (performance.now() < until) {
       const fault = draw()
       // One of a kind at a time: two would take each other back.
-      if (running.has(fault.name)) {
+      if (running.has(fault.name) && !fault.many) {
         await sleep(100)
         continue
       }
@@ -274,7 +274,7 @@ async function inflictFaults(
       `${left} s of faults left; acked ${acked}, refused ${refused}, unknown ${unknown}; ${[...running].join(' | ')}`,
     )
   }, 500)
-  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  await Promise.all(Array.from({ length: options.atOnce ?? 2 }, worker))
   clearInterval(telling)
   stopping.abort()
   return inflicted
@@ -438,7 +438,14 @@ if (import.meta.main) {
     RATE = '800',
     RECOVERIES = '1',
     ROLLING = '2',
+    ONLY = '',
+    AT_ONCE = '2',
   } = process.env
+  const faults = FAULTS.filter(({ name }) => name.includes(ONLY))
+  if (faults.length === 0)
+    throw new Error(
+      `No fault is named like ${ONLY}. There are: ${FAULTS.map(({ name }) => name).join('; ')}.`,
+    )
   const out = process.env.OUT || join(root, '.millrace', 'chaos')
   const stateDir = join(out, `state-${SEED}-${process.pid}`)
   const startedMs = performance.now()
@@ -452,6 +459,8 @@ if (import.meta.main) {
     eventsPerSecond: Number(RATE),
     recoveries: Number(RECOVERIES),
     rolling: Number(ROLLING),
+    faults,
+    atOnce: Number(AT_ONCE),
     print: (text) => process.stdout.write(`${live ? '\r\x1b[K' : ''}${elapsed()}  ${text}\n`),
     progress: (text) => void (live && process.stdout.write(`\r\x1b[K${elapsed()}  ${text.slice(0, 140)}`)),
   })
