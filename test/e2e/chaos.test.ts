@@ -2,11 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { FAULTS } from '../chaos/faults.ts'
 import { renderResult, runChaos } from '../chaos/run-chaos.ts'
 import { isBalanced } from '../chaos/verdict.ts'
 
 /** The short run: what `make chaos` does for hours, with its seed fixed. Longer than it takes, never shorter. */
 const FAULTS_MS = 75_000
+/**
+ * A lone broker that is killed can lose the end of a transaction for ever (docs/kafka.md), which proves nothing about
+ * millrace: the long runs kill it, and `test/integration/kafka-crash.test.ts`.
+ */
+const faults = FAULTS.filter(({ name }) => name !== 'kill -9 of a broker')
 const stateDir = mkdtempSync(join(tmpdir(), 'millrace-chaos-'))
 
 afterAll(() => rmSync(stateDir, { recursive: true, force: true }))
@@ -22,6 +28,7 @@ test('whatever is killed, stopped and cut, every acknowledged event is everywher
     eventsPerSecond: 300,
     recoveries: 0,
     rolling: 2,
+    faults,
     print: () => {},
     progress: () => {},
   })
