@@ -52,3 +52,9 @@ test('an engine of which anything is set is nothing of the local system', () => 
     MILLRACE_CLICKHOUSE_URL: '',
   })
 })
+
+test('a region and certificates name no store', () => {
+  up(identify(process.pid)!)
+  const env = { AWS_REGION: 'eu-central-1', AWS_CA_BUNDLE: '/etc/ssl/bundle.pem' }
+  expect(localEnvironment(env, stateDir)).toEqual({ ...addresses, ...env })
+})
