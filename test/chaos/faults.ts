@@ -7,7 +7,7 @@ import { DELIVERY_FAIL_POINTS } from '../../services/s3-sink/deliver-batch.ts'
 import { ROUTER_FAIL_POINTS } from '../../services/subscriber-router/fail-points.ts'
 import { CHAOS_STAGES, type ChaosStage, type ChaosSystem } from './chaos-system.ts'
 import type { S3FaultPlan } from './s3-double.ts'
-import type { Toxic } from './tcp-proxy.ts'
+import type { Direction, TcpProxy, Toxic } from './tcp-proxy.ts'
 
 /** What a fault is inflicted on and with. */
 export interface FaultContext {
@@ -162,6 +162,19 @@ const stopBroker: Fault = {
   },
 }
 
+/** What goes through a proxy is spoilt for a while. */
+async function spoil(
+  proxy: TcpProxy,
+  toxic: Toxic,
+  direction: Direction,
+  ms: number,
+  context: FaultContext,
+): Promise<void> {
+  proxy.setToxics([toxic], direction)
+  await pause(ms, context)
+  proxy.setToxics([])
+}
+
 const badBrokerNetwork: Fault = {
   name: 'connections to a broker: reset, late, sliced, narrow, cut, black hole',
   rows: [3, 4, 5, 53],
@@ -181,9 +194,13 @@ const badBrokerNetwork: Fault = {
       ],
       random,
     )
-    proxy.setToxics([toxic], pick(['up', 'down', 'both'] as const, random))
-    await pause(between(random, 1_500, 6_000), context)
-    proxy.setToxics([])
+    await spoil(
+      proxy,
+      toxic,
+      pick<Direction>(['up', 'down', 'both'], random),
+      between(random, 1_500, 6_000),
+      context,
+    )
     count(`kafka ${toxic.kind}`)
   },
 }
@@ -217,9 +234,8 @@ const badClickHouseNetwork: Fault = {
       ],
       random,
     )
-    system.clickhouseProxy.setToxics([toxic], pick(['up', 'down'] as const, random))
-    await pause(between(random, 2_000, 6_000), context)
-    system.clickhouseProxy.setToxics([])
+    const direction = pick<Direction>(['up', 'down'], random)
+    await spoil(system.clickhouseProxy, toxic, direction, between(random, 2_000, 6_000), context)
     count(`clickhouse ${toxic.kind}`)
   },
 }

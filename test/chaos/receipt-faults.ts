@@ -1,13 +1,7 @@
+import type { Receipt } from '../../schemas/receipt/v1.ts'
+
 /** What a receipt says of the raw offsets `from` to `to`, both included. */
-export interface RawReceipt {
-  readonly partition: number
-  readonly from: number
-  readonly to: number
-  readonly enriched: number
-  readonly rejected: number
-  readonly duplicate: number
-  readonly control: number
-}
+export type RawReceipt = Omit<Receipt, 'v' | 'recipe' | 'control_offset'>
 
 /**
  * Every raw offset is in exactly one receipt, and each receipt adds up.

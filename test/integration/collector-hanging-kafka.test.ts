@@ -5,15 +5,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type KafkaEngine, startKafka } from '../../infra/engines/kafka.ts'
 import { freePort } from '../../infra/engines/ports.ts'
-import { accessKeyHash, generateAccessKey } from '../../services/core/control/access-key.ts'
-import { openControlPublisher } from '../../services/core/control/control-publisher.ts'
+import { generateAccessKey } from '../../services/core/control/access-key.ts'
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
-import { putChange } from '../helpers/put-change.ts'
+import { publishShop } from '../helpers/publish-shop.ts'
 import { startStageProcess } from '../helpers/stage-process.ts'
 
 /** A broker of this file's own: it is stopped in mid-work, its connections open. */
@@ -29,12 +28,7 @@ beforeAll(async () => {
   const logger = createLogger('test', 'error', { write: () => {} })
   const settings = parseSettings(KAFKA_SETTINGS, { MILLRACE_KAFKA_BROKERS: broker.brokers })
   const log = await openKafkaLog(settings, logger)
-  const publisher = await openControlPublisher({ log, names: kafkaNames(''), clock: systemClock, logger })
-  await publisher.publish([
-    putChange('dataset', { id: 'shop', account: 'acme' }, 'config'),
-    putChange('key', { id: 'k', dataset: 'shop', scope: 'write', sha256: accessKeyHash(writeKey) }, 'config'),
-  ])
-  await publisher.close()
+  await publishShop(log, kafkaNames(''), writeKey, logger)
   await log.close()
 })
 afterAll(async () => {

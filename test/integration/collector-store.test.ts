@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type KafkaEngine, startKafka } from '../../infra/engines/kafka.ts'
 import { freePort } from '../../infra/engines/ports.ts'
-import { accessKeyHash, generateAccessKey } from '../../services/core/control/access-key.ts'
-import { openControlPublisher } from '../../services/core/control/control-publisher.ts'
+import { generateAccessKey } from '../../services/core/control/access-key.ts'
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import type { Log } from '../../services/core/kafka/log.ts'
@@ -15,7 +14,7 @@ import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
-import { putChange } from '../helpers/put-change.ts'
+import { publishShop } from '../helpers/publish-shop.ts'
 import { type StageProcess, startStageProcess } from '../helpers/stage-process.ts'
 
 /** A broker of this file's own: it is killed. */
@@ -44,12 +43,7 @@ beforeAll(async () => {
     MILLRACE_COLLECTOR_STORE_PATIENCE: '500ms',
   }
   log = await openKafkaLog(parseSettings(KAFKA_SETTINGS, environment), logger)
-  const publisher = await openControlPublisher({ log, names, clock: systemClock, logger })
-  await publisher.publish([
-    putChange('dataset', { id: 'shop', account: 'acme' }, 'config'),
-    putChange('key', { id: 'k', dataset: 'shop', scope: 'write', sha256: accessKeyHash(writeKey) }, 'config'),
-  ])
-  await publisher.close()
+  await publishShop(log, names, writeKey, logger)
 })
 afterAll(async () => {
   await Promise.all(running.map((stage) => stage.kill()))

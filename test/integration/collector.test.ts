@@ -6,18 +6,16 @@ import { createInterface } from 'node:readline'
 import { Analytics } from '@segment/analytics-node'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import type { RawEvent } from '../../schemas/raw-event/v1.ts'
-import { accessKeyHash, generateAccessKey } from '../../services/core/control/access-key.ts'
-import { openControlPublisher } from '../../services/core/control/control-publisher.ts'
+import { generateAccessKey } from '../../services/core/control/access-key.ts'
 import { decodeRawEvent } from '../../services/core/event/raw-event.ts'
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import type { Log } from '../../services/core/kafka/log.ts'
 import { partitionOf, recordKey } from '../../services/core/kafka/partition.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
-import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
-import { putChange } from '../helpers/put-change.ts'
+import { publishShop } from '../helpers/publish-shop.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const PREFIX = `t-${randomBytes(4).toString('hex')}.`
@@ -37,12 +35,7 @@ beforeAll(async () => {
     MILLRACE_KAFKA_PARTITIONS: String(PARTITIONS),
   }
   log = await openKafkaLog(parseSettings(KAFKA_SETTINGS, environment), logger)
-  const publisher = await openControlPublisher({ log, names, clock: systemClock, logger })
-  await publisher.publish([
-    putChange('dataset', { id: 'shop', account: 'acme' }, 'config'),
-    putChange('key', { id: 'k', dataset: 'shop', scope: 'write', sha256: accessKeyHash(writeKey) }, 'config'),
-  ])
-  await publisher.close()
+  await publishShop(log, names, writeKey, logger)
 })
 
 afterAll(async () => {

@@ -19,8 +19,8 @@ export interface TopicReading extends ConsoleAccess {
 /**
  * Reads one topic from where `group` stands to its end. Ticks carry no event and are passed over.
  *
- * @param factsOf what to keep of a record, whose value is not kept itself: a run's are hundreds of megabytes; null when values
- *   are not needed
+ * @param factsOf what to keep of a record, whose value is not kept itself: a run's are hundreds of megabytes; null when
+ *   values are not needed
  */
 export async function readTopicContent<Facts>(
   reading: TopicReading,

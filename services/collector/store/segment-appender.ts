@@ -53,8 +53,8 @@ const UNWELL_RESTS = 5
  * Writes segments. What is appended while a sync is under way is written and synced together after it, so that the
  * number of syncs follows the disk's speed and not the number of requests; nothing waits for a timer.
  *
- * A segment whose write or sync failed is never written again, and what waits behind it is refused. After a failed sync the kernel may have dropped what
- * it could not write, and the next sync of the same file would report success.
+ * A segment whose write or sync failed is never written again, and what waits behind it is refused. After a failed
+ * sync the kernel may have dropped what it could not write, and the next sync of the same file would report success.
  */
 export function createSegmentAppender(disk: StoreDisk, options: AppenderOptions): SegmentAppender {
   const { clock } = options
