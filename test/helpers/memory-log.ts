@@ -40,8 +40,6 @@ export interface MemoryLogControls {
   readonly produceFaults: EffectFault[]
   /** Whose positions the coordinator takes although the partition is not theirs any more. */
   acceptStale(accept: StaleCommits): void
-  /** How often the consumer became a member so far: what it sent as an earlier one is refused. */
-  memberships(consumer: GroupConsumer): number
   /** A commit that its sender gave up arrives now. @returns whether the coordinator took it */
   commitLate(
     consumer: GroupConsumer,
@@ -344,7 +342,6 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
       acceptStale(accept) {
         world.acceptStale = accept
       },
-      memberships: (consumer) => consumers.get(consumer)?.memberships ?? 0,
       commitLate: (consumer, positions) => consumers.get(consumer)?.commitLate(positions) ?? false,
       endLate: (producer) => lateEnds.get(producer)?.() ?? false,
       expel(consumer) {

@@ -23,7 +23,7 @@ export interface Faults {
   latencyMaxMs: number
   /** A call of this kind is where processes stand still many times as often. */
   pauseAt: string
-  /** Tables forget tokens sooner than a process wakes up: nothing is promised when it does, so none stands still. */
+  /** Tables forget tokens sooner than some processes wake up. */
   forgetful: boolean
   /** Processes of this role die and stand still this many times as often. */
   focus: { readonly role: string; readonly times: number }

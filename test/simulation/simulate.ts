@@ -57,7 +57,7 @@ async function tell(seed: number): Promise<History> {
   kernel.note(`seed ${seed}: ${JSON.stringify(faults)}`)
   const world = await createWorld(kernel, faults, tally)
   const ledger = startClients(kernel, world.send, REQUESTS, TROUBLE_MS)
-  makeTrouble(kernel, { ...faults }, world, TROUBLE_MS)
+  makeTrouble(kernel, world, TROUBLE_MS)
   await kernel.run(() => kernel.now >= TROUBLE_MS, TROUBLE_MS)
   Object.assign(faults, NO_FAULTS)
   kernel.note('the trouble ends')
@@ -136,7 +136,7 @@ function drawFaults(kernel: Kernel): Faults {
     loss: upTo(0.3),
     lostAnswer: upTo(0.3),
     crash: upTo(0.02),
-    pause: forgetful ? 0 : upTo(0.003),
+    pause: upTo(0.003),
     pauseAt: CALLS[Math.floor(kernel.random() * CALLS.length)] as string,
     forgetful,
     latencyMaxMs: kernel.between(1, 60),
@@ -148,7 +148,7 @@ function drawFaults(kernel: Kernel): Faults {
 }
 
 /** What comes from outside of a process: kill -9, SIGTERM, a changed configuration. */
-function makeTrouble(kernel: Kernel, faults: Readonly<Faults>, world: World, overMs: number): void {
+function makeTrouble(kernel: Kernel, world: World, overMs: number): void {
   const anyone = () => {
     const up = [...world.processes]
     return up[Math.floor(kernel.random() * up.length)]
@@ -180,9 +180,9 @@ function makeTrouble(kernel: Kernel, faults: Readonly<Faults>, world: World, ove
       const sink = sinks[Math.floor(kernel.random() * sinks.length)]
       const process = kernel.chance(0.8) ? sink : anyone()
       process?.cutOff(kernel.between(0.1, 0.9) * SESSION_MS)
-      if (!faults.forgetful && kernel.chance(0.5)) process?.pauseAtWrite(long())
+      if (kernel.chance(0.5)) process?.pauseAtWrite(long())
     })
-  for (let n = faults.forgetful ? 0 : Math.floor(kernel.between(0, 4)); n > 0; n--)
+  for (let n = Math.floor(kernel.between(0, 4)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => anyone()?.pauseAtWrite(long()))
   for (let n = Math.floor(kernel.between(0, 3)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () =>

@@ -40,13 +40,13 @@ export function processLog(
     })
   }
 
-  /** A request goes out under the name that its member has then; the group does not know it by that later on. */
+  /** A request goes out under the membership of that moment, and is refused under a later one. */
   function sentNow(real: GroupConsumer): {
     readonly isKnown: () => boolean
     readonly requireKnown: () => void
   } {
-    const sent = log.controls.memberships(real)
-    const isKnown = () => log.controls.memberships(real) === sent
+    const sent = real.membership
+    const isKnown = () => real.membership === sent
     return {
       isKnown,
       requireKnown() {
@@ -85,6 +85,10 @@ export function processLog(
         return real.assignmentEpoch
       },
       assigned: (partition) => real.assigned(partition),
+      get membership() {
+        return real.membership
+      },
+      renew: () => real.renew(),
       async poll() {
         // The wait comes first: what a poll hands out is the caller's in the same turn, before any rebalance.
         await process.delay(kernel.between(0, faults.latencyMaxMs))
@@ -119,7 +123,7 @@ export function processLog(
             late(
               () => isKnown() && log.controls.commitLate(real, positions),
               `commit ${first?.topic}/${first?.partition} ${first?.offset} of ${options.groupId} by ${process.name}`,
-              process.isCutOff ? (first?.metadata.includes('"plan"') ? 1 : 0) : LATE_SHARE,
+              process.isCutOff ? 1 : LATE_SHARE,
             )
           // A client may take the coordinator's refusal of a member that it forgot for an answer.
           if (

@@ -64,6 +64,8 @@ export interface GroupMember {
   polling(): () => void
   /** A commit was refused or not answered. */
   commitRefused(membership: GroupMembership, code: number): void
+  /** Joins again as the same member, so that the group has a new generation. */
+  renew(): void
   /** No join is begun any more; one under way ends without effect. */
   retire(): void
   /** Leaves the group, so that others get its share at once, and stops. */
@@ -323,6 +325,7 @@ export function startGroupMember(options: GroupMemberOptions): GroupMember {
       }
     },
     commitRefused: (membership, code) => apply({ type: 'refused', by: 'commit', code, ...membership }),
+    renew: () => apply({ type: 'due' }),
     retire() {
       retired = true
       changed.raise()
