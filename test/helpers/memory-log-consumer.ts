@@ -54,8 +54,8 @@ interface Held {
 export interface MemoryConsumer extends GroupConsumer {
   /** The group forgets this member; the member itself learns of it at its next poll. */
   expel(): void
-  /** A commit of before arrives. @returns false when the coordinator refuses it */
-  commitLate(positions: readonly (Position & { readonly metadata: string })[]): boolean
+  /** A commit that was sent under `membership` arrives. @returns false when the coordinator refuses it */
+  commitLate(membership: string, positions: readonly (Position & { readonly metadata: string })[]): boolean
   /** The process that holds it died: it does nothing more of its own, and the group does not know yet. */
   die(): void
   /** @throws DependencyError when the coordinator would refuse this member's position */
@@ -333,8 +333,8 @@ export function openMemoryConsumer(
     expel() {
       group.leave(member)
     },
-    commitLate(positions) {
-      if (!group.has(member)) return false
+    commitLate(membership, positions) {
+      if (!group.has(member) || membership !== consumer.membership) return false
       store(positions)
       return true
     },

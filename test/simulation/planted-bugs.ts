@@ -36,8 +36,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: PLANNED,
     edits: [
       [
-        'const carry = await batch.deliver(plan, { replayed })',
-        "await complete({ offset: plan.end + 1, src: plan.src, landed: plan.landed, carry: '' }); const carry = await batch.deliver(plan, { replayed })",
+        'const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) })',
+        "await complete({ offset: plan.end + 1, src: plan.src, landed: plan.landed, carry: '' }); const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) })",
       ],
     ],
   },
@@ -47,8 +47,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       ['    await commitPlan(plan)\n', ''],
       [
-        'const carry = await batch.deliver(plan, { replayed })',
-        'const carry = await batch.deliver(plan, { replayed }); if (!replayed) await commitPlan(plan)',
+        'const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) })',
+        'const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) }); if (!replayed) await commitPlan(plan)',
       ],
     ],
   },
@@ -63,9 +63,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
   },
   {
-    name: 'a plan of unknown outcome is replaced by a new one',
-    file: PLANNED,
-    edits: [['    unsettled.set(name, { before: coordinatorHas, plan })\n', '']],
+    name: 'a commit that was not answered is not settled',
+    file: COMMIT,
+    edits: [
+      ['const isUnderWay = () => under.has(name) &&', 'const isUnderWay = () => false && under.has(name) &&'],
+    ],
   },
   {
     name: 'an open plan is passed over at takeover',
@@ -360,6 +362,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         'const outcome = await insertExactly(target, rows, mayHaveBegun || isStray)',
         'await recordBatch(env.clickhouse, partition, table, plan, { records, inserted: 0, skipped, rejected: 0 }); const outcome = await insertExactly(target, rows, mayHaveBegun || isStray)',
       ],
+    ],
+  },
+  {
+    name: 'a batch is inserted however long ago its plan was confirmed',
+    file: EXACTLY,
+    edits: [
+      ['const beforeSending = target.hold.requireFresh', 'const beforeSending = () => {}'],
+      ['  await target.hold.confirm()\n', ''],
     ],
   },
   // The collector.

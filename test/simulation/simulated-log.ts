@@ -41,16 +41,12 @@ export function processLog(
   }
 
   /** A request goes out under the membership of that moment, and is refused under a later one. */
-  function sentNow(real: GroupConsumer): {
-    readonly isKnown: () => boolean
-    readonly requireKnown: () => void
-  } {
-    const sent = real.membership
-    const isKnown = () => real.membership === sent
+  function sentNow(real: GroupConsumer): { readonly membership: string; readonly requireKnown: () => void } {
+    const { membership } = real
     return {
-      isKnown,
+      membership,
       requireKnown() {
-        if (!isKnown())
+        if (real.membership !== membership)
           throw new DependencyError('kafka', 'outcome_unknown', 'The coordinator does not know this member.')
       },
     }
@@ -106,7 +102,7 @@ export function processLog(
         for (const position of positions)
           if (!real.assigned(position))
             throw new DependencyError('kafka', 'not_assigned', `${nameOf(position)} is not assigned.`)
-        const { isKnown, requireKnown } = sentNow(real)
+        const { membership, requireKnown } = sentNow(real)
         let isArrived = false
         try {
           await process.call(
@@ -121,7 +117,7 @@ export function processLog(
         } catch (error) {
           if (!isArrived)
             late(
-              () => isKnown() && log.controls.commitLate(real, positions),
+              () => log.controls.commitLate(real, membership, positions),
               `commit ${first?.topic}/${first?.partition} ${first?.offset} of ${options.groupId} by ${process.name}`,
               process.isCutOff ? 1 : LATE_SHARE,
             )
