@@ -63,13 +63,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
   },
   {
-    name: 'a commit that was not answered is not settled',
-    file: COMMIT,
-    edits: [
-      ['const isUnderWay = () => under.has(name) &&', 'const isUnderWay = () => false && under.has(name) &&'],
-    ],
-  },
-  {
     name: 'an open plan is passed over at takeover',
     file: PLANNED,
     edits: [['        await replay(plan)\n', '        void replay\n']],

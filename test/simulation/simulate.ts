@@ -2,7 +2,7 @@ import { forbidChance } from './forbid-chance.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { startClients } from './ledger.ts'
 import { countRemoved, freshFaults, judge } from './oracle.ts'
-import { type Faults, NO_FAULTS, SESSION_MS } from './process.ts'
+import { DEAF_MAX_MS, type Faults, NO_FAULTS, SESSION_MS } from './process.ts'
 import { createTally, type Tally } from './tally.ts'
 import { createWorld, DATASETS, names, PARTITIONS, type World } from './world.ts'
 
@@ -30,8 +30,6 @@ const FRESH_MAX_MS = 60_000
 const REQUESTS = 60
 /** How far the clock of a machine may be off, ms. */
 const CLOCK_ERROR_MAX_MS = 3 * 3_600_000
-/** How long a process may work on without hearing that it lost its partitions, ms. */
-const DEAF_MAX_MS = 5_000
 const LOOK_EVERY_MS = 250
 /** How long what is not seen from outside may take after that, ms. */
 const SETTLE_MS = 120_000
@@ -173,7 +171,8 @@ function makeTrouble(kernel: Kernel, world: World, overMs: number): void {
     })
   for (let n = Math.floor(kernel.between(0, 4)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => anyone()?.forget(kernel.between(0, DEAF_MAX_MS)))
-  const long = () => kernel.between(SESSION_MS, 2 * SESSION_MS)
+  /** Mostly longer than a session, and often too short for the process itself to notice. */
+  const long = () => kernel.between(0.3, 2) * SESSION_MS
   for (let n = Math.floor(kernel.between(0, 6)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => {
       const sinks = [...world.processes].filter(({ name }) => name.includes('sink'))

@@ -9,7 +9,7 @@ import type {
 import { DependencyError, isDependencyError } from '../../services/core/runtime/errors.ts'
 import type { MemoryLog } from '../helpers/memory-log.ts'
 import type { Kernel } from './kernel.ts'
-import type { CallErrors, Faults, SimulatedProcess } from './process.ts'
+import { type CallErrors, DEAF_MAX_MS, type Faults, SESSION_MS, type SimulatedProcess } from './process.ts'
 import type { Tally } from './tally.ts'
 
 const ASK: CallErrors = { dependency: 'kafka', lost: 'unavailable', lostAnswer: 'timeout' }
@@ -19,6 +19,9 @@ const WRITE: CallErrors = { dependency: 'kafka', lost: 'outcome_unknown', lostAn
 const LATE_SHARE = 0.3
 /** How late at most, ms: longer than whoever sent them waits, and than the next owner takes to come. */
 const LATE_MS = 20_000
+
+/** Share of those that are taken after which the group forgets their sender, which stands still just then. */
+const LATE_TAKEN_LOST_SHARE = 0.5
 
 const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`
 
@@ -37,6 +40,10 @@ export function processLog(
       const isTaken = arrive()
       if (isTaken) tally.lateCommits++
       kernel.note(`a late ${what} is ${isTaken ? 'taken' : 'refused'}`)
+      // The worst moment for another owner to come, while what is under way here is still to have its effect.
+      if (!isTaken || !kernel.chance(LATE_TAKEN_LOST_SHARE)) return
+      process.forget(kernel.between(0, DEAF_MAX_MS))
+      process.pause(kernel.between(0.1, 0.9) * SESSION_MS)
     })
   }
 
