@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
-import { catchUpOf } from './catch-up.ts'
+import { catchUpOf, isSettled } from './catch-up.ts'
 import { heldPartitions, watchedConsumers } from './consumers.ts'
 import { percentile } from './recovery.ts'
 import { arrivalRate, lagSecondsOf, type Standing } from './standing.ts'
@@ -24,6 +24,12 @@ test('a lag is as many seconds as it takes that much to arrive', () => {
 test('without arrivals there is no rate', () => {
   expect(() => arrivalRate(standings(0, [5, 9], [9, 9]))).toThrow('Nothing arrived')
   expect(() => arrivalRate(LIVE.slice(0, 1))).toThrow('Nothing arrived')
+})
+
+test('a consumer is settled when records arrive and it keeps up with them', () => {
+  expect(isSettled(LIVE)).toBe(true)
+  expect(isSettled(standings(0, [0, 100], [0, 100]))).toBe(false)
+  expect(isSettled(standings(0, [0, 2_000], [0, 2_100]))).toBe(false)
 })
 
 test('a consumer has caught up at its usual lag, and what it did until then counts from its start', () => {

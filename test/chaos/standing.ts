@@ -32,7 +32,9 @@ export async function watchStandings(
 ): Promise<ReadonlyMap<string, readonly Standing[]>> {
   const seen = new Map(consumers.map(({ name }) => [name, [] as Standing[]]))
   for (const untilMs = performance.now() + ms; performance.now() < untilMs; await sleep(LOOK_MS))
-    for (const consumer of consumers) seen.get(consumer.name)?.push(await standingOf(log, consumer))
+    await Promise.all(
+      consumers.map(async (consumer) => seen.get(consumer.name)?.push(await standingOf(log, consumer))),
+    )
   return seen
 }
 
