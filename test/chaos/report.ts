@@ -3,7 +3,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { CHAOS_STAGES } from './chaos-system.ts'
 import { FAIL_POINTS, FAULTS } from './faults.ts'
-import { percentile } from './recovery.ts'
+import { NO_RECOVERY, percentile } from './recovery.ts'
 import type { ChaosResult } from './run-chaos.ts'
 import { isBalanced } from './verdict.ts'
 
@@ -32,10 +32,14 @@ export const ELSEWHERE: readonly (readonly [fault: string, where: string])[] = [
 
 /** Every result that lies in a directory; files that are none are passed over. */
 export function readResults(dir: string): readonly ChaosResult[] {
-  return readdirSync(dir)
-    .filter((name) => /^result-.*\.json$/.test(name))
-    .sort()
-    .map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as ChaosResult)
+  return (
+    readdirSync(dir)
+      .filter((name) => /^result-.*\.json$/.test(name))
+      .sort()
+      .map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as ChaosResult)
+      // Runs of earlier versions measured less.
+      .map((result) => ({ ...result, recovery: { ...NO_RECOVERY, ...result.recovery } }))
+  )
 }
 
 /** All runs together, as Markdown. */
@@ -52,7 +56,7 @@ export function renderReport(results: readonly ChaosResult[], machine: string): 
       .join('\n')
   const times = (values: readonly number[]) =>
     values.length === 0
-      ? 'not measured'
+      ? NOTHING
       : `${((percentile(values, 0.5) as number) / 1000).toFixed(1)} s, ${((percentile(values, 0.99) as number) / 1000).toFixed(1)} s (${values.length})`
   return `\`make chaos\`, ${results.length} runs of ${Math.round(sum(({ seconds }) => seconds) / 60)} minutes in all, on ${machine}.
 
@@ -96,8 +100,8 @@ ${rows([
   ...CHAOS_STAGES.filter((stage) => stage !== 'collector').map(
     (stage) =>
       [
-        `every partition of a killed ${stage} is committed by its successor`,
-        times(results.flatMap(({ recovery }) => recovery.afterKill[stage] ?? [])),
+        `a partition of a killed ${stage} is committed by its successor`,
+        times(results.flatMap(({ recovery }) => recovery.firstCommit[stage] ?? [])),
       ] as const,
   ),
   [
@@ -114,10 +118,43 @@ ${rows([
   ],
 ])}
 
+${renderCatchUps(results)}
+
+${renderOutages(results)}
+
 | fault that these runs do not inflict | where it is tried instead, or why not |
 |---|---|
 ${rows(ELSEWHERE)}
 `
+}
+
+const NOTHING = 'not measured'
+const twoPlaces = (value: number) => value.toFixed(2)
+
+/** Every consuming process away for half a minute under load. */
+function renderCatchUps(results: readonly ChaosResult[]): string {
+  const names = [...new Set(results.flatMap(({ recovery }) => Object.keys(recovery.catchUp)))]
+  const rows = names.map((name) => {
+    const all = results.flatMap(({ recovery }) => recovery.catchUp[name] ?? [])
+    const seconds = all.map((each) => each.seconds)
+    const timesLive = all.map((each) => each.timesLive)
+    return `| ${name} | ${[0.5, 0.99].map((share) => `${percentile(seconds, share)?.toFixed(1)} s`).join(', ')} (${all.length}) | ${percentile(timesLive, 0.5)?.toFixed(1)}, ${Math.min(...timesLive).toFixed(1)} |`
+  })
+  return `| all consumers away for 30 s under load, started at once | caught up after: median, 99 % (times) | records a second until then ÷ live rate: median, least |
+|---|---|---|
+${rows.join('\n') || `| every consumer | ${NOTHING} | ${NOTHING} |`}`
+}
+
+/** A minute without S3, and one without ClickHouse. */
+function renderOutages(results: readonly ChaosResult[]): string {
+  const all = results.flatMap(({ recovery }) => recovery.outages)
+  const rows = all.map(
+    ({ away, seconds, otherBefore, otherDuring, catchUp }) =>
+      `| ${away}, ${seconds} s | ${twoPlaces(otherBefore)} s, ${twoPlaces(otherDuring)} s | ${twoPlaces(otherDuring / otherBefore)} | ${catchUp.seconds.toFixed(1)} s | ${catchUp.timesLive.toFixed(1)} |`,
+  )
+  return `| away under load | mean lag of the other sink: before, meanwhile | ratio | the sink itself caught up after | records a second until then ÷ live rate |
+|---|---|---|---|---|
+${rows.join('\n') || `| S3, ClickHouse | ${NOTHING} | | | |`}`
 }
 
 function addUp(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {

@@ -3,12 +3,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
-import { type Consumption, isDrained, lagOf } from '../../services/cli/demo/lag.ts'
-import { type ChaosStage, type ChaosSystem, openChaosSystem } from './chaos-system.ts'
+import { isDrained, lagOf } from '../../services/cli/demo/lag.ts'
+import { type ChaosSystem, openChaosSystem } from './chaos-system.ts'
+import { consumersOf } from './consumers.ts'
 import { FAULTS, type Fault, type FaultContext } from './faults.ts'
 import { ChaosLedger } from './ledger.ts'
 import type { LoadOptions, LoadReport } from './load.ts'
 import { judge } from './oracle.ts'
+import type { Outage } from './outage.ts'
 import { eachLine } from './read-places.ts'
 import { measureRecovery, percentile, type Recovery } from './recovery.ts'
 import { isBalanced, type Verdict } from './verdict.ts'
@@ -111,14 +113,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     })
     await sleep(3_000)
     const rolling = await rollCollectors(system, load, options)
-    const recovery = await measureRecovery(
-      system,
-      connections,
-      watchedConsumers(connections),
-      options.recoveries,
-      count,
-      options.progress,
-    )
+    const recovery = await measureRecovery(system, connections, options.recoveries, count, options.progress)
     const faults = await inflictFaults(options, system, connections, load, random, count)
     print('faults are over; the load ends')
     const sent = await load.end()
@@ -301,32 +296,6 @@ async function rollCollectors(
   return { times: rolling, failedTries: load.report.failedTries - before }
 }
 
-/** The consumer that stands for its stage when its recovery is measured. */
-function watchedConsumers(connections: DemoConnections): ReadonlyMap<ChaosStage, Consumption> {
-  const named = (name: string) => consumersOf(connections).find((each) => each.name === name) as Consumption
-  return new Map([
-    ['enricher', named('enricher')],
-    ['subscriber-router', named('router')],
-    ['s3-sink', named('s3 warehouse')],
-    ['clickhouse-sink', named('clickhouse events')],
-  ])
-}
-
-function consumersOf({ names }: DemoConnections): readonly Consumption[] {
-  return [
-    { name: 'enricher', group: names.group('enricher'), topic: names.raw },
-    { name: 'router', group: names.group('subscriber-router'), topic: names.enriched },
-    ...['warehouse', 'purchases'].map((id) => ({
-      name: `s3 ${id}`,
-      group: names.group('s3-sink', id),
-      topic: names.enriched,
-    })),
-    { name: 's3 rejected', group: names.group('s3-sink', 'rejected'), topic: names.rejected },
-    { name: 'clickhouse events', group: names.group('clickhouse-sink', 'events'), topic: names.enriched },
-    { name: 'clickhouse rejected', group: names.group('clickhouse-sink', 'rejected'), topic: names.rejected },
-  ]
-}
-
 /** What collectors answered 202 is in Kafka before anybody asks where Kafka ends. */
 async function untilStoresAreEmpty(system: ChaosSystem, { progress }: ChaosOptions): Promise<void> {
   const deadline = performance.now() + DRAIN_MAX_MS
@@ -357,7 +326,7 @@ async function storedBytes(opsPort: number): Promise<number | null> {
 /** Waits until every consumer has committed past the last record. @returns seconds */
 async function drain(connections: DemoConnections, options: ChaosOptions): Promise<number> {
   const startedMs = performance.now()
-  for (const consumer of consumersOf(connections)) {
+  for (const consumer of consumersOf(connections.names)) {
     while (!(await isDrained(connections.log, consumer, 300))) {
       const { offsets } = await lagOf(connections.log, consumer)
       options.progress(`${consumer.name} has ${offsets} offsets to go`)
@@ -392,6 +361,10 @@ async function countMarks(
   }
 }
 
+function outageLine({ away, seconds, otherBefore, otherDuring, catchUp }: Outage): string {
+  return `${away} away for ${seconds} s: the other sink lags ${otherDuring.toFixed(2)} s, ${otherBefore.toFixed(2)} s before; its own caught up in ${catchUp.seconds.toFixed(1)} s at ${catchUp.timesLive.toFixed(1)} × live`
+}
+
 /** What it says at its end. */
 export function renderResult(result: ChaosResult): string {
   const { verdict, faults, figures, recovery } = result
@@ -405,7 +378,9 @@ figures
 ${table(Object.entries(figures).sort())}
 recovery, ms                                                                                      n      p50      p99
 ${[
-  ...Object.entries(recovery.afterKill),
+  ...Object.entries(recovery.firstCommit).map(
+    ([stage, values]) => [`${stage} killed, a partition of it is committed again`, values] as const,
+  ),
   ['everything killed, accepting', recovery.accepting] as const,
   ['everything killed, in ClickHouse', recovery.fresh] as const,
 ]
@@ -414,7 +389,23 @@ ${[
       `  ${name.padEnd(90)}${[values.length, percentile(values, 0.5) ?? '-', percentile(values, 0.99) ?? '-'].map((n) => String(n).padStart(9)).join('')}`,
   )
   .join('\n')}
-  ${result.rolling.times} rolling SIGTERMs of collectors: ${result.rolling.failedTries} failed requests
+caught up after half a minute away                                                                n    s p50 least × live
+${Object.entries(recovery.catchUp)
+  .map(
+    ([name, all]) =>
+      `  ${name.padEnd(90)}${[
+        String(all.length),
+        percentile(
+          all.map(({ seconds }) => seconds),
+          0.5,
+        )?.toFixed(1) ?? '-',
+        Math.min(...all.map(({ timesLive }) => timesLive)).toFixed(1),
+      ]
+        .map((text) => text.padStart(9))
+        .join('')}`,
+  )
+  .join('\n')}
+${recovery.outages.map((outage) => `  ${outageLine(outage)}\n`).join('')}  ${result.rolling.times} rolling SIGTERMs of collectors: ${result.rolling.failedTries} failed requests
 places                      found     lost  doubled spurious corrupted
 ${verdict.places
   .map(

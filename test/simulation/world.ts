@@ -97,7 +97,7 @@ const REFERENCE = loadReferenceData(1_000)
 /** Nobody reads them here. */
 const METRICS: Metrics = {
   counter: () => ({ add: () => {} }),
-  gauge: () => ({ set: () => {} }),
+  gauge: () => ({ set: () => {}, remove: () => {} }),
   histogram: () => ({ observe: () => {} }),
   expose: () => Promise.resolve(''),
 }

@@ -224,8 +224,6 @@ export function openLane(options: LaneOptions): Lane {
       accepting = false
       clearQueue()
       started.resolve(null)
-      // A partition that stopped keeps its last lag in sight; one that is gone has none here.
-      if (failure === null) options.onProgress(0, 0)
     })
 
   return {

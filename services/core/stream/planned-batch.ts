@@ -87,6 +87,9 @@ export interface PlannedEnvironment {
  * does nothing outside tests). An open batch that has no plan is discarded when the partition goes away: it has had
  * no effect, and finishing it would hold up the rebalance and leave a small file at every deploy.
  *
+ * A range does not begin to age anew because its owner died: the first one that an owner fills also closes once its
+ * records landed as far apart as it may be old. They waited for that long before this owner saw them.
+ *
  * A commit that was not answered may reach the coordinator after later ones and take their place: the next owner would
  * plan a range anew that is being delivered. So before a worker reads the position, and before it commits another plan,
  * such a commit is settled: the group makes a new generation, in which the coordinator refuses it.
@@ -101,6 +104,8 @@ interface OpenRange {
   readonly batch: SinkBatch
   readonly digest: RangeDigest
   readonly openedMs: number
+  /** Landed time of the first record of the first range of an owner; null in every other range. */
+  readonly continuedFrom: number | null
   end: number
   landed: number
 }
@@ -120,6 +125,8 @@ function plannedBatchWorker(
   let open: OpenRange | null = null
   /** Monotonic ms: since then the coordinator has heard this process. */
   let heardMs = Number.NEGATIVE_INFINITY
+  /** Until the first range is closed: its records may have waited with the owner before. */
+  let isFirstRange = true
 
   const commit = async (next: GroupState & { readonly offset: number }): Promise<void> => {
     const { commitPolicy, clock } = env
@@ -166,10 +173,11 @@ function plannedBatchWorker(
     await env.failPoint('after_commit')
   }
 
-  const openRange = async (): Promise<OpenRange> => ({
+  const openRange = async (landed: number): Promise<OpenRange> => ({
     batch: await sink.open(progress, null),
     digest: openRangeDigest(progress.src),
     openedMs: env.clock.monotonic(),
+    continuedFrom: isFirstRange ? landed : null,
     end: progress.offset - 1,
     landed: progress.landed,
   })
@@ -196,12 +204,14 @@ function plannedBatchWorker(
     env.observer.planned(plan)
     await deliver(plan, range.batch, false)
     open = null
+    isFirstRange = false
   }
 
-  const isDue = ({ batch, digest, openedMs }: OpenRange): boolean =>
+  const isDue = ({ batch, digest, openedMs, continuedFrom, landed }: OpenRange): boolean =>
     digest.rows >= batch.limits.rows ||
     digest.bytes >= batch.limits.bytes ||
     env.clock.monotonic() - openedMs >= batch.limits.ageMs ||
+    (continuedFrom !== null && landed - continuedFrom >= batch.limits.ageMs) ||
     batch.closesNow()
 
   /** Re-reads what the plan covers, under what the plan pinned, and completes it; never less than the plan says. */
@@ -299,7 +309,7 @@ function plannedBatchWorker(
         const landed = Math.max(open?.landed ?? progress.landed, records.timestamp(index))
         if (open && (isDue(open) || open.batch.closesBefore(landed) || overflows(open, records, index)))
           await close(open)
-        open ??= await openRange()
+        open ??= await openRange(landed)
         open.digest.add(records, index)
         open.batch.add(records, index, landed)
         open.end = offset

@@ -39,7 +39,7 @@ export interface BatchLimits {
   readonly rows: number
   /** Sum of the records' value sizes. A single larger record is a batch of its own. */
   readonly bytes: number
-  /** Milliseconds of the process's monotonic clock since the first record. */
+  /** Milliseconds of the process's monotonic clock since the first record; of landed time too in an owner's first range. */
   readonly ageMs: number
 }
 

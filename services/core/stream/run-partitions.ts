@@ -111,6 +111,7 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
   ): Promise<readonly Position[]> {
     return Promise.all(
       partitions.map(async (partition) => {
+        const labels = labelsOf(partition)
         const lane = openLane({
           partition,
           consumer,
@@ -137,7 +138,6 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
           },
           onRestart: () => meters.restarts.add(1),
           onProgress(lag, queued) {
-            const labels = { topic: partition.topic, partition: String(partition.partition) }
             meters.lag.set(lag, labels)
             meters.queued.set(queued, labels)
           },
@@ -156,6 +156,8 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
         const lane = lanes.get(keyOf(partition))
         await lane?.stop(lost ? 'lost' : 'revoked')
         lanes.delete(keyOf(partition))
+        // Whoever has it now tells its lag.
+        for (const gauge of [meters.lag, meters.queued]) gauge.remove(labelsOf(partition))
       }),
     )
     meter()
@@ -210,6 +212,10 @@ async function checkPosition(log: Log, partition: TopicPartition, offset: number
       'not_found',
       `The position ${offset} is not among ${start} to ${end}, which the partition holds: its records were deleted or the topic was made again.`,
     )
+}
+
+function labelsOf({ topic, partition }: TopicPartition) {
+  return { topic, partition: String(partition) }
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

@@ -349,6 +349,20 @@ test('a batch closes by age on the monotonic clock, without new records', async 
   expect(rangesOf(world)).toEqual(['0–0'])
 })
 
+test('the first batch of an owner is as old as its records: what waited with the owner before does not wait again', async () => {
+  const world = plannedWorld(recordsAt([0, 1, 2, 3, 4, 5, 6, 7]))
+  world.limits = { rows: 100, bytes: 1_000_000, ageMs: 3_000 }
+  const worker = world.startProcess().worker()
+  await worker.start()
+  // Records land a second apart. A later batch ages from when it was opened: work left undone is done in large ones.
+  await feed(world, worker, 0, 8)
+  expect(rangesOf(world)).toEqual(['0–3'])
+  await worker.stop('revoked')
+  const next = world.startProcess().worker()
+  await feed(world, next, await next.start(), 8)
+  expect(rangesOf(world)).toEqual(['0–3', '4–7'])
+})
+
 test('a batch closes before the record that would take it past its bytes, and a larger record stands alone', async () => {
   const world = plannedWorld(recordsAt([0, 1, 2, 3]))
   world.records[2] = { ...world.records[2]!, value: Buffer.alloc(100) }

@@ -5,7 +5,7 @@ import type { GroupConsumer, Log, RecordBatch, TopicPartition } from '../../../s
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { Health } from '../../../services/core/runtime/health.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
-import { createMetrics } from '../../../services/core/runtime/metrics.ts'
+import { createMetrics, type Metrics } from '../../../services/core/runtime/metrics.ts'
 import type { PartitionWorker } from '../../../services/core/stream/partition-worker.ts'
 import { type RunPartitionsOptions, runPartitions } from '../../../services/core/stream/run-partitions.ts'
 import { createManualClock, settle } from '../../helpers/manual-clock.ts'
@@ -481,6 +481,21 @@ test('the lag of a partition is its end minus what was processed', async () => {
   gate.resolve()
   await clock.advance(1_500)
   expect(await stage.metrics.expose()).toContain('partition_lag_records{topic="events",partition="0"} 0')
+})
+
+test('who gives a partition up tells its lag no longer, who has it does', async () => {
+  const { clock, run } = await createWorld(2)
+  const first = run('v')
+  await clock.advance(1_500)
+  const told = async (stage: { metrics: Metrics }) =>
+    [...(await stage.metrics.expose()).matchAll(/_lag_records\{topic="events",partition="(\d)"\}/g)].map(
+      (found) => found[1],
+    )
+  expect(await told(first)).toEqual(['0', '1'])
+  const second = run('w')
+  await clock.advance(3_000)
+  expect([...(await told(first)), ...(await told(second))].sort()).toEqual(['0', '1'])
+  expect(await told(second)).toHaveLength(1)
 })
 
 test('stopping finishes the batch under way, drops the queue and leaves the group', async () => {
