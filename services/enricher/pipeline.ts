@@ -217,7 +217,8 @@ export function createEnricherWorker(
       if (next !== undefined) {
         await env.failPoint('before_offset')
         const windowBegin = window.appendTimeMax - limits.dedupeWindowMs - window.sliceMs
-        const metadata = writePositionMetadata(dedupeFromOf(checkpoints, windowBegin))
+        const dedupeFrom = dedupeFromOf(checkpoints, windowBegin)
+        const metadata = writePositionMetadata({ dedupeFrom, ids: window.ids })
         await open.sendOffset(consumer, { topic: names.raw, partition, offset: next }, metadata)
       }
       await env.failPoint('before_end')

@@ -22,8 +22,10 @@ export interface IdBudget {
   /** Counts one id more, and makes room for it where there is none. */
   take(): void
   giveBack(ids: number): void
-  /** Ids after which a slice is closed early. */
-  sliceIdsMax(): number
+  /** An even share among the windows that are there. */
+  share(): number
+  /** What a window may count on: an even share, less where not so much is left. */
+  room(): number
 }
 
 /** A slice is closed once it holds this part of an even share, so that forgetting one never forgets nearly all. */
@@ -32,6 +34,7 @@ const SHARE_PARTS = 16
 export function createIdBudget(idsMax: number): IdBudget {
   const holders = new Set<IdHolder>()
   let held = 0
+  const share = () => Math.ceil(idsMax / Math.max(1, holders.size))
 
   function forgetOldest(): void {
     let furthest: IdHolder | null = null
@@ -59,7 +62,8 @@ export function createIdBudget(idsMax: number): IdBudget {
     giveBack(ids) {
       held -= ids
     },
-    sliceIdsMax: () => Math.ceil(idsMax / Math.max(1, holders.size) / SHARE_PARTS),
+    share,
+    room: () => Math.min(share(), idsMax - held),
   }
 }
 
@@ -76,6 +80,8 @@ export interface DedupeWindow {
   readonly appendTimeMax: number
   /** Unit in which ids are forgotten, ms. */
   readonly sliceMs: number
+  /** Takes memory for so many ids, or for as many as it may count on, while it holds none: nothing has to grow then. */
+  reserve(ids: number): void
   /** Moves time forward and forgets what fell out of the window. */
   advance(appendTime: number): void
   find(key: Buffer, payload: Buffer): 'equal' | 'other' | 'absent'
@@ -138,7 +144,7 @@ export function createDedupeWindow(windowMs: number, budget: IdBudget): DedupeWi
   function sliceFor(time: number): Slice {
     const period = Math.floor(time / sliceMs)
     const last = slices.at(-1)
-    if (last && last.period >= period && last.ids < budget.sliceIdsMax()) return last
+    if (last && last.period >= period && last.ids < Math.ceil(budget.share() / SHARE_PARTS)) return last
     const slice = { generation: ++generation, period, lastTime: time, ids: 0 }
     slices.push(slice)
     return slice
@@ -158,6 +164,7 @@ export function createDedupeWindow(windowMs: number, budget: IdBudget): DedupeWi
 
   return {
     sliceMs,
+    reserve: (ids) => table.reserve(Math.min(ids, budget.room())),
     get appendTimeMax() {
       return appendTimeMax
     },

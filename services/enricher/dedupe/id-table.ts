@@ -25,6 +25,8 @@ const GENERATION = 6
  * uniformly distributed (they are hashes): their bits are used as they are.
  */
 export interface IdTable {
+  /** Makes room for `ids` in a table that holds none, so that taking them in lays nothing out anew. */
+  reserve(ids: number): void
   /** Makes `find` and `isHeld` treat older generations as absent. */
   forgetBelow(generation: number): void
   /** Gives back memory of forgotten ids in the next `part` (0 to 1) of the table. */
@@ -74,6 +76,11 @@ export function createIdTable(): IdTable {
   }
 
   return {
+    reserve(ids) {
+      const slots = Math.max(SLOTS_MIN, Math.ceil(ids / SEGMENTS / LOAD_FRESH))
+      for (let index = 0; index < SEGMENTS; index++) segments[index] = new Uint32Array(slots * WORDS)
+      bytes = SEGMENTS * slots * SLOT_BYTES
+    },
     forgetBelow(generation) {
       if (generation > floor) floor = generation
     },
