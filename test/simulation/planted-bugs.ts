@@ -135,8 +135,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: ENRICHER,
     edits: [
       [
-        'const window = createDedupeWindow(limits.dedupeWindowMs, env.idBudget)',
-        'const kept = env as unknown as Record<string, DedupeWindow>; const window = (kept[`window ${partition}`] ??= createDedupeWindow(limits.dedupeWindowMs, env.idBudget))',
+        'window = createDedupeWindow(limits.dedupeWindowMs, env.idBudget)',
+        'const kept = env as unknown as Record<string, DedupeWindow>; window = (kept[`window ${partition}`] ??= createDedupeWindow(limits.dedupeWindowMs, env.idBudget))',
       ],
       [
         "    await transaction(content.records, content.next)\n    await env.failPoint('after_end')\n    env.metrics.windowExceeded(own.window.add(content.entries))\n",
@@ -170,7 +170,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       [
         "const dedupe = { kind: 'entries', nextOffset: next, appendTimeMax: window.appendTimeMax, entries } as const",
-        "const dedupe = { kind: 'entries', nextOffset: next, appendTimeMax: window.appendTimeMax, entries: [] } as const",
+        "const dedupe = { kind: 'entries', nextOffset: next, appendTimeMax: window.appendTimeMax, entries: Buffer.alloc(0) } as const",
       ],
     ],
   },
