@@ -18,9 +18,9 @@ export function writePositionMetadata({ dedupeFrom, ids }: PositionMetadata): st
   return JSON.stringify({ v: 1, dedupe_from: dedupeFrom, ids })
 }
 
-/** The changelog is read from its beginning for text of another version or none. */
+/** The changelog is read from its beginning for text of another version or none; older programs told no ids. */
 export function readPositionMetadata(text: string): PositionMetadata {
-  const match = /^\{"v":1,"dedupe_from":(\d{1,16}),"ids":(\d{1,16})\}$/.exec(text)
+  const match = /^\{"v":1,"dedupe_from":(\d{1,16})(?:,"ids":(\d{1,16}))?\}$/.exec(text)
   return { dedupeFrom: Number(match?.[1] ?? 0), ids: Number(match?.[2] ?? 0) }
 }
 

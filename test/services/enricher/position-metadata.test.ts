@@ -9,6 +9,7 @@ import { createWorld, names, rawRecord } from './enricher-world.ts'
 test('what is written is read, anything else means from the beginning', () => {
   const metadata = { dedupeFrom: 42, ids: 7 }
   expect(readPositionMetadata(writePositionMetadata(metadata))).toEqual(metadata)
+  expect(readPositionMetadata('{"v":1,"dedupe_from":42}')).toEqual({ dedupeFrom: 42, ids: 0 })
   const others = [
     '{"v":2,"dedupe_from":1,"ids":1}',
     '{"v":1,"dedupe_from":-1,"ids":1}',
