@@ -7,6 +7,7 @@ import { S3_ACCESS_KEY, startS3Proxy } from '../../infra/engines/s3proxy.ts'
 import { STAGE_NODE_FLAGS, type StageName } from '../../services/cli/stages.ts'
 import { startLoggedProcess } from '../../services/cli/supervisor/logged-process.ts'
 import { prepareTopics } from '../../services/cli/supervisor/prepare-topics.ts'
+import { type ClickHouseDouble, openClickHouseDouble } from './clickhouse-double.ts'
 import { type KeptProcess, keepProcess, type UnplannedExit } from './kept-process.ts'
 import { openS3Double, type S3Double } from './s3-double.ts'
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
@@ -38,6 +39,8 @@ export interface ChaosSystem {
   /** One per broker. */
   readonly kafkaProxies: readonly TcpProxy[]
   readonly clickhouseProxy: TcpProxy
+  /** Behind the proxy. */
+  readonly clickhouseDouble: ClickHouseDouble
   readonly s3Double: S3Double
   /** Environment of who reads past the proxies: the oracle. */
   readonly direct: Readonly<Record<string, string>>
@@ -81,9 +84,11 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
       buckets: ['millrace'],
     })
     closing.push(() => s3.stop())
-    const clickhouseProxy = await openTcpProxy(await freePort(), clickhousePort)
+    const clickhouseDouble = await openClickHouseDouble(await freePort(), clickhousePort, options.random)
+    const clickhouseProxy = await openTcpProxy(await freePort(), clickhouseDouble.port)
     const s3Double = await openS3Double(await freePort(), s3Port, options.random)
     closing.push(
+      () => clickhouseDouble.close(),
       () => clickhouseProxy.close(),
       () => s3Double.close(),
     )
@@ -160,6 +165,7 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
       clickhouse,
       kafkaProxies,
       clickhouseProxy,
+      clickhouseDouble,
       s3Double,
       direct,
       async startStages() {

@@ -6,6 +6,7 @@ import { ENRICHER_FAIL_POINTS } from '../../services/enricher/fail-points.ts'
 import { DELIVERY_FAIL_POINTS } from '../../services/s3-sink/deliver-batch.ts'
 import { ROUTER_FAIL_POINTS } from '../../services/subscriber-router/fail-points.ts'
 import { CHAOS_STAGES, type ChaosStage, type ChaosSystem } from './chaos-system.ts'
+import type { ClickHouseFaultPlan } from './clickhouse-double.ts'
 import type { S3FaultPlan } from './s3-double.ts'
 import type { Direction, TcpProxy, Toxic } from './tcp-proxy.ts'
 
@@ -264,6 +265,69 @@ const forgetfulClickHouse: Fault = {
   },
 }
 
+/** Settings under which a table of the real engine takes no insert, with the error it then gives. */
+const TABLE_REFUSALS = [
+  { error: 'TOO_MANY_PARTS', setting: 'parts_to_throw_insert', value: '1' },
+  { error: 'NOT_ENOUGH_SPACE', setting: 'min_free_disk_bytes_to_perform_insert', value: '1000000000000000' },
+  { error: 'TABLE_IS_PERMANENTLY_READ_ONLY', setting: 'table_readonly', value: '1' },
+] as const
+/** Those that the sink writes: rows, and what vouches for them. */
+const SINK_TABLES = ['events', 'rejected_events', 'batches']
+const HEAL_MAX_MS = 60_000
+
+const refusingTables: Fault = {
+  name: 'ClickHouse has too many parts, a full disk, or a table set to read-only',
+  rows: [32],
+  weight: 2,
+  async inflict(context) {
+    const { random, count, clickhouse } = context
+    const { error, setting, value } = pick(TABLE_REFUSALS, random)
+    const tables = random() < 0.5 ? SINK_TABLES : [pick(SINK_TABLES, random)]
+    try {
+      for (const table of tables)
+        await clickhouse(`ALTER TABLE ${table} MODIFY SETTING ${setting} = ${value}`)
+      await pause(between(random, 4_000, 10_000), context)
+      count(`clickhouse ${error}`)
+    } finally {
+      for (const table of tables)
+        await heal(() => clickhouse(`ALTER TABLE ${table} RESET SETTING ${setting}`))
+    }
+  },
+}
+
+/** What was done is undone, also when another fault has the server down at the moment. */
+async function heal(undo: () => Promise<void>): Promise<void> {
+  for (const until = performance.now() + HEAL_MAX_MS; ; await sleep(200))
+    try {
+      return await undo()
+    } catch (error) {
+      if (performance.now() > until) throw error
+    }
+}
+
+const refusingClickHouse: Fault = {
+  name: 'ClickHouse answers: read-only, quota, too many queries, no memory (also after the insert), or 15 s late',
+  rows: [31, 32],
+  weight: 3,
+  async inflict(context) {
+    const { system, random } = context
+    const plan = pick<ClickHouseFaultPlan>(
+      [
+        { fault: { kind: 'refuse', error: 'READONLY' }, probability: 1, meets: 'inserts' },
+        { fault: { kind: 'refuse', error: 'QUOTA_EXCEEDED' }, probability: 1, meets: 'all' },
+        { fault: { kind: 'refuse', error: 'TOO_MANY_SIMULTANEOUS_QUERIES' }, probability: 0.5, meets: 'all' },
+        { fault: { kind: 'refuse', error: 'MEMORY_LIMIT_EXCEEDED' }, probability: 0.5, meets: 'all' },
+        { fault: { kind: 'lie', error: 'MEMORY_LIMIT_EXCEEDED' }, probability: 0.5, meets: 'inserts' },
+        { fault: { kind: 'late', ms: 15_000 }, probability: 0.5, meets: 'inserts' },
+      ],
+      random,
+    )
+    system.clickhouseDouble.setFaults([plan])
+    await pause(between(random, 5_000, 10_000), context)
+    system.clickhouseDouble.setFaults([])
+  },
+}
+
 const ALL_METHODS = ['GET', 'HEAD', 'PUT']
 
 const badStore: Fault = {
@@ -354,6 +418,8 @@ export const FAULTS: readonly Fault[] = [
   killClickHouse,
   badClickHouseNetwork,
   forgetfulClickHouse,
+  refusingTables,
+  refusingClickHouse,
   badStore,
   storm,
   killEverything,

@@ -126,6 +126,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const drainSeconds = await drain(connections, options)
     print(`everything has arrived ${drainSeconds.toFixed(1)} s after the load ended`)
     for (const [kind, times] of system.s3Double.inflicted) count(`s3 ${kind}`, times)
+    for (const [name, times] of system.clickhouseDouble.inflicted) count(`clickhouse ${name}`, times)
     await countMarks(stateDir, system, count)
     const verdict = await judge(
       connections,
