@@ -14,6 +14,8 @@ const BY_NAME: Readonly<Record<string, DependencyErrorCode>> = {
   XAmzContentChecksumMismatch: 'unavailable',
   XAmzContentSHA256Mismatch: 'unavailable',
   IncompleteBody: 'unavailable',
+  // Our clock is wrong, and the client has just read the server's from its answer: it signs with that from now on.
+  RequestTimeTooSkewed: 'unavailable',
   RequestTimeout: 'timeout',
   TimeoutError: 'timeout',
   SlowDown: 'overloaded',

@@ -15,6 +15,8 @@ test('every answer of the store has its meaning', () => {
   expect(codeOf({ name: 'BadDigest', ...status(400) })).toBe('unavailable')
   expect(codeOf({ name: 'ExpiredToken', ...status(400) })).toBe('denied')
   expect(codeOf({ name: 'AccessDenied', ...status(403) })).toBe('denied')
+  // By the next try the client has set its clock by the answer.
+  expect(codeOf({ name: 'RequestTimeTooSkewed', ...status(403) })).toBe('unavailable')
   expect(codeOf({ name: 'NoSuchBucket', ...status(404) })).toBe('not_found')
   expect(codeOf({ name: 'EntityTooLarge', ...status(400) })).toBe('rejected')
   expect(codeOf({ name: 'Unknown', ...status(429) })).toBe('overloaded')
