@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TABLE_FAIL_POINTS } from '../../services/clickhouse-sink/table-sink.ts'
 import { COLLECTOR_FAIL_POINTS } from '../../services/collector/fail-points.ts'
@@ -362,6 +364,111 @@ const badStore: Fault = {
   },
 }
 
+const denyingServers: Fault = {
+  name: 'S3 or ClickHouse lets nobody in: expired token, wrong password, no grant',
+  rows: [27],
+  weight: 2,
+  async inflict(context) {
+    const { system, random } = context
+    const which = pick(['ExpiredToken', 'AUTHENTICATION_FAILED', 'ACCESS_DENIED'] as const, random)
+    if (which === 'ExpiredToken')
+      system.s3Double.setFaults([
+        { fault: { kind: 'refuse', status: 403, code: which }, probability: 1, methods: ALL_METHODS },
+      ])
+    else
+      system.clickhouseDouble.setFaults([
+        {
+          fault: { kind: 'refuse', error: which },
+          probability: 1,
+          meets: which === 'ACCESS_DENIED' ? 'inserts' : 'all',
+        },
+      ])
+    await pause(between(random, 3_000, 8_000), context)
+    if (which === 'ExpiredToken') system.s3Double.setFaults([])
+    else system.clickhouseDouble.setFaults([])
+  },
+}
+
+const badDisk: Fault = {
+  name: 'a disk is full, read-only, or fails its syncs: of the collector’s store, or of the S3 sinks',
+  rows: [48],
+  weight: 2,
+  async inflict(context) {
+    const { system, random, count } = context
+    const place = random() < 0.6 ? 'store' : 'spool'
+    const how =
+      place === 'store' ? pick(['full', 'read-only', 'failing'], random) : pick(['full', 'read-only'], random)
+    const disk = system.disks[place]
+    const storing = system.stages.find(({ name }) => name === 'collector-2')!
+    if (disk === null && how !== 'failing')
+      throw new Error('This machine lets nobody mount a disk of his own.')
+    // Records are stored only while Kafka is away.
+    if (place === 'store') for (const proxy of system.kafkaProxies) proxy.setToxics([{ kind: 'down' }])
+    try {
+      await pause(between(random, 3_000, 5_000), context)
+      if (how === 'failing') storing.hurt({ syncFails: true })
+      else if (how === 'full') disk?.fill(pick([0, 8_192], random))
+      else if (!(await disk?.setReadOnly(true))) throw new Error('A file is open: the disk stays writable.')
+      await pause(between(random, 2_000, 5_000), context)
+      count(`disk of ${place}s ${how}`)
+    } finally {
+      storing.hurt({ syncFails: false })
+      await disk?.setReadOnly(false)
+      disk?.empty()
+      for (const proxy of system.kafkaProxies) proxy.setToxics([])
+    }
+    // What the disk has is then read by a process that remembers nothing.
+    if (place === 'store' && random() < 0.5) {
+      await storing.kill(100)
+      count('kills collector')
+    }
+  },
+}
+
+const HOUR_MS = 3_600_000
+const CLOCKS = [
+  { how: '+2 h', shiftMs: 2 * HOUR_MS, rate: 1 },
+  { how: '-3 h', shiftMs: -3 * HOUR_MS, rate: 1 },
+  { how: 'twice as fast', shiftMs: 0, rate: 2 },
+  { how: '+80 years', shiftMs: 80 * 365.25 * 24 * HOUR_MS, rate: 1 },
+]
+
+const badClock: Fault = {
+  name: 'the clock of a stage jumps, and back, or runs fast',
+  rows: [46],
+  weight: 2,
+  async inflict(context) {
+    const { system, random, count } = context
+    const target = pick(system.stages, random)
+    const { how, ...clock } = pick(CLOCKS, random)
+    target.hurt({ clock: { ...clock, sinceMs: Date.now() } })
+    await pause(between(random, 5_000, 12_000), context)
+    target.hurt({ clock: undefined })
+    count(`clock of ${target.stage} ${how}`)
+  },
+}
+
+const noHandles: Fault = {
+  name: 'a stage may open no further file or connection',
+  rows: [49],
+  weight: 2,
+  async inflict(context) {
+    const { system, random, count } = context
+    const target = pick(system.stages, random)
+    const { pid } = target
+    if (pid === null) throw new Error(`${target.name} is away.`)
+    const prlimit = (...asked: string[]) =>
+      execFileSync('prlimit', ['--pid', String(pid), ...asked], { encoding: 'utf8' }).trim()
+    const before = prlimit('--nofile', '--noheadings', '--raw', '--output', 'SOFT')
+    // The soft limit only: the hard one would not go up again.
+    prlimit(`--nofile=${readdirSync(`/proc/${pid}/fd`).length}:`)
+    await pause(between(random, 3_000, 8_000), context)
+    count(`no handles ${target.stage}`)
+    // One that ended of it was started again under the limit that everybody has.
+    if (target.pid === pid) prlimit(`--nofile=${before}:`)
+  },
+}
+
 const storm: Fault = {
   name: 'rebalance storm: a member leaves and joins every 2 s',
   rows: [17],
@@ -421,6 +528,10 @@ export const FAULTS: readonly Fault[] = [
   refusingTables,
   refusingClickHouse,
   badStore,
+  denyingServers,
+  badDisk,
+  badClock,
+  noHandles,
   storm,
   killEverything,
   terminate,

@@ -157,7 +157,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 }
 
 async function untilReady(system: ChaosSystem): Promise<void> {
-  const deadline = performance.now() + 120_000
+  const deadline = performance.now() + 300_000
   for (const port of system.opsPorts.values()) {
     while (!(await isReady(port))) {
       if (performance.now() > deadline)
@@ -442,7 +442,7 @@ if (import.meta.main) {
     ONLY = '',
     AT_ONCE = '2',
   } = process.env
-  const faults = FAULTS.filter(({ name }) => name.includes(ONLY))
+  const faults = FAULTS.filter(({ name }) => ONLY.split('|').some((part) => name.includes(part)))
   if (faults.length === 0)
     throw new Error(
       `No fault is named like ${ONLY}. There are: ${FAULTS.map(({ name }) => name).join('; ')}.`,
