@@ -2,33 +2,11 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { CHAOS_STAGES } from './chaos-system.ts'
+import { renderMatrix } from './fault-matrix.ts'
 import { FAIL_POINTS, FAULTS } from './faults.ts'
 import { percentile } from './recovery.ts'
 import type { ChaosResult } from './run-chaos.ts'
 import { isBalanced } from './verdict.ts'
-
-/** Rows of the fault matrix that the chaos run leaves to other proofs, and why. */
-export const ELSEWHERE: readonly (readonly [fault: string, where: string])[] = [
-  [
-    'a broker answers error codes, forgets producers, delays the end of a transaction',
-    'simulation only: a real broker cannot be told to',
-  ],
-  [
-    'a broker loses the unsynced tail of its log',
-    'not run: needs a power cut of the disk, not of the process',
-  ],
-  [
-    'the broker’s disk is full, the spool’s disk fails',
-    'not run here: needs a file system of its own; the disk port is tried in unit tests',
-  ],
-  ['clocks jump', 'not run here: needs libfaketime; simulated clocks jump in the simulation'],
-  [
-    'poison records, oversized events, hostile bodies',
-    'unit and integration tests of collector and enricher',
-  ],
-  ['credentials expire (403)', 'not run: a partition that is denied stops for an operator'],
-  ['S3 or ClickHouse are away for half an hour', 'not run: runs are short; they are away for seconds'],
-]
 
 /** Every result that lies in a directory; files that are none are passed over. */
 export function readResults(dir: string): readonly ChaosResult[] {
@@ -114,9 +92,9 @@ ${rows([
   ],
 ])}
 
-| fault that these runs do not inflict | where it is tried instead, or why not |
-|---|---|
-${rows(ELSEWHERE)}
+Everything that may go wrong, and where it is tried: by these runs, or by tests that are named under \`test/\`.
+
+${renderMatrix(inflicted)}
 `
 }
 
