@@ -10,6 +10,7 @@ import { ROUTER_FAIL_POINTS } from '../../services/subscriber-router/fail-points
 import { CHAOS_STAGES, type ChaosStage, type ChaosSystem } from './chaos-system.ts'
 import type { ClickHouseFaultPlan } from './clickhouse-double.ts'
 import type { S3FaultPlan } from './s3-double.ts'
+import type { SmallDisk } from './small-disk.ts'
 import type { Direction, TcpProxy, Toxic } from './tcp-proxy.ts'
 
 /** What a fault is inflicted on and with. */
@@ -389,6 +390,15 @@ const denyingServers: Fault = {
   },
 }
 
+/** Spools are open only while they are written to. */
+async function untilReadOnly(disk: SmallDisk | null): Promise<boolean> {
+  for (let tries = 0; tries < 40; tries++) {
+    if (await disk?.setReadOnly(true)) return true
+    await sleep(25)
+  }
+  return false
+}
+
 const badDisk: Fault = {
   name: 'a disk is full, read-only, or fails its syncs: of the collector’s store, or of the S3 sinks',
   rows: [48],
@@ -402,13 +412,15 @@ const badDisk: Fault = {
     const storing = system.stages.find(({ name }) => name === 'collector-2')!
     if (disk === null && how !== 'failing')
       throw new Error('This machine lets nobody mount a disk of his own.')
+    // A store that is open cannot become read-only any more.
+    if (how === 'read-only' && !(await untilReadOnly(disk)))
+      throw new Error('Files are open all the time: the disk stays writable.')
     // Records are stored only while Kafka is away.
     if (place === 'store') for (const proxy of system.kafkaProxies) proxy.setToxics([{ kind: 'down' }])
     try {
       await pause(between(random, 3_000, 5_000), context)
       if (how === 'failing') storing.hurt({ syncFails: true })
       else if (how === 'full') disk?.fill(pick([0, 8_192], random))
-      else if (!(await disk?.setReadOnly(true))) throw new Error('A file is open: the disk stays writable.')
       await pause(between(random, 2_000, 5_000), context)
       count(`disk of ${place}s ${how}`)
     } finally {

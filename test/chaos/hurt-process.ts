@@ -44,28 +44,36 @@ export function replaceDate(hurt: () => Hurt): void {
   })
 }
 
-/** Makes syncs fail as a kernel does: it gives up what it could not write, says so once, and thinks no more of it. */
+/**
+ * Makes syncs fail as a kernel does: it gives up what it could not write, says so once, and thinks no more of it. Who
+ * writes a file makes it and calls `datasync`; a `sync`, of a directory or of what was written before, loses nothing.
+ */
 export async function replaceSync(hurt: () => Hurt): Promise<void> {
   const some = await open(import.meta.filename)
   await some.close()
   const handles = Object.getPrototypeOf(some) as Pick<FileHandle, 'sync' | 'datasync'>
+  const { sync, datasync } = handles
   /** Bytes of a file that are safe. */
   const safe = new WeakMap<FileHandle, number>()
-  for (const name of ['sync', 'datasync'] as const) {
-    const real = handles[name]
-    handles[name] = async function (this: FileHandle) {
-      const found = await this.stat()
-      if (!hurt().syncFails) {
-        await real.call(this)
-        safe.set(this, found.size)
-        return
-      }
-      const from = safe.get(this) ?? 0
-      if (found.isFile() && found.size > from)
-        await this.write(Buffer.alloc(found.size - from), 0, null, from)
-      throw Object.assign(new Error(`EIO: i/o error, ${name}`), { code: 'EIO', errno: -5, syscall: name })
-    }
+  handles.sync = async function (this: FileHandle) {
+    if (hurt().syncFails) throw ioError('fsync')
+    await sync.call(this)
   }
+  handles.datasync = async function (this: FileHandle) {
+    const { size } = await this.stat()
+    if (!hurt().syncFails) {
+      await datasync.call(this)
+      safe.set(this, size)
+      return
+    }
+    const from = safe.get(this) ?? 0
+    await this.write(Buffer.alloc(size - from), 0, null, from)
+    throw ioError('fdatasync')
+  }
+}
+
+function ioError(syscall: string): Error {
+  return Object.assign(new Error(`EIO: i/o error, ${syscall}`), { code: 'EIO', errno: -5, syscall })
 }
 
 const file = process.env[HURT_FILE]
