@@ -67,10 +67,13 @@ function byStatus(status: number | undefined): DependencyErrorCode | null {
   return status >= 400 ? 'rejected' : 'unavailable'
 }
 
-/** By the codes of sockets, name look-ups and TLS: a file of ours that cannot be read is no fault of the store. */
+/**
+ * By the codes of sockets, name look-ups and TLS: a file of ours that cannot be read is no fault of the store. That this
+ * process may open nothing more at the moment passes like one.
+ */
 function byNetwork({ code = '', message = '' }: ServiceFailure): DependencyErrorCode | null {
   if (code === 'ETIMEDOUT') return 'timeout'
-  if (/^(ECONN\w+|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST\w+|ENET\w+|EADDR\w+|EPROTO)$/.test(code))
+  if (/^(ECONN\w+|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST\w+|ENET\w+|EADDR\w+|EPROTO|EMFILE|ENFILE)$/.test(code))
     return 'unavailable'
   if (/CERT|_TLS_|_SSL_/.test(code)) return 'rejected'
   return /socket hang up|aborted|premature close|checksum mismatch/i.test(message) ? 'unavailable' : null

@@ -28,6 +28,7 @@ test('a network that fails is unavailable or a timeout', () => {
   expect(codeOf({ code: 'ECONNREFUSED', syscall: 'connect' })).toBe('unavailable')
   expect(codeOf({ code: 'ECONNRESET', syscall: 'read' })).toBe('unavailable')
   expect(codeOf({ code: 'ENOTFOUND', syscall: 'getaddrinfo' })).toBe('unavailable')
+  expect(codeOf({ code: 'EMFILE', syscall: 'connect' })).toBe('unavailable')
   expect(codeOf({ name: 'TimeoutError' })).toBe('timeout')
   expect(codeOf({ code: 'ETIMEDOUT' })).toBe('timeout')
   expect(codeOf({ code: 'CERT_HAS_EXPIRED' })).toBe('rejected')
