@@ -36,7 +36,7 @@ mutants: setup ## Plant one bug after the other and see that the simulation find
 chaos: setup ## Kill everything under load and count: [MINUTES=5 SEED=n BROKERS=1|3 RATE=800 RECOVERIES=1 ROLLING=2 ONLY=text AT_ONCE=2 OUT=dir]
 	@$(RUN) node test/chaos/run-chaos.ts
 
-chaos-report: ## Add up every chaos run of this checkout, into docs/reliability.md too
+chaos-report: ## Keep the chaos runs of this checkout under test/chaos/results and add up all into docs/reliability.md
 	@$(RUN) node test/chaos/report.ts
 
 overload: setup ## Load a collector past its capacity: MODE=overload|neighbour|outage MINUTES=1 CAPACITY=…

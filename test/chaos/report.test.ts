@@ -2,12 +2,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { readResults, renderReport } from './report.ts'
+import { keepResults, readResults, renderReport } from './report.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-report-'))
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const run = {
+  startedAt: '2026-11-28T18:00:00.000Z',
+  commit: 'abc1234',
+  command: 'make chaos SEED=1',
+  machine: 'a machine',
   seconds: 600,
   load: { stored: 0, unknown: 0, repeated: 0 },
   faults: {},
@@ -24,7 +28,7 @@ const run = {
   },
 }
 
-test('runs that measured less, as earlier versions did, are added up with those that measured all', () => {
+test('runs that measured recovery are added up with those that did not, and kept once', () => {
   const measured = {
     firstCommit: { enricher: [6_000, 7_500] },
     accepting: [5_000],
@@ -34,12 +38,16 @@ test('runs that measured less, as earlier versions did, are added up with those 
       { away: 'S3', seconds: 60, otherBefore: 1, otherDuring: 1.05, catchUp: { seconds: 20, timesLive: 4 } },
     ],
   }
-  const before = { afterKill: { enricher: [6_100] }, accepting: [4_000], fresh: [13_000] }
-  for (const [index, recovery] of [before, measured].entries())
+  const less = { firstCommit: {}, accepting: [4_000], fresh: [13_000], catchUp: {}, outages: [] }
+  for (const [index, recovery] of [less, measured].entries())
     writeFileSync(join(dir, `result-${index}.json`), JSON.stringify({ ...run, recovery }))
-  const lines = renderReport(readResults(dir), 'a machine').split('\n')
+  const kept = join(dir, 'kept')
+  expect([keepResults(dir, kept), keepResults(dir, kept)]).toEqual([2, 0])
+  const lines = renderReport(readResults(kept)).split('\n')
   expect(lines).toEqual(
     expect.arrayContaining([
+      '`make chaos`, 2 runs of 20 minutes in all, on a machine.',
+      '| 2026-11-28 18:00 | abc1234 | `make chaos SEED=1` | 10 | 10 | 0, 0 |',
       '| a partition of a killed enricher is committed by its successor | 6.0 s, 7.5 s (2) |',
       '| a partition of a killed s3-sink is committed by its successor | not measured |',
       '| everything killed, until an event is accepted | 4.0 s, 5.0 s (2) |',

@@ -1,5 +1,6 @@
-import { fork } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
@@ -19,6 +20,8 @@ export interface ChaosOptions {
   /** Engines' data, logs, ledger; empty. */
   readonly stateDir: string
   readonly seed: number
+  /** As it is to be given to do the same again. */
+  readonly command: string
   /** How long faults are inflicted. */
   readonly faultsMs: number
   readonly brokers: 1 | 3
@@ -41,6 +44,10 @@ export interface ChaosResult {
   readonly seed: number
   readonly brokers: number
   readonly startedAt: string
+  /** What ran, and on what: abbreviated commit, with `+` when files differed from it. */
+  readonly commit: string
+  readonly command: string
+  readonly machine: string
   readonly seconds: number
   readonly load: LoadReport
   /** Times each fault was inflicted. */
@@ -121,6 +128,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const drainSeconds = await drain(connections, options)
     print(`everything has arrived ${drainSeconds.toFixed(1)} s after the load ended`)
     for (const [kind, times] of system.s3Double.inflicted) count(`s3 ${kind}`, times)
+    for (const [name, times] of system.clickhouseDouble.inflicted) count(`clickhouse ${name}`, times)
     await countMarks(stateDir, system, count)
     const verdict = await judge(
       connections,
@@ -133,6 +141,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       seed,
       brokers: options.brokers,
       startedAt,
+      commit: commitOf(),
+      command: options.command,
+      machine: `${availableParallelism()} cores (${cpus()[0]?.model.trim()})`,
       seconds: (performance.now() - startedMs) / 1000,
       load: sent,
       faults,
@@ -150,8 +161,15 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   }
 }
 
+function commitOf(): string {
+  const git = (...args: string[]) => spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' })
+  const { status, stdout } = git('rev-parse', '--short', 'HEAD')
+  if (status !== 0) return 'unknown'
+  return stdout.trim() + (git('status', '--porcelain').stdout.trim() === '' ? '' : '+')
+}
+
 async function untilReady(system: ChaosSystem): Promise<void> {
-  const deadline = performance.now() + 120_000
+  const deadline = performance.now() + 300_000
   for (const port of system.opsPorts.values()) {
     while (!(await isReady(port))) {
       if (performance.now() > deadline)
@@ -418,6 +436,9 @@ ${kills.reduce((sum, [, times]) => sum + times, 0)} kills, ${result.load.stored}
 ${verdict.acknowledged} acknowledged, ${verdict.lost} lost, ${verdict.duplicated} duplicated`
 }
 
+const GIVEN = ['MINUTES', 'SEED', 'BROKERS', 'RATE', 'RECOVERIES', 'ROLLING', 'ONLY', 'AT_ONCE']
+const quoted = (text: string) => (/^[\w.-]+$/.test(text) ? text : `'${text}'`)
+
 if (import.meta.main) {
   // So that 'exit' comes, at which everything that was started is ended.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
@@ -432,7 +453,7 @@ if (import.meta.main) {
     ONLY = '',
     AT_ONCE = '2',
   } = process.env
-  const faults = FAULTS.filter(({ name }) => name.includes(ONLY))
+  const faults = FAULTS.filter(({ name }) => ONLY.split('|').some((part) => name.includes(part)))
   if (faults.length === 0)
     throw new Error(
       `No fault is named like ${ONLY}. There are: ${FAULTS.map(({ name }) => name).join('; ')}.`,
@@ -445,6 +466,10 @@ if (import.meta.main) {
   const result = await runChaos({
     stateDir,
     seed: Number(SEED),
+    command: [
+      'make chaos',
+      ...GIVEN.flatMap((name) => (process.env[name] ? [`${name}=${quoted(process.env[name])}`] : [])),
+    ].join(' '),
     faultsMs: Number(MINUTES) * 60_000,
     brokers: BROKERS === '3' ? 3 : 1,
     eventsPerSecond: Number(RATE),

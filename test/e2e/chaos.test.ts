@@ -23,6 +23,7 @@ test('whatever is killed, stopped and cut, every acknowledged event is everywher
   const result = await runChaos({
     stateDir,
     seed: 4,
+    command: 'make test',
     faultsMs: FAULTS_MS,
     brokers: 1,
     eventsPerSecond: 300,

@@ -73,6 +73,33 @@ test.each(KILLS)('killed %s, every event still has exactly one result', async (_
   expect(balance(world)).toEqual({ enriched: 3, rejected: 1, duplicate: 2, control: 0, next: 6 })
 })
 
+test('while rejected events cannot be written nothing of their batch is, and all of it once they can', async () => {
+  const world = await createWorld()
+  const { openTransactionalProducer } = world.log
+  let denied = true
+  world.log.openTransactionalProducer = async (id, options) => {
+    const producer = await openTransactionalProducer(id, options)
+    return {
+      ...producer,
+      async send(records) {
+        if (denied && records.some(({ topic }) => topic === names.rejected))
+          throw new DependencyError('kafka', 'denied', `Not allowed to write to ${names.rejected}.`)
+        await producer.send(records)
+      },
+    }
+  }
+  await world.send(view('a'), rawBytes(Buffer.from('no json')), view('b'))
+  const owner = await world.join()
+  await expect(owner.drain()).rejects.toMatchObject({ code: 'denied' })
+  expect(world.enriched()).toEqual([])
+  expect(world.receipts()).toEqual([])
+  owner.vanish()
+  denied = false
+  expect(await world.drainWithRestarts()).toBe(0)
+  expect(ids(world.enriched())).toEqual(['a', 'b'])
+  expect(balance(world)).toEqual({ enriched: 2, rejected: 1, duplicate: 0, control: 0, next: 3 })
+})
+
 test.each(['failed', 'answer_lost'] as const)(
   'after a commit of unknown outcome (%s) nothing is remembered that was not committed',
   async (fault) => {
