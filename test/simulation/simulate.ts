@@ -55,7 +55,7 @@ async function tell(seed: number): Promise<History> {
   kernel.note(`seed ${seed}: ${JSON.stringify(faults)}`)
   const world = await createWorld(kernel, faults, tally)
   const ledger = startClients(kernel, world.send, REQUESTS, TROUBLE_MS)
-  makeTrouble(kernel, world, TROUBLE_MS)
+  makeTrouble(kernel, { ...faults }, world, TROUBLE_MS)
   await kernel.run(() => kernel.now >= TROUBLE_MS, TROUBLE_MS)
   Object.assign(faults, NO_FAULTS)
   kernel.note('the trouble ends')
@@ -146,7 +146,7 @@ function drawFaults(kernel: Kernel): Faults {
 }
 
 /** What comes from outside of a process: kill -9, SIGTERM, a changed configuration. */
-function makeTrouble(kernel: Kernel, world: World, overMs: number): void {
+function makeTrouble(kernel: Kernel, faults: Readonly<Faults>, world: World, overMs: number): void {
   const anyone = () => {
     const up = [...world.processes]
     return up[Math.floor(kernel.random() * up.length)]
@@ -171,8 +171,8 @@ function makeTrouble(kernel: Kernel, world: World, overMs: number): void {
     })
   for (let n = Math.floor(kernel.between(0, 4)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => anyone()?.forget(kernel.between(0, DEAF_MAX_MS)))
-  /** Mostly longer than a session, and often too short for the process itself to notice. */
-  const long = () => kernel.between(0.3, 2) * SESSION_MS
+  /** Often too short for the process itself to notice; where tables forget, also longer than they remember. */
+  const long = () => kernel.between(0.3, faults.forgetful ? 5 : 2) * SESSION_MS
   for (let n = Math.floor(kernel.between(0, 6)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => {
       const sinks = [...world.processes].filter(({ name }) => name.includes('sink'))

@@ -89,7 +89,7 @@ export const GROUPS = {
 
 const DEDUPE_WINDOW_MS = 600_000
 /** A table forgets tokens while a sink is away or stands still, and not before the one that slept must have found out. */
-const SMALL_WINDOW = { blocks: 12, ageMs: 2 * SESSION_MS }
+const SMALL_WINDOW = { blocks: 12, ageMs: 1.2 * SESSION_MS }
 const COLLECTOR = parseSettings(COLLECTOR_OWN_SETTINGS, {})
 const ROUTER = parseSettings(ROUTER_SETTINGS, { MILLRACE_ROUTER_BATCH_RECORDS: '20' })
 const REFERENCE = loadReferenceData(1_000)
