@@ -45,7 +45,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'the plan comes after the effect',
     file: PLANNED,
     edits: [
-      ['    await commitPlan(plan)\n', ''],
+      ['    await commitPlan(plan)\n    env.observer', '    env.observer'],
       [
         'const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) })',
         'const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) }); if (!replayed) await commitPlan(plan)',
@@ -72,8 +72,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: PLANNED,
     edits: [
       [
-        'open ??= await openRange()',
-        'if (!open) progress = { ...progress, offset }; open ??= await openRange()',
+        'open ??= await openRange(landed)',
+        'if (!open) progress = { ...progress, offset }; open ??= await openRange(landed)',
       ],
     ],
   },
