@@ -3,7 +3,7 @@ RUN := infra/with-node.sh
 MILLRACE := bin/millrace
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit check simulate mutants chaos chaos-report bench overload up down logs clean
+.PHONY: help setup demo test test-unit check simulate mutants chaos chaos-report bench overload dedupe up down logs clean
 
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,11 +36,14 @@ mutants: setup ## Plant one bug after the other and see that the simulation find
 chaos: setup ## Kill everything under load and count: [MINUTES=5 SEED=n BROKERS=1|3 RATE=800 RECOVERIES=1 ROLLING=2 ONLY=text AT_ONCE=2 OUT=dir]
 	@$(RUN) node test/chaos/run-chaos.ts
 
-chaos-report: ## Add up every chaos run of this checkout, into docs/reliability.md too
+chaos-report: ## Keep the chaos runs of this checkout under test/chaos/results and add up all into docs/reliability.md
 	@$(RUN) node test/chaos/report.ts
 
 overload: setup ## Load a collector past its capacity: MODE=overload|neighbour|outage MINUTES=1 CAPACITY=…
 	@$(RUN) node test/bench/overload.ts --mode $(or $(MODE),overload) --minutes $(or $(MINUTES),1) --capacity '$(CAPACITY)'
+
+dedupe: setup ## What remembered ids cost, and a takeover of them: MODE=window|takeover IDS=20000000 PARTITIONS=12
+	@$(RUN) node test/bench/dedupe.ts --mode $(or $(MODE),window) --ids $(or $(IDS),20000000) --partitions $(or $(PARTITIONS),12)
 
 up: setup ## Start engines and stages in the background
 	@$(MILLRACE) up --detach

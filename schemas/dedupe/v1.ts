@@ -27,7 +27,8 @@ export type DedupeRecord =
       readonly kind: 'entries'
       readonly nextOffset: number
       readonly appendTimeMax: number
-      readonly entries: readonly DedupeEntry[]
+      /** Remembered events as {@link packEntries} lays them out. */
+      readonly entries: Buffer
     }
   | { readonly kind: 'sentinel'; readonly mark: Buffer; readonly absolves: boolean }
   | { readonly kind: 'attempt'; readonly from: number; readonly to: number }
@@ -54,6 +55,25 @@ const SENTINEL_BYTES = 2 + MARK_BYTES + 1
 const ATTEMPT_BYTES = 18
 const CRC_BYTES = 4
 
+/** One after the other, {@link ENTRY_BYTES} each; millions of them are read at a takeover, without an object for each. */
+export function packEntries(entries: readonly DedupeEntry[]): Buffer {
+  const out = Buffer.alloc(entries.length * ENTRY_BYTES)
+  let at = 0
+  for (const { key, payload, time } of entries) {
+    key.copy(out, at, 0, KEY_BYTES)
+    payload.copy(out, at + KEY_BYTES, 0, PAYLOAD_BYTES)
+    out.writeUIntBE(time, at + KEY_BYTES + PAYLOAD_BYTES, 6)
+    at += ENTRY_BYTES
+  }
+  return out
+}
+
+/** @param at where in packed entries one begins */
+export function entryTime(entries: DataView, at: number): number {
+  const time = at + KEY_BYTES + PAYLOAD_BYTES
+  return entries.getUint16(time) * 2 ** 32 + entries.getUint32(time + 2)
+}
+
 export function encodeDedupeRecord(record: DedupeRecord): Buffer {
   const out = Buffer.alloc(lengthOf(record) + CRC_BYTES)
   out[0] = DEDUPE_VERSION
@@ -70,14 +90,8 @@ export function encodeDedupeRecord(record: DedupeRecord): Buffer {
     case 'entries': {
       out.writeBigUInt64BE(BigInt(record.nextOffset), 2)
       out.writeUIntBE(record.appendTimeMax, 10, 6)
-      out.writeUInt32BE(record.entries.length, 16)
-      let at = HEAD_BYTES
-      for (const { key, payload, time } of record.entries) {
-        key.copy(out, at, 0, KEY_BYTES)
-        payload.copy(out, at + KEY_BYTES, 0, PAYLOAD_BYTES)
-        out.writeUIntBE(time, at + KEY_BYTES + PAYLOAD_BYTES, 6)
-        at += ENTRY_BYTES
-      }
+      out.writeUInt32BE(record.entries.length / ENTRY_BYTES, 16)
+      record.entries.copy(out, HEAD_BYTES)
     }
   }
   const end = out.length - CRC_BYTES
@@ -86,7 +100,7 @@ export function encodeDedupeRecord(record: DedupeRecord): Buffer {
 }
 
 /**
- * Keys and payload hashes are views of `value`.
+ * Marks and entries are views of `value`.
  *
  * @throws DependencyError('kafka', 'corrupt') for anything that {@link encodeDedupeRecord} did not write: a
  * changelog with a hole in it must not be trusted
@@ -105,22 +119,19 @@ export function decodeDedupeRecord(value: Buffer | null): DedupeRecord {
     const count = value.readUInt32BE(16)
     if (end !== HEAD_BYTES + count * ENTRY_BYTES)
       throw corrupt('its length does not match its number of entries')
-    const entries = Array.from({ length: count }, (_, index) => {
-      const at = HEAD_BYTES + index * ENTRY_BYTES
-      return {
-        key: value.subarray(at, at + KEY_BYTES),
-        payload: value.subarray(at + KEY_BYTES, at + KEY_BYTES + PAYLOAD_BYTES),
-        time: value.readUIntBE(at + KEY_BYTES + PAYLOAD_BYTES, 6),
-      }
-    })
     const nextOffset = Number(value.readBigUInt64BE(2))
-    return { kind, nextOffset, appendTimeMax: value.readUIntBE(10, 6), entries }
+    return {
+      kind,
+      nextOffset,
+      appendTimeMax: value.readUIntBE(10, 6),
+      entries: value.subarray(HEAD_BYTES, end),
+    }
   }
   throw corrupt(`its kind ${value[1]} and length ${value.length} do not belong together`)
 }
 
 function lengthOf(record: DedupeRecord): number {
-  if (record.kind === 'entries') return HEAD_BYTES + record.entries.length * ENTRY_BYTES
+  if (record.kind === 'entries') return HEAD_BYTES + record.entries.length
   return record.kind === 'sentinel' ? SENTINEL_BYTES : ATTEMPT_BYTES
 }
 

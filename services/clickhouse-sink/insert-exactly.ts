@@ -1,6 +1,7 @@
 import type { ClickHouse, QuerySettings } from '../core/clickhouse/clickhouse.ts'
 import { isDataError } from '../core/clickhouse/clickhouse-errors.ts'
 import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
+import type { Hold } from '../core/stream/planned-sink.ts'
 import type { RowBuffer } from './row-buffer.ts'
 
 export interface InsertTarget {
@@ -13,6 +14,7 @@ export interface InsertTarget {
   readonly token: string
   /** Tells one try from another. */
   readonly nonce: () => string
+  readonly hold: Hold
 }
 
 export interface InsertOutcome {
@@ -43,8 +45,11 @@ const ROUNDS_MAX = 20
  *      ▼
  *  end what may still run ──▶ count by source ── all ───▶ done
  *      ▲                          │ some missing
- *      └──── insert those under token n, from 1 on
+ *      └──── confirm the plan, insert those under token n, from 1 on
  * ```
+ *
+ * No insert begins long after the plan was last confirmed: a process that stood still for hours, and wakes when the
+ * table has forgotten the token under which another one did its work, finds out before it sends anything.
  *
  * Whoever repeats the batch begins with the same token, so that a try of before which comes late is a duplicate.
  *
@@ -93,7 +98,8 @@ function tokenOf({ token }: InsertTarget, round: number): string {
 function insert(target: InsertTarget, body: Buffer, insert_deduplication_token: string): Promise<void> {
   const settings = { ...target.settings, insert_deduplication_token }
   const queryId = `${target.token}/${target.nonce()}`
-  return target.clickhouse.insert(target.table, 'JSONEachRow', body, settings, { queryId })
+  const beforeSending = target.hold.requireFresh
+  return target.clickhouse.insert(target.table, 'JSONEachRow', body, settings, { queryId, beforeSending })
 }
 
 /** @returns false when the outcome is unknown or bad in a way that a verification settles */
@@ -159,6 +165,7 @@ async function insertReadable(
   token: string,
   refused: Map<number, string>,
 ): Promise<number> {
+  await target.hold.confirm()
   try {
     await insert(target, rows.pick(which), token)
     return which.length

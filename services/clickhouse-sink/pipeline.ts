@@ -48,6 +48,7 @@ export async function runClickHouseSink(env: Environment, stopping: AbortSignal)
       observer: observe.observer(target.table),
       commitPolicy: COMMIT_POLICY,
       replayIdleMs: REPLAY_IDLE_MS,
+      sessionTimeoutMs: env.group.sessionTimeoutMs,
     })
     const sink = {
       clickhouse,

@@ -128,7 +128,7 @@ function openTableBatch(
       }
     },
     async flush() {},
-    async deliver(plan) {
+    async deliver(plan, { hold }) {
       const token = batchToken(partition, plan)
       const target = {
         clickhouse: env.clickhouse,
@@ -137,6 +137,7 @@ function openTableBatch(
         settings: insertSettings(blockRows),
         token,
         nonce: env.nonce,
+        hold,
       }
       await env.failPoint('during_insert')
       // Rows that the ledger does not vouch for are of a replayed plan, or of one that a commit which came late has

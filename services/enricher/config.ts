@@ -33,7 +33,7 @@ export const ENRICHER_SETTINGS = {
   dedupeIdsMax: integer('MILLRACE_ENRICHER_DEDUPE_IDS_MAX', {
     default: '20000000',
     min: 1000,
-    doc: 'Event ids that one process remembers, shared by its partitions; about 40 bytes each. Past it the window gets shorter.',
+    doc: 'Event ids that one process remembers, all its partitions together; about 40 bytes each. Past it the windows get shorter, all alike.',
   }),
   tickMs: duration('MILLRACE_ENRICHER_TICK', {
     default: '1m',

@@ -84,20 +84,18 @@ export function createEnricherWorker(
   let producer: TransactionalProducer | null = null
   /** When the first record of the queue came, monotonic ms. */
   let waitingSince: number | null = null
-  let joined = false
+  let window: DedupeWindow | null = null
   let warned = false
   const dedupeKey = { topic: names.dedupe, partition, key: String(partition) }
 
   async function start(): Promise<number> {
-    env.idBudget.join()
-    joined = true
     try {
       requireControl()
       producer = await log.openTransactionalProducer(names.transactionalId('enricher', partition), {
         clientId: `millrace-enricher-${partition}`,
         transactionTimeoutMs: limits.transactionTimeoutMs,
       })
-      const window = createDedupeWindow(limits.dedupeWindowMs, env.idBudget)
+      window = createDedupeWindow(limits.dedupeWindowMs, env.idBudget)
       const taken = await takeOver({
         log,
         names,
@@ -140,11 +138,13 @@ export function createEnricherWorker(
 
   async function tick(): Promise<void> {
     await flushIfWaited()
-    const { silence } = requireOwned()
+    const { silence, window } = requireOwned()
     const due = silence.due(clock.monotonic())
     if (due.length === 0) return
     await transaction(due.map((topic) => tickRecord(topic, partition)))
     env.metrics.ticked(due.length)
+    // Other partitions may have needed its ids meanwhile.
+    report(window)
   }
 
   async function flushIfWaited(): Promise<void> {
@@ -217,7 +217,8 @@ export function createEnricherWorker(
       if (next !== undefined) {
         await env.failPoint('before_offset')
         const windowBegin = window.appendTimeMax - limits.dedupeWindowMs - window.sliceMs
-        const metadata = writePositionMetadata(dedupeFromOf(checkpoints, windowBegin))
+        const dedupeFrom = dedupeFromOf(checkpoints, windowBegin)
+        const metadata = writePositionMetadata({ dedupeFrom, ids: window.ids })
         await open.sendOffset(consumer, { topic: names.raw, partition, offset: next }, metadata)
       }
       await env.failPoint('before_end')
@@ -280,8 +281,8 @@ export function createEnricherWorker(
    * open transaction to that owner's fencing, which settles it also when nobody here knows its outcome.
    */
   async function stop(): Promise<void> {
-    if (joined) env.idBudget.leave()
-    joined = false
+    window?.close()
+    window = null
     owned = null
     env.metrics.released(partition)
     await producer?.close()

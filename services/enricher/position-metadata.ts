@@ -5,18 +5,23 @@ export interface Checkpoint {
   readonly offset: number
 }
 
-/**
- * Text that is committed with the group's position: where in the changelog the next owner begins to read. Without it
- * it would read everything that the topic keeps, which is the window and the retention of raw events.
- */
-export function writePositionMetadata(dedupeFrom: number): string {
-  return JSON.stringify({ v: 1, dedupe_from: dedupeFrom })
+/** What the next owner wants to know before it reads the changelog. */
+export interface PositionMetadata {
+  /** Where it begins to read. Else it would read all that the topic keeps: the window and the retention of raw events. */
+  readonly dedupeFrom: number
+  /** About how many ids it will hold. */
+  readonly ids: number
 }
 
-/** Null for text of another version or none: the changelog is then read from its beginning. */
-export function readPositionMetadata(text: string): number | null {
-  const match = /^\{"v":1,"dedupe_from":(\d{1,16})\}$/.exec(text)
-  return match ? Number(match[1]) : null
+/** Text that is committed with the group's position. */
+export function writePositionMetadata({ dedupeFrom, ids }: PositionMetadata): string {
+  return JSON.stringify({ v: 1, dedupe_from: dedupeFrom, ids })
+}
+
+/** The changelog is read from its beginning for text of another version or none; older programs told no ids. */
+export function readPositionMetadata(text: string): PositionMetadata {
+  const match = /^\{"v":1,"dedupe_from":(\d{1,16})(?:,"ids":(\d{1,16}))?\}$/.exec(text)
+  return { dedupeFrom: Number(match?.[1] ?? 0), ids: Number(match?.[2] ?? 0) }
 }
 
 /**

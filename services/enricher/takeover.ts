@@ -61,7 +61,8 @@ export async function takeOver(options: TakeoverOptions): Promise<TakenOver> {
   const { log, names, partition, consumer, producer, window, clock } = options
   const raw = { topic: names.raw, partition }
   const [committed] = await consumer.committed([raw])
-  const dedupeFrom = readPositionMetadata(committed?.metadata ?? '')
+  const { dedupeFrom, ids } = readPositionMetadata(committed?.metadata ?? '')
+  window.reserve(ids)
 
   const mark = options.randomBytes(MARK_BYTES)
   const start = committed?.offset ?? null
@@ -78,7 +79,7 @@ export async function takeOver(options: TakeoverOptions): Promise<TakenOver> {
 
   const first = (await log.admin.offsetRanges(names.dedupe, 'read_committed'))[partition]?.start ?? 0
   const reader = await log.openReader([
-    { topic: names.dedupe, partition, offset: Math.max(first, dedupeFrom ?? 0) },
+    { topic: names.dedupe, partition, offset: Math.max(first, dedupeFrom) },
   ])
   let logged: number | null = null
   let attempts = NO_ATTEMPTS

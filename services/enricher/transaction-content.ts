@@ -1,5 +1,5 @@
 import type { DedupeEntry } from '../../schemas/dedupe/v1.ts'
-import { encodeDedupeRecord } from '../../schemas/dedupe/v1.ts'
+import { encodeDedupeRecord, packEntries } from '../../schemas/dedupe/v1.ts'
 import { ENRICHED_EVENT_VERSION } from '../../schemas/enriched-event/v1.ts'
 import type { Receipt } from '../../schemas/receipt/v1.ts'
 import { REJECTED_EVENT_VERSION, type RejectionCode } from '../../schemas/rejected-event/v1.ts'
@@ -20,8 +20,8 @@ import type { Rules } from './rules.ts'
 /** Everything that one transaction writes about a range of one raw partition. */
 export interface TransactionContent {
   readonly records: readonly ProduceRecord[]
-  /** To be remembered once the transaction is known to be committed. */
-  readonly entries: readonly DedupeEntry[]
+  /** To be remembered once the transaction is known to be committed; packed as in the changelog. */
+  readonly entries: Buffer
   readonly receipt: Receipt
   readonly rejections: ReadonlyMap<RejectionCode, number>
   /** Offset to go on from. */
@@ -53,7 +53,7 @@ export function transactionContent(
 ): TransactionContent {
   const { names, partition, from, rules, window } = context
   const records: ProduceRecord[] = []
-  const entries: DedupeEntry[] = []
+  const remembered: DedupeEntry[] = []
   const rejections = new Map<RejectionCode, number>()
   const known = knownEvents(window)
   let [enriched, rejected, duplicate, control] = [0, 0, 0, 0]
@@ -94,7 +94,7 @@ export function transactionContent(
       )
       if (judgement.remember) {
         const entry = { ...judgement.remember, time: window.appendTimeMax }
-        entries.push(entry)
+        remembered.push(entry)
         known.add(entry)
       }
     }
@@ -111,6 +111,7 @@ export function transactionContent(
     recipe: rules.recipe,
     control_offset: rules.controlOffset,
   }
+  const entries = packEntries(remembered)
   const dedupe = { kind: 'entries', nextOffset: next, appendTimeMax: window.appendTimeMax, entries } as const
   const key = String(partition)
   records.push({ topic: names.dedupe, partition, key, value: encodeDedupeRecord(dedupe) })

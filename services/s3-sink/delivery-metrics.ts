@@ -69,7 +69,10 @@ export function labelled(metrics: Metrics, own: Readonly<Record<string, string>>
     },
     gauge(name, help, labels = []) {
       const gauge = metrics.gauge(name, help, [...names, ...labels])
-      return { set: (value, given) => gauge.set(value, { ...own, ...given }) }
+      return {
+        set: (value, given) => gauge.set(value, { ...own, ...given }),
+        remove: (given) => gauge.remove({ ...own, ...given }),
+      }
     },
     histogram(name, help, buckets, labels = []) {
       const histogram = metrics.histogram(name, help, buckets, [...names, ...labels])

@@ -6,7 +6,11 @@ export interface Disk {
    * @throws DependencyError('disk', …) `read_only` when there is no room, `unavailable` for what may pass
    */
   write(file: string, at: number, bytes: Uint8Array): Promise<void>
-  /** Bytes from `start` on, before `end` or to the end of the file. @throws Error when they are not there */
+  /**
+   * Bytes from `start` on, before `end` or to the end of the file.
+   *
+   * @throws Error when they are not there; DependencyError('disk', …) as `write` does
+   */
   read(file: string, start?: number, end?: number): AsyncIterable<Buffer>
   /** Compresses into a new file, in constant memory. The same bytes give the same file as long as `codecId` is the same. */
   compress(chunks: AsyncIterable<Uint8Array>, codec: Codec, to: string): Promise<WrittenFile>

@@ -33,11 +33,12 @@ export function nodeDisk(): Disk {
       }),
 
     async *read(file, start = 0, end = Number.POSITIVE_INFINITY) {
-      const handle = await open(file, 'r')
+      const reading = `Reading ${file}`
+      const handle = await onDisk(reading, () => open(file, 'r'))
       try {
         for (let at = start; at < end; ) {
           const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at))
-          const { bytesRead } = await handle.read(buffer, 0, buffer.length, at)
+          const { bytesRead } = await onDisk(reading, () => handle.read(buffer, 0, buffer.length, at))
           if (bytesRead === 0) {
             if (end === Number.POSITIVE_INFINITY) return
             throw new Error(`${file} ends at ${at}, before ${end}`)
@@ -68,15 +69,16 @@ export function nodeDisk(): Disk {
         ? `zlib-${process.versions.zlib}-${GZIP_LEVEL}`
         : `zstd-${process.versions.zstd}-${ZSTD_LEVEL}`,
 
-    async measure(file) {
-      const hash = createHash('sha256')
-      let bytes = 0
-      for await (const chunk of createReadStream(file)) {
-        hash.update(chunk as Buffer)
-        bytes += (chunk as Buffer).length
-      }
-      return { bytes, sha256: hash.digest('hex') }
-    },
+    measure: (file) =>
+      onDisk(`Reading ${file}`, async () => {
+        const hash = createHash('sha256')
+        let bytes = 0
+        for await (const chunk of createReadStream(file)) {
+          hash.update(chunk as Buffer)
+          bytes += (chunk as Buffer).length
+        }
+        return { bytes, sha256: hash.digest('hex') }
+      }),
 
     remove: (...files) =>
       onDisk(`Removing ${files.join(', ')}`, async () => {

@@ -144,6 +144,7 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
       observer: metrics.observer(id),
       commitPolicy: COMMIT_POLICY,
       replayIdleMs: REPLAY_IDLE_MS,
+      sessionTimeoutMs: env.group.sessionTimeoutMs,
     })
     const sinkEnvironment = {
       store: env.store,

@@ -50,6 +50,8 @@ export function createSubscriberTopics(
               'cleanup.policy': 'delete',
               'retention.ms': String(parseDuration(subscription.topic?.retention ?? DEFAULT_RETENTION)),
               'max.message.bytes': String(options.recordBytes),
+              // Our clock may be wrong; the brokers would refuse records more than an hour ahead of theirs.
+              'message.timestamp.type': 'LogAppendTime',
             },
           },
         ])

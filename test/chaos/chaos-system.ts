@@ -7,8 +7,11 @@ import { S3_ACCESS_KEY, startS3Proxy } from '../../infra/engines/s3proxy.ts'
 import { STAGE_NODE_FLAGS, type StageName } from '../../services/cli/stages.ts'
 import { startLoggedProcess } from '../../services/cli/supervisor/logged-process.ts'
 import { prepareTopics } from '../../services/cli/supervisor/prepare-topics.ts'
+import { type ClickHouseDouble, openClickHouseDouble } from './clickhouse-double.ts'
+import { HURT_FILE, type Hurt, writeHurt } from './hurt-process.ts'
 import { type KeptProcess, keepProcess, type UnplannedExit } from './kept-process.ts'
 import { openS3Double, type S3Double } from './s3-double.ts'
+import { openSmallDisk, type SmallDisk } from './small-disk.ts'
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
 export type ChaosStage = Exclude<StageName, 'query-api'>
@@ -29,8 +32,14 @@ export interface ChaosEngine {
   signal(name: 'SIGSTOP' | 'SIGCONT'): void
 }
 
+export interface ChaosProcess extends KeptProcess {
+  readonly stage: ChaosStage
+  /** Changes what it suffers from, and whoever is started in its place. */
+  hurt(change: Hurt): void
+}
+
 export interface ChaosSystem {
-  readonly stages: readonly (KeptProcess & { readonly stage: ChaosStage })[]
+  readonly stages: readonly ChaosProcess[]
   readonly collectorPorts: readonly number[]
   readonly opsPorts: ReadonlyMap<string, number>
   readonly brokers: readonly ChaosEngine[]
@@ -38,7 +47,11 @@ export interface ChaosSystem {
   /** One per broker. */
   readonly kafkaProxies: readonly TcpProxy[]
   readonly clickhouseProxy: TcpProxy
+  /** Behind the proxy. */
+  readonly clickhouseDouble: ClickHouseDouble
   readonly s3Double: S3Double
+  /** Of the storing collector, and of all S3 sinks; null where the machine allows no mounts. */
+  readonly disks: { readonly store: SmallDisk | null; readonly spool: SmallDisk | null }
   /** Environment of who reads past the proxies: the oracle. */
   readonly direct: Readonly<Record<string, string>>
   startStages(): Promise<void>
@@ -54,6 +67,9 @@ export interface ChaosSystemOptions {
 }
 
 const INSTANCES = 2
+/** More than stages put there while all is well; in memory, and as quickly full. */
+const DISK_BYTES = 96 * 1024 * 1024
+const HURT_PROCESS = join(import.meta.dirname, 'hurt-process.ts')
 const MAIN = join(import.meta.dirname, '../../services/cli/main.ts')
 
 /** Engines, the proxies before them, and two processes of every stage that reach the engines through those only. */
@@ -81,9 +97,11 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
       buckets: ['millrace'],
     })
     closing.push(() => s3.stop())
-    const clickhouseProxy = await openTcpProxy(await freePort(), clickhousePort)
+    const clickhouseDouble = await openClickHouseDouble(await freePort(), clickhousePort, options.random)
+    const clickhouseProxy = await openTcpProxy(await freePort(), clickhouseDouble.port)
     const s3Double = await openS3Double(await freePort(), s3Port, options.random)
     closing.push(
+      () => clickhouseDouble.close(),
       () => clickhouseProxy.close(),
       () => s3Double.close(),
     )
@@ -116,10 +134,15 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
       MILLRACE_ROUTER_TRANSACTION_TIMEOUT: '15s',
       MILLRACE_COLLECTOR_DRAIN_GRACE: '500ms',
     }
-    mkdirSync(join(stateDir, 'state'), { recursive: true })
+    for (const name of ['state', 'hurt']) mkdirSync(join(stateDir, name), { recursive: true })
+    const disks = {
+      store: await openSmallDisk(join(stateDir, 'disks', 'store'), DISK_BYTES),
+      spool: await openSmallDisk(join(stateDir, 'disks', 'spool'), DISK_BYTES),
+    }
+    closing.push(async () => void (await Promise.all(Object.values(disks).map((disk) => disk?.close()))))
     const opsPorts = new Map<string, number>()
     const collectorPorts: number[] = []
-    const stages: (KeptProcess & { readonly stage: ChaosStage })[] = []
+    const stages: ChaosProcess[] = []
     for (const stage of CHAOS_STAGES) {
       for (let instance = 1; instance <= INSTANCES; instance++) {
         const name = `${stage}-${instance}`
@@ -128,28 +151,35 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
         const env: Record<string, string | undefined> = {
           ...stageEnv,
           MILLRACE_OPS_PORT: String(opsPort),
-          MILLRACE_S3_SINK_SPOOL_DIR: join(stateDir, 'spool', name),
+          MILLRACE_S3_SINK_SPOOL_DIR: join(disks.spool?.path ?? stateDir, 'spool', name),
+          [HURT_FILE]: join(stateDir, 'hurt', name),
         }
         if (stage === 'collector') {
           const port = await freePort()
           collectorPorts.push(port)
           env.MILLRACE_COLLECTOR_PORT = String(port)
           // One with a local store and one without: what either answers must be true.
-          if (instance === 2) env.MILLRACE_COLLECTOR_STORE_DIR = join(stateDir, 'store', name)
+          if (instance === 2)
+            env.MILLRACE_COLLECTOR_STORE_DIR = join(disks.store?.path ?? stateDir, 'store', name)
         }
         const kept = keepProcess(
           name,
           (failPoint) =>
             startLoggedProcess({
               command: process.execPath,
-              args: [...STAGE_NODE_FLAGS, MAIN, 'run', stage],
+              args: [...STAGE_NODE_FLAGS, '--import', HURT_PROCESS, MAIN, 'run', stage],
               env: { ...env, ...(failPoint === null ? {} : { MILLRACE_FAIL_POINT: failPoint }) },
               logFile: join(stateDir, 'logs', `${name}.log`),
               stopTimeoutMs: 30_000,
             }),
           options.onUnplanned,
         )
-        stages.push(Object.assign(kept, { stage }))
+        let suffered: Hurt = {}
+        const hurt = (change: Hurt) => {
+          suffered = { ...suffered, ...change }
+          writeHurt(join(stateDir, 'hurt', name), suffered)
+        }
+        stages.push(Object.assign(kept, { stage, hurt }))
       }
     }
     return {
@@ -160,7 +190,9 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
       clickhouse,
       kafkaProxies,
       clickhouseProxy,
+      clickhouseDouble,
       s3Double,
+      disks,
       direct,
       async startStages() {
         closing.push(async () => void (await Promise.all(stages.map((stage) => stage.stop()))))

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TABLE_FAIL_POINTS } from '../../services/clickhouse-sink/table-sink.ts'
 import { COLLECTOR_FAIL_POINTS } from '../../services/collector/fail-points.ts'
@@ -6,7 +8,9 @@ import { ENRICHER_FAIL_POINTS } from '../../services/enricher/fail-points.ts'
 import { DELIVERY_FAIL_POINTS } from '../../services/s3-sink/deliver-batch.ts'
 import { ROUTER_FAIL_POINTS } from '../../services/subscriber-router/fail-points.ts'
 import { CHAOS_STAGES, type ChaosStage, type ChaosSystem } from './chaos-system.ts'
+import type { ClickHouseFaultPlan } from './clickhouse-double.ts'
 import type { S3FaultPlan } from './s3-double.ts'
+import type { SmallDisk } from './small-disk.ts'
 import type { Direction, TcpProxy, Toxic } from './tcp-proxy.ts'
 
 /** What a fault is inflicted on and with. */
@@ -264,6 +268,69 @@ const forgetfulClickHouse: Fault = {
   },
 }
 
+/** Settings under which a table of the real engine takes no insert, with the error it then gives. */
+const TABLE_REFUSALS = [
+  { error: 'TOO_MANY_PARTS', setting: 'parts_to_throw_insert', value: '1' },
+  { error: 'NOT_ENOUGH_SPACE', setting: 'min_free_disk_bytes_to_perform_insert', value: '1000000000000000' },
+  { error: 'TABLE_IS_PERMANENTLY_READ_ONLY', setting: 'table_readonly', value: '1' },
+] as const
+/** Those that the sink writes: rows, and what vouches for them. */
+const SINK_TABLES = ['events', 'rejected_events', 'batches']
+const HEAL_MAX_MS = 60_000
+
+const refusingTables: Fault = {
+  name: 'ClickHouse has too many parts, a full disk, or a table set to read-only',
+  rows: [32],
+  weight: 2,
+  async inflict(context) {
+    const { random, count, clickhouse } = context
+    const { error, setting, value } = pick(TABLE_REFUSALS, random)
+    const tables = random() < 0.5 ? SINK_TABLES : [pick(SINK_TABLES, random)]
+    try {
+      for (const table of tables)
+        await clickhouse(`ALTER TABLE ${table} MODIFY SETTING ${setting} = ${value}`)
+      await pause(between(random, 4_000, 10_000), context)
+      count(`clickhouse ${error}`)
+    } finally {
+      for (const table of tables)
+        await heal(() => clickhouse(`ALTER TABLE ${table} RESET SETTING ${setting}`))
+    }
+  },
+}
+
+/** What was done is undone, also when another fault has the server down at the moment. */
+async function heal(undo: () => Promise<void>): Promise<void> {
+  for (const until = performance.now() + HEAL_MAX_MS; ; await sleep(200))
+    try {
+      return await undo()
+    } catch (error) {
+      if (performance.now() > until) throw error
+    }
+}
+
+const refusingClickHouse: Fault = {
+  name: 'ClickHouse answers: read-only, quota, too many queries, no memory (also after the insert), or 15 s late',
+  rows: [31, 32],
+  weight: 3,
+  async inflict(context) {
+    const { system, random } = context
+    const plan = pick<ClickHouseFaultPlan>(
+      [
+        { fault: { kind: 'refuse', error: 'READONLY' }, probability: 1, meets: 'inserts' },
+        { fault: { kind: 'refuse', error: 'QUOTA_EXCEEDED' }, probability: 1, meets: 'all' },
+        { fault: { kind: 'refuse', error: 'TOO_MANY_SIMULTANEOUS_QUERIES' }, probability: 0.5, meets: 'all' },
+        { fault: { kind: 'refuse', error: 'MEMORY_LIMIT_EXCEEDED' }, probability: 0.5, meets: 'all' },
+        { fault: { kind: 'lie', error: 'MEMORY_LIMIT_EXCEEDED' }, probability: 0.5, meets: 'inserts' },
+        { fault: { kind: 'late', ms: 15_000 }, probability: 0.5, meets: 'inserts' },
+      ],
+      random,
+    )
+    system.clickhouseDouble.setFaults([plan])
+    await pause(between(random, 5_000, 10_000), context)
+    system.clickhouseDouble.setFaults([])
+  },
+}
+
 const ALL_METHODS = ['GET', 'HEAD', 'PUT']
 
 const badStore: Fault = {
@@ -295,6 +362,122 @@ const badStore: Fault = {
     system.s3Double.setFaults([plan])
     await pause(between(random, 4_000, 10_000), context)
     system.s3Double.setFaults([])
+  },
+}
+
+const denyingServers: Fault = {
+  name: 'S3 or ClickHouse lets nobody in: expired token, wrong password, no grant',
+  rows: [27],
+  weight: 2,
+  async inflict(context) {
+    const { system, random } = context
+    const which = pick(['ExpiredToken', 'AUTHENTICATION_FAILED', 'ACCESS_DENIED'] as const, random)
+    if (which === 'ExpiredToken')
+      system.s3Double.setFaults([
+        { fault: { kind: 'refuse', status: 403, code: which }, probability: 1, methods: ALL_METHODS },
+      ])
+    else
+      system.clickhouseDouble.setFaults([
+        {
+          fault: { kind: 'refuse', error: which },
+          probability: 1,
+          meets: which === 'ACCESS_DENIED' ? 'inserts' : 'all',
+        },
+      ])
+    await pause(between(random, 3_000, 8_000), context)
+    if (which === 'ExpiredToken') system.s3Double.setFaults([])
+    else system.clickhouseDouble.setFaults([])
+  },
+}
+
+/** Spools are open only while they are written to. */
+async function untilReadOnly(disk: SmallDisk | null): Promise<boolean> {
+  for (let tries = 0; tries < 40; tries++) {
+    if (await disk?.setReadOnly(true)) return true
+    await sleep(25)
+  }
+  return false
+}
+
+const badDisk: Fault = {
+  name: 'a disk is full, read-only, or fails its syncs: of the collector’s store, or of the S3 sinks',
+  rows: [48],
+  weight: 2,
+  async inflict(context) {
+    const { system, random, count } = context
+    const place = random() < 0.6 ? 'store' : 'spool'
+    const how =
+      place === 'store' ? pick(['full', 'read-only', 'failing'], random) : pick(['full', 'read-only'], random)
+    const disk = system.disks[place]
+    const storing = system.stages.find(({ name }) => name === 'collector-2')!
+    if (disk === null && how !== 'failing')
+      throw new Error('This machine lets nobody mount a disk of his own.')
+    // A store that is open cannot become read-only any more.
+    if (how === 'read-only' && !(await untilReadOnly(disk)))
+      throw new Error('Files are open all the time: the disk stays writable.')
+    // Records are stored only while Kafka is away.
+    if (place === 'store') for (const proxy of system.kafkaProxies) proxy.setToxics([{ kind: 'down' }])
+    try {
+      await pause(between(random, 3_000, 5_000), context)
+      if (how === 'failing') storing.hurt({ syncFails: true })
+      else if (how === 'full') disk?.fill(pick([0, 8_192], random))
+      await pause(between(random, 2_000, 5_000), context)
+      count(`disk of ${place}s ${how}`)
+    } finally {
+      storing.hurt({ syncFails: false })
+      await disk?.setReadOnly(false)
+      disk?.empty()
+      for (const proxy of system.kafkaProxies) proxy.setToxics([])
+    }
+    // What the disk has is then read by a process that remembers nothing.
+    if (place === 'store' && random() < 0.5) {
+      await storing.kill(100)
+      count('kills collector')
+    }
+  },
+}
+
+const HOUR_MS = 3_600_000
+const CLOCKS = [
+  { how: '+2 h', shiftMs: 2 * HOUR_MS, rate: 1 },
+  { how: '-3 h', shiftMs: -3 * HOUR_MS, rate: 1 },
+  { how: 'twice as fast', shiftMs: 0, rate: 2 },
+  { how: '+80 years', shiftMs: 80 * 365.25 * 24 * HOUR_MS, rate: 1 },
+]
+
+const badClock: Fault = {
+  name: 'the clock of a stage jumps, and back, or runs fast',
+  rows: [46],
+  weight: 2,
+  async inflict(context) {
+    const { system, random, count } = context
+    const target = pick(system.stages, random)
+    const { how, ...clock } = pick(CLOCKS, random)
+    target.hurt({ clock: { ...clock, sinceMs: Date.now() } })
+    await pause(between(random, 5_000, 12_000), context)
+    target.hurt({ clock: undefined })
+    count(`clock of ${target.stage} ${how}`)
+  },
+}
+
+const noHandles: Fault = {
+  name: 'a stage may open no further file or connection',
+  rows: [49],
+  weight: 2,
+  async inflict(context) {
+    const { system, random, count } = context
+    const target = pick(system.stages, random)
+    const { pid } = target
+    if (pid === null) throw new Error(`${target.name} is away.`)
+    const prlimit = (...asked: string[]) =>
+      execFileSync('prlimit', ['--pid', String(pid), ...asked], { encoding: 'utf8' }).trim()
+    const before = prlimit('--nofile', '--noheadings', '--raw', '--output', 'SOFT')
+    // The soft limit only: the hard one would not go up again.
+    prlimit(`--nofile=${readdirSync(`/proc/${pid}/fd`).length}:`)
+    await pause(between(random, 3_000, 8_000), context)
+    count(`no handles ${target.stage}`)
+    // One that ended of it was started again under the limit that everybody has.
+    if (target.pid === pid) prlimit(`--nofile=${before}:`)
   },
 }
 
@@ -354,7 +537,13 @@ export const FAULTS: readonly Fault[] = [
   killClickHouse,
   badClickHouseNetwork,
   forgetfulClickHouse,
+  refusingTables,
+  refusingClickHouse,
   badStore,
+  denyingServers,
+  badDisk,
+  badClock,
+  noHandles,
   storm,
   killEverything,
   terminate,

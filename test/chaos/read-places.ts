@@ -13,7 +13,7 @@ import type { Tally } from './tally.ts'
 
 /** Readers of every place that share no code with whoever wrote it. */
 
-const CONSOLE_IDLE_MS = 3_000
+const CONSOLE_IDLE_MS = 10_000
 
 /** Reads a topic whole, committed records only, with the consumer that ships with Kafka. */
 export async function readWholeTopic(

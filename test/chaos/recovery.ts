@@ -1,51 +1,59 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DemoConnections } from '../../services/cli/demo/demo-connections.ts'
 import type { Consumption } from '../../services/cli/demo/lag.ts'
-import type { ChaosStage, ChaosSystem } from './chaos-system.ts'
+import { type CatchUp, measureCatchUp } from './catch-up.ts'
+import type { ChaosSystem } from './chaos-system.ts'
+import { consumersOf, heldPartitions, type WatchedConsumer, watchedConsumers } from './consumers.ts'
+import { measureOutages, type Outage } from './outage.ts'
 import { eachLine } from './read-places.ts'
 
-/** How fast work goes on after kills; load flows, no other fault is there. Milliseconds each. */
+/** How fast work goes on after kills and outages; load flows, no other fault is there. Milliseconds each. */
 export interface Recovery {
-  /** Per stage and kill of one of its two processes: until every partition was committed by somebody again. */
-  readonly afterKill: Readonly<Record<string, readonly number[]>>
+  /** Per stage, one for every partition that a killed process had: until somebody else committed a later position. */
+  readonly firstCommit: Readonly<Record<string, readonly number[]>>
   /** After every stage was killed at once: until an event was accepted, and until one was in ClickHouse. */
   readonly accepting: readonly number[]
   readonly fresh: readonly number[]
+  /** Per consumer, one for every time that all consuming processes were away for half a minute. */
+  readonly catchUp: Readonly<Record<string, readonly CatchUp[]>>
+  /** S3 and ClickHouse away in turn; once per run. */
+  readonly outages: readonly Outage[]
 }
 
+/** Of a run that measured nothing. */
+export const NO_RECOVERY: Recovery = { firstCommit: {}, accepting: [], fresh: [], catchUp: {}, outages: [] }
+
 /** A killed process stays away for so long, so that another one has to take over. */
-const AWAY_MS = 20_000
+const AWAY_MS = 15_000
+/** After a kill what the process sent before may still arrive. */
+const LAST_WORDS_MS = 200
 const LOOK_MS = 100
 const PATIENCE_MS = 60_000
 
-/**
- * Kills one process of each consuming stage, then everything, `rounds` times over.
- *
- * @param watched which consumer stands for each stage
- */
+/** Stops all consumers, kills one process of each consuming stage, then everything, `rounds` times over; outages once. */
 export async function measureRecovery(
   system: ChaosSystem,
   connections: DemoConnections,
-  watched: ReadonlyMap<ChaosStage, Consumption>,
   rounds: number,
   count: (figure: string, by?: number) => void,
   onProgress: (what: string) => void,
 ): Promise<Recovery> {
-  const afterKill: Record<string, number[]> = {}
+  const { log, names } = connections
+  const watched = watchedConsumers(names)
+  const firstCommit: Record<string, number[]> = {}
   const accepting: number[] = []
   const fresh: number[] = []
+  const catchUp: Record<string, CatchUp[]> = {}
   for (let round = 0; round < rounds; round++) {
-    for (const [stage, consumption] of watched) {
+    onProgress(`recovery ${round + 1} of ${rounds}: every consumer is away`)
+    const caughtUp = await measureCatchUp(system, log, consumersOf(names), watched[0]!, count)
+    for (const [name, each] of caughtUp) catchUp[name] = [...(catchUp[name] ?? []), each]
+    for (const consumer of watched) {
+      const { stage } = consumer
       onProgress(`recovery ${round + 1} of ${rounds}: ${stage}`)
-      await untilAllAdvance(connections, consumption)
-      const target = system.stages.filter((each) => each.stage === stage)[round % 2]!
-      const killedMs = performance.now()
-      await target.kill(AWAY_MS)
+      const took = await killOne(system, connections, consumer, round)
       count(`kills ${stage}`)
-      const tookMs = (await untilAllAdvance(connections, consumption)) - killedMs
-      afterKill[stage] = [...(afterKill[stage] ?? []), Math.round(tookMs)]
-      const back = killedMs + AWAY_MS + 3_000 - performance.now()
-      if (back > 0) await sleep(back)
+      firstCommit[stage] = [...(firstCommit[stage] ?? []), ...took]
     }
     onProgress(`recovery ${round + 1} of ${rounds}: everything`)
     const killedAt = Date.now()
@@ -59,18 +67,69 @@ export async function measureRecovery(
       fresh.push(first.seenAt - killedAt)
     }
   }
-  return { afterKill, accepting, fresh }
+  if (rounds === 0) return NO_RECOVERY
+  const [, , s3, clickhouse] = watched
+  const outages = await measureOutages(system, log, { s3: s3!, clickhouse: clickhouse! }, onProgress)
+  return { firstCommit, accepting, fresh, catchUp, outages }
 }
 
-/** Waits until each partition stands further than now. @returns monotonic ms when the last one does */
-async function untilAllAdvance(connections: DemoConnections, consumption: Consumption): Promise<number> {
+/** @returns per partition that the killed process had: ms from the kill to the first commit of a later position */
+async function killOne(
+  system: ChaosSystem,
+  connections: DemoConnections,
+  consumer: WatchedConsumer,
+  round: number,
+): Promise<readonly number[]> {
+  const processes = system.stages.filter(({ stage }) => stage === consumer.stage)
+  const target = processes[round % processes.length]!
+  for (const { name } of processes) await untilHolding(system, name, consumer)
+  const held = await untilHolding(system, target.name, consumer)
+  await untilAllAdvance(connections, consumer)
+  const killedMs = performance.now()
+  await target.kill(AWAY_MS)
+  await sleep(LAST_WORDS_MS)
+  const begun = await positions(connections, consumer)
+  const took = new Map<number, number>()
+  while (took.size < held.length) {
+    await sleep(LOOK_MS)
+    const now = await positions(connections, consumer)
+    const passedMs = Math.round(performance.now() - killedMs)
+    for (const partition of held)
+      if (!took.has(partition) && (now.get(partition) ?? -1) > (begun.get(partition) ?? -1))
+        took.set(partition, passedMs)
+    if (passedMs > PATIENCE_MS)
+      throw new Error(`${consumer.name} did not go on within ${PATIENCE_MS / 1000} s.`)
+  }
+  // Its return must not disturb what is measured next.
+  await untilHolding(system, target.name, consumer)
+  return [...took.values()]
+}
+
+/** Waits until a process has partitions of the consumer. @returns which */
+async function untilHolding(
+  system: ChaosSystem,
+  name: string,
+  consumer: WatchedConsumer,
+): Promise<readonly number[]> {
+  const url = `http://127.0.0.1:${system.opsPorts.get(name)}/metrics`
+  for (const deadline = performance.now() + PATIENCE_MS; performance.now() < deadline; await sleep(LOOK_MS)) {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch(() => null)
+    const held = answer === null ? [] : heldPartitions(await answer.text(), consumer)
+    if (held.length > 0) return held
+  }
+  throw new Error(
+    `${name} has no partition of ${consumer.topic} ${PATIENCE_MS / 1000} s after it was started.`,
+  )
+}
+
+/** Waits until each partition stands further than now: all is well. */
+async function untilAllAdvance(connections: DemoConnections, consumption: Consumption): Promise<void> {
   const begun = await positions(connections, consumption)
   const deadline = performance.now() + PATIENCE_MS
   for (;;) {
     await sleep(LOOK_MS)
     const now = await positions(connections, consumption)
-    if ([...now].every(([partition, offset]) => offset > (begun.get(partition) ?? -1)) && now.size > 0)
-      return performance.now()
+    if ([...now].every(([partition, offset]) => offset > (begun.get(partition) ?? -1)) && now.size > 0) return
     if (performance.now() > deadline)
       throw new Error(`${consumption.name} did not go on within ${PATIENCE_MS / 1000} s.`)
   }

@@ -1,45 +1,38 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus } from 'node:os'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CHAOS_STAGES } from './chaos-system.ts'
+import { renderMatrix } from './fault-matrix.ts'
 import { FAIL_POINTS, FAULTS } from './faults.ts'
 import { percentile } from './recovery.ts'
 import type { ChaosResult } from './run-chaos.ts'
 import { isBalanced } from './verdict.ts'
 
-/** Rows of the fault matrix that the chaos run leaves to other proofs, and why. */
-export const ELSEWHERE: readonly (readonly [fault: string, where: string])[] = [
-  [
-    'a broker answers error codes, forgets producers, delays the end of a transaction',
-    'simulation only: a real broker cannot be told to',
-  ],
-  [
-    'a broker loses the unsynced tail of its log',
-    'not run: needs a power cut of the disk, not of the process',
-  ],
-  [
-    'the broker’s disk is full, the spool’s disk fails',
-    'not run here: needs a file system of its own; the disk port is tried in unit tests',
-  ],
-  ['clocks jump', 'not run here: needs libfaketime; simulated clocks jump in the simulation'],
-  [
-    'poison records, oversized events, hostile bodies',
-    'unit and integration tests of collector and enricher',
-  ],
-  ['credentials expire (403)', 'not run: a partition that is denied stops for an operator'],
-  ['S3 or ClickHouse are away for half an hour', 'not run: runs are short; they are away for seconds'],
-]
+/** Results lie beside the code, so that whoever doubts a figure finds its runs. */
+const KEPT = join(import.meta.dirname, 'results')
 
-/** Every result that lies in a directory; files that are none are passed over. */
-export function readResults(dir: string): readonly ChaosResult[] {
+function namesIn(dir: string): readonly string[] {
+  if (!existsSync(dir)) return []
   return readdirSync(dir)
     .filter((name) => /^result-.*\.json$/.test(name))
     .sort()
-    .map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as ChaosResult)
+}
+
+/** Every result that lies in a directory; files that are none are passed over. */
+export function readResults(dir: string): readonly ChaosResult[] {
+  return namesIn(dir).map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as ChaosResult)
+}
+
+/** Copies the results of `from` that `to` does not have. @returns how many there were */
+export function keepResults(from: string, to: string): number {
+  const kept = new Set(namesIn(to))
+  const fresh = namesIn(from).filter((name) => !kept.has(name))
+  mkdirSync(to, { recursive: true })
+  for (const name of fresh) copyFileSync(join(from, name), join(to, name))
+  return fresh.length
 }
 
 /** All runs together, as Markdown. */
-export function renderReport(results: readonly ChaosResult[], machine: string): string {
+export function renderReport(results: readonly ChaosResult[]): string {
   const figures = addUp(results.map((result) => result.figures))
   const inflicted = addUp(results.map((result) => result.faults))
   const sum = (of: (result: ChaosResult) => number) => results.reduce((total, each) => total + of(each), 0)
@@ -52,9 +45,10 @@ export function renderReport(results: readonly ChaosResult[], machine: string): 
       .join('\n')
   const times = (values: readonly number[]) =>
     values.length === 0
-      ? 'not measured'
+      ? NOTHING
       : `${((percentile(values, 0.5) as number) / 1000).toFixed(1)} s, ${((percentile(values, 0.99) as number) / 1000).toFixed(1)} s (${values.length})`
-  return `\`make chaos\`, ${results.length} runs of ${Math.round(sum(({ seconds }) => seconds) / 60)} minutes in all, on ${machine}.
+  const machines = [...new Set(results.map(({ machine }) => machine))].join('; ')
+  return `\`make chaos\`, ${results.length} runs of ${Math.round(sum(({ seconds }) => seconds) / 60)} minutes in all, on ${machines}.
 
 | | |
 |---|---|
@@ -71,6 +65,8 @@ ${rows([
   ['other payloads under a taken id, refused', sum(({ verdict }) => verdict.rejectedByCode.id_conflict ?? 0)],
   ['open plans replayed by a successor', figures['plans replayed'] ?? 0],
 ])}
+
+${renderRuns(results)}
 
 | kill -9 of | times |
 |---|---|
@@ -96,8 +92,8 @@ ${rows([
   ...CHAOS_STAGES.filter((stage) => stage !== 'collector').map(
     (stage) =>
       [
-        `every partition of a killed ${stage} is committed by its successor`,
-        times(results.flatMap(({ recovery }) => recovery.afterKill[stage] ?? [])),
+        `a partition of a killed ${stage} is committed by its successor`,
+        times(results.flatMap(({ recovery }) => recovery.firstCommit[stage] ?? [])),
       ] as const,
   ),
   [
@@ -114,10 +110,64 @@ ${rows([
   ],
 ])}
 
-| fault that these runs do not inflict | where it is tried instead, or why not |
-|---|---|
-${rows(ELSEWHERE)}
+${renderCatchUps(results)}
+
+${renderOutages(results)}
+
+Everything that may go wrong, and where it is tried: by these runs, or by tests that are named under \`test/\`.
+
+${renderMatrix(inflicted)}
 `
+}
+
+const NOTHING = 'not measured'
+
+function renderRuns(results: readonly ChaosResult[]): string {
+  const rows = results.map(({ startedAt, commit, command, seconds, verdict }) =>
+    [
+      '',
+      startedAt.slice(0, 16).replace('T', ' '),
+      commit,
+      `\`${command}\``,
+      String(Math.round(seconds / 60)),
+      verdict.acknowledged.toLocaleString('en-US'),
+      `${verdict.lost}, ${verdict.duplicated}`,
+      '',
+    ]
+      .join(' | ')
+      .trim(),
+  )
+  return `| run, UTC | commit | command | minutes | acknowledged | lost, duplicated |
+|---|---|---|---|---|---|
+${rows.join('\n')}`
+}
+
+const twoPlaces = (value: number) => value.toFixed(2)
+
+/** Every consuming process away for half a minute under load. */
+function renderCatchUps(results: readonly ChaosResult[]): string {
+  const names = [...new Set(results.flatMap(({ recovery }) => Object.keys(recovery.catchUp)))]
+  const rows = names.map((name) => {
+    const all = results.flatMap(({ recovery }) => recovery.catchUp[name] ?? [])
+    const seconds = all.map((each) => each.seconds)
+    const timesLive = all.map((each) => each.timesLive)
+    return `| ${name} | ${[0.5, 0.99].map((share) => `${percentile(seconds, share)?.toFixed(1)} s`).join(', ')} (${all.length}) | ${percentile(timesLive, 0.5)?.toFixed(1)}, ${Math.min(...timesLive).toFixed(1)} |`
+  })
+  return `| all consumers away for 30 s under load, started at once | caught up after: median, 99 % (times) | records a second until then ÷ live rate: median, least |
+|---|---|---|
+${rows.join('\n') || `| every consumer | ${NOTHING} | ${NOTHING} |`}`
+}
+
+/** A minute without S3, and one without ClickHouse. */
+function renderOutages(results: readonly ChaosResult[]): string {
+  const all = results.flatMap(({ recovery }) => recovery.outages)
+  const rows = all.map(
+    ({ away, seconds, otherBefore, otherDuring, catchUp }) =>
+      `| ${away}, ${seconds} s | ${twoPlaces(otherBefore)} s, ${twoPlaces(otherDuring)} s | ${twoPlaces(otherDuring / otherBefore)} | ${catchUp.seconds.toFixed(1)} s | ${catchUp.timesLive.toFixed(1)} |`,
+  )
+  return `| away under load | mean lag of the other sink: before, meanwhile | ratio | the sink itself caught up after | records a second until then ÷ live rate |
+|---|---|---|---|---|
+${rows.join('\n') || `| S3, ClickHouse | ${NOTHING} | | | |`}`
 }
 
 function addUp(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
@@ -131,9 +181,9 @@ const BLOCK = /(<!-- generated: chaos -->\n)[\s\S]*?(<!-- \/generated -->)/
 
 if (import.meta.main) {
   const root = join(import.meta.dirname, '../..')
-  const results = readResults(process.env.OUT || join(root, '.millrace', 'chaos'))
-  const report = renderReport(results, `${availableParallelism()} cores (${cpus()[0]?.model.trim()})`)
-  process.stdout.write(`${report}\n`)
+  const fresh = keepResults(process.env.OUT || join(root, '.millrace', 'chaos'), KEPT)
+  const report = renderReport(readResults(KEPT))
+  process.stdout.write(`${report}\n${fresh} runs are new; they are kept under test/chaos/results.\n`)
   const file = join(root, 'docs/reliability.md')
   const before = readFileSync(file, 'utf8')
   if (!BLOCK.test(before)) throw new Error(`${file} has no generated block for chaos.`)

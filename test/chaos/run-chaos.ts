@@ -1,14 +1,17 @@
-import { fork } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
-import { type Consumption, isDrained, lagOf } from '../../services/cli/demo/lag.ts'
-import { type ChaosStage, type ChaosSystem, openChaosSystem } from './chaos-system.ts'
+import { isDrained, lagOf } from '../../services/cli/demo/lag.ts'
+import { type ChaosSystem, openChaosSystem } from './chaos-system.ts'
+import { consumersOf } from './consumers.ts'
 import { FAULTS, type Fault, type FaultContext } from './faults.ts'
 import { ChaosLedger } from './ledger.ts'
 import type { LoadOptions, LoadReport } from './load.ts'
 import { judge } from './oracle.ts'
+import type { Outage } from './outage.ts'
 import { eachLine } from './read-places.ts'
 import { measureRecovery, percentile, type Recovery } from './recovery.ts'
 import { isBalanced, type Verdict } from './verdict.ts'
@@ -17,6 +20,8 @@ export interface ChaosOptions {
   /** Engines' data, logs, ledger; empty. */
   readonly stateDir: string
   readonly seed: number
+  /** As it is to be given to do the same again. */
+  readonly command: string
   /** How long faults are inflicted. */
   readonly faultsMs: number
   readonly brokers: 1 | 3
@@ -39,6 +44,10 @@ export interface ChaosResult {
   readonly seed: number
   readonly brokers: number
   readonly startedAt: string
+  /** What ran, and on what: abbreviated commit, with `+` when files differed from it. */
+  readonly commit: string
+  readonly command: string
+  readonly machine: string
   readonly seconds: number
   readonly load: LoadReport
   /** Times each fault was inflicted. */
@@ -111,14 +120,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     })
     await sleep(3_000)
     const rolling = await rollCollectors(system, load, options)
-    const recovery = await measureRecovery(
-      system,
-      connections,
-      watchedConsumers(connections),
-      options.recoveries,
-      count,
-      options.progress,
-    )
+    const recovery = await measureRecovery(system, connections, options.recoveries, count, options.progress)
     const faults = await inflictFaults(options, system, connections, load, random, count)
     print('faults are over; the load ends')
     const sent = await load.end()
@@ -126,6 +128,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const drainSeconds = await drain(connections, options)
     print(`everything has arrived ${drainSeconds.toFixed(1)} s after the load ended`)
     for (const [kind, times] of system.s3Double.inflicted) count(`s3 ${kind}`, times)
+    for (const [name, times] of system.clickhouseDouble.inflicted) count(`clickhouse ${name}`, times)
     await countMarks(stateDir, system, count)
     const verdict = await judge(
       connections,
@@ -138,6 +141,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       seed,
       brokers: options.brokers,
       startedAt,
+      commit: commitOf(),
+      command: options.command,
+      machine: `${availableParallelism()} cores (${cpus()[0]?.model.trim()})`,
       seconds: (performance.now() - startedMs) / 1000,
       load: sent,
       faults,
@@ -155,8 +161,15 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   }
 }
 
+function commitOf(): string {
+  const git = (...args: string[]) => spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' })
+  const { status, stdout } = git('rev-parse', '--short', 'HEAD')
+  if (status !== 0) return 'unknown'
+  return stdout.trim() + (git('status', '--porcelain').stdout.trim() === '' ? '' : '+')
+}
+
 async function untilReady(system: ChaosSystem): Promise<void> {
-  const deadline = performance.now() + 120_000
+  const deadline = performance.now() + 300_000
   for (const port of system.opsPorts.values()) {
     while (!(await isReady(port))) {
       if (performance.now() > deadline)
@@ -301,32 +314,6 @@ async function rollCollectors(
   return { times: rolling, failedTries: load.report.failedTries - before }
 }
 
-/** The consumer that stands for its stage when its recovery is measured. */
-function watchedConsumers(connections: DemoConnections): ReadonlyMap<ChaosStage, Consumption> {
-  const named = (name: string) => consumersOf(connections).find((each) => each.name === name) as Consumption
-  return new Map([
-    ['enricher', named('enricher')],
-    ['subscriber-router', named('router')],
-    ['s3-sink', named('s3 warehouse')],
-    ['clickhouse-sink', named('clickhouse events')],
-  ])
-}
-
-function consumersOf({ names }: DemoConnections): readonly Consumption[] {
-  return [
-    { name: 'enricher', group: names.group('enricher'), topic: names.raw },
-    { name: 'router', group: names.group('subscriber-router'), topic: names.enriched },
-    ...['warehouse', 'purchases'].map((id) => ({
-      name: `s3 ${id}`,
-      group: names.group('s3-sink', id),
-      topic: names.enriched,
-    })),
-    { name: 's3 rejected', group: names.group('s3-sink', 'rejected'), topic: names.rejected },
-    { name: 'clickhouse events', group: names.group('clickhouse-sink', 'events'), topic: names.enriched },
-    { name: 'clickhouse rejected', group: names.group('clickhouse-sink', 'rejected'), topic: names.rejected },
-  ]
-}
-
 /** What collectors answered 202 is in Kafka before anybody asks where Kafka ends. */
 async function untilStoresAreEmpty(system: ChaosSystem, { progress }: ChaosOptions): Promise<void> {
   const deadline = performance.now() + DRAIN_MAX_MS
@@ -357,7 +344,7 @@ async function storedBytes(opsPort: number): Promise<number | null> {
 /** Waits until every consumer has committed past the last record. @returns seconds */
 async function drain(connections: DemoConnections, options: ChaosOptions): Promise<number> {
   const startedMs = performance.now()
-  for (const consumer of consumersOf(connections)) {
+  for (const consumer of consumersOf(connections.names)) {
     while (!(await isDrained(connections.log, consumer, 300))) {
       const { offsets } = await lagOf(connections.log, consumer)
       options.progress(`${consumer.name} has ${offsets} offsets to go`)
@@ -392,6 +379,10 @@ async function countMarks(
   }
 }
 
+function outageLine({ away, seconds, otherBefore, otherDuring, catchUp }: Outage): string {
+  return `${away} away for ${seconds} s: the other sink lags ${otherDuring.toFixed(2)} s, ${otherBefore.toFixed(2)} s before; its own caught up in ${catchUp.seconds.toFixed(1)} s at ${catchUp.timesLive.toFixed(1)} × live`
+}
+
 /** What it says at its end. */
 export function renderResult(result: ChaosResult): string {
   const { verdict, faults, figures, recovery } = result
@@ -405,7 +396,9 @@ figures
 ${table(Object.entries(figures).sort())}
 recovery, ms                                                                                      n      p50      p99
 ${[
-  ...Object.entries(recovery.afterKill),
+  ...Object.entries(recovery.firstCommit).map(
+    ([stage, values]) => [`${stage} killed, a partition of it is committed again`, values] as const,
+  ),
   ['everything killed, accepting', recovery.accepting] as const,
   ['everything killed, in ClickHouse', recovery.fresh] as const,
 ]
@@ -414,7 +407,23 @@ ${[
       `  ${name.padEnd(90)}${[values.length, percentile(values, 0.5) ?? '-', percentile(values, 0.99) ?? '-'].map((n) => String(n).padStart(9)).join('')}`,
   )
   .join('\n')}
-  ${result.rolling.times} rolling SIGTERMs of collectors: ${result.rolling.failedTries} failed requests
+caught up after half a minute away                                                                n    s p50 least × live
+${Object.entries(recovery.catchUp)
+  .map(
+    ([name, all]) =>
+      `  ${name.padEnd(90)}${[
+        String(all.length),
+        percentile(
+          all.map(({ seconds }) => seconds),
+          0.5,
+        )?.toFixed(1) ?? '-',
+        Math.min(...all.map(({ timesLive }) => timesLive)).toFixed(1),
+      ]
+        .map((text) => text.padStart(9))
+        .join('')}`,
+  )
+  .join('\n')}
+${recovery.outages.map((outage) => `  ${outageLine(outage)}\n`).join('')}  ${result.rolling.times} rolling SIGTERMs of collectors: ${result.rolling.failedTries} failed requests
 places                      found     lost  doubled spurious corrupted
 ${verdict.places
   .map(
@@ -426,6 +435,9 @@ ${verdict.faults.map((fault) => `  ${fault}\n`).join('')}${result.unplanned.map(
 ${kills.reduce((sum, [, times]) => sum + times, 0)} kills, ${result.load.stored} events stored for later, ${result.load.repeated} sent again on purpose, ${verdict.duplicatesRemoved} repetitions removed
 ${verdict.acknowledged} acknowledged, ${verdict.lost} lost, ${verdict.duplicated} duplicated`
 }
+
+const GIVEN = ['MINUTES', 'SEED', 'BROKERS', 'RATE', 'RECOVERIES', 'ROLLING', 'ONLY', 'AT_ONCE']
+const quoted = (text: string) => (/^[\w.-]+$/.test(text) ? text : `'${text}'`)
 
 if (import.meta.main) {
   // So that 'exit' comes, at which everything that was started is ended.
@@ -441,7 +453,7 @@ if (import.meta.main) {
     ONLY = '',
     AT_ONCE = '2',
   } = process.env
-  const faults = FAULTS.filter(({ name }) => name.includes(ONLY))
+  const faults = FAULTS.filter(({ name }) => ONLY.split('|').some((part) => name.includes(part)))
   if (faults.length === 0)
     throw new Error(
       `No fault is named like ${ONLY}. There are: ${FAULTS.map(({ name }) => name).join('; ')}.`,
@@ -454,6 +466,10 @@ if (import.meta.main) {
   const result = await runChaos({
     stateDir,
     seed: Number(SEED),
+    command: [
+      'make chaos',
+      ...GIVEN.flatMap((name) => (process.env[name] ? [`${name}=${quoted(process.env[name])}`] : [])),
+    ].join(' '),
     faultsMs: Number(MINUTES) * 60_000,
     brokers: BROKERS === '3' ? 3 : 1,
     eventsPerSecond: Number(RATE),

@@ -19,10 +19,19 @@ export interface LogUnderTest {
    * waits. The consumer must not have been polled meanwhile.
    */
   forget(consumer: GroupConsumer): Promise<void>
+  /** A commit that the consumer sent under `membership` reaches the coordinator now. @returns whether it was taken */
+  commitLate(
+    consumer: GroupConsumer,
+    groupId: string,
+    membership: string,
+    position: Position & { readonly metadata: string },
+  ): Promise<boolean>
 }
 
 /** Longest wait for anything that must come, ms. */
 const PATIENCE_MS = 30_000
+/** So long nothing changes before a group counts as quiet, ms: longer than members take to hear of a rebalance. */
+const QUIET_MS = 2_500
 /** Longest pause between two polls of a consumer that is to be forgotten, ms. */
 export const FORGETFUL_MS = 2_000
 
@@ -30,6 +39,17 @@ interface Read {
   readonly partition: number
   readonly offset: number
   readonly value: string
+}
+
+/** True once no membership changed over some looks: a rebalance may take more than one generation. */
+function isQuiet(...members: readonly { readonly consumer: GroupConsumer }[]): () => boolean {
+  const memberships = () => members.map(({ consumer }) => consumer.membership).join()
+  let [last, since] = [memberships(), performance.now()]
+  return () => {
+    const now = memberships()
+    if (now !== last) [last, since] = [now, performance.now()]
+    return performance.now() - since > QUIET_MS
+  }
 }
 
 /** Between two questions to the log, so that asking does not keep it from answering. */
@@ -655,6 +675,29 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>, onl
         expect(await other.consumer.committed([{ topic, partition }])).toEqual([
           { topic, partition, offset: null, metadata: '' },
         ])
+      })
+
+      test('in a new generation a member keeps what it holds, and what it sent before is refused', async () => {
+        const topic = await newTopic(2)
+        const [one, other] = [await newMember(topic, topic), await newMember(topic, topic)]
+        const polls = () => Promise.all([one.consumer.poll(), other.consumer.poll()])
+        const owned = ({ consumer }: typeof one) =>
+          [0, 1].filter((partition) => consumer.assigned({ topic, partition }))
+        await until('two shares', () => owned(one).length === 1 && owned(other).length === 1, polls)
+        await until('quiet', isQuiet(one, other), polls)
+        const told = [...one.told, ...other.told]
+        const before = one.consumer.membership
+        const position = { topic, partition: owned(one)[0]!, offset: 1 }
+        await one.consumer.commit([{ ...position, metadata: 'now' }])
+        one.consumer.renew()
+        await until('the new generation', () => one.consumer.membership !== before, polls)
+        const late = { ...position, offset: 0, metadata: 'late' }
+        expect(await under.commitLate(one.consumer, topic, before, late)).toBe(false)
+        expect(await one.consumer.committed([position])).toEqual([{ ...position, metadata: 'now' }])
+        const present = { ...position, offset: 2, metadata: 'present' }
+        expect(await under.commitLate(one.consumer, topic, one.consumer.membership, present)).toBe(true)
+        await until('quiet', isQuiet(one, other), polls)
+        expect([...one.told, ...other.told]).toEqual(told)
       })
 
       test('a member that the group forgot moves nothing, learns that all is lost, and joins again', async () => {

@@ -15,11 +15,11 @@ async function demo() {
   // All its ports move together: anywhere up to where outgoing connections take theirs.
   const offset = String(((await freePort()) % 9_000) + 1_000)
   const args = ['demo', '--events', '3000', '--state', stateDir, '--port-offset', offset]
-  return spawnSync(millrace, args, { encoding: 'utf8', timeout: 180_000 })
+  return spawnSync(millrace, args, { encoding: 'utf8', timeout: 400_000 })
 }
 
 test('the demo kills its enricher, balances and ends, and again on what it kept', {
-  timeout: 400_000,
+  timeout: 900_000,
 }, async () => {
   for (const run of [1, 2]) {
     const { status, stdout, stderr } = await demo()

@@ -54,10 +54,8 @@ interface Held {
 export interface MemoryConsumer extends GroupConsumer {
   /** The group forgets this member; the member itself learns of it at its next poll. */
   expel(): void
-  /** Counts up every time it becomes a member, each time under another name. */
-  readonly memberships: number
-  /** A commit of before arrives. @returns false when the coordinator refuses it */
-  commitLate(positions: readonly (Position & { readonly metadata: string })[]): boolean
+  /** A commit that was sent under `membership` arrives. @returns false when the coordinator refuses it */
+  commitLate(membership: string, positions: readonly (Position & { readonly metadata: string })[]): boolean
   /** The process that holds it died: it does nothing more of its own, and the group does not know yet. */
   die(): void
   /** @throws DependencyError when the coordinator would refuse this member's position */
@@ -79,7 +77,9 @@ export function openMemoryConsumer(
   let closed = false
   let closing: Promise<void> | null = null
   let rebalancing: Promise<void> = Promise.resolve()
-  let memberships = 0
+  /** Counts up with every membership, and with every generation in which something changes for this member. */
+  let generations = 0
+  let isDue = false
   /** Where the next poll begins, so that no partition starves the others. */
   let first = 0
 
@@ -104,8 +104,8 @@ export function openMemoryConsumer(
   /** What a poll hears from the coordinator. Callbacks run beside the poll, one after the other. */
   function serveRebalance(): void {
     if (closing) return
-    if (memberships === 0) {
-      memberships++
+    if (generations === 0) {
+      generations++
       group.join(member)
     } else if (!group.has(member)) {
       const lost = [...held.values()].filter((partition) => partition.phase !== 'lost')
@@ -113,9 +113,10 @@ export function openMemoryConsumer(
       for (const partition of lost) partition.phase = 'lost'
       rebalancing = rebalancing.then(() => revoked(lost.map(plain), true))
       // It joins again as a new member.
-      memberships++
+      generations++
       group.join(member)
-    }
+    } else if (isDue) generations++
+    isDue = false
     const leaving = [...member.toRevoke.values()].flatMap((where) => {
       const partition = ours(where)
       return partition && partition.phase !== 'leaving' ? [partition] : []
@@ -127,6 +128,7 @@ export function openMemoryConsumer(
     }
     const coming = [...member.toAssign.values()]
     member.toAssign.clear()
+    if (coming.length > 0) generations++
     if (coming.length > 0) rebalancing = rebalancing.then(() => assigned(coming))
   }
 
@@ -172,7 +174,10 @@ export function openMemoryConsumer(
     }
     if (!lost) epoch++
     for (const each of partitions) held.delete(keyOf(each))
-    if (!lost) group.release(member, partitions)
+    if (!lost) {
+      generations++
+      group.release(member, partitions)
+    }
     storage.notify()
   }
 
@@ -215,6 +220,13 @@ export function openMemoryConsumer(
       return epoch
     },
     assigned: (partition) => ours(partition) !== null,
+    get membership() {
+      return generations === 0 || closed ? '' : String(generations)
+    },
+    renew() {
+      isDue = true
+      storage.notify()
+    },
 
     async poll() {
       await world.onCall('poll')
@@ -318,14 +330,11 @@ export function openMemoryConsumer(
       return storage.topics.get(where.topic)?.partitions[where.partition]?.next ?? null
     },
 
-    get memberships() {
-      return memberships
-    },
     expel() {
       group.leave(member)
     },
-    commitLate(positions) {
-      if (!group.has(member)) return false
+    commitLate(membership, positions) {
+      if (!group.has(member) || membership !== consumer.membership) return false
       store(positions)
       return true
     },

@@ -40,11 +40,10 @@ export interface MemoryLogControls {
   readonly produceFaults: EffectFault[]
   /** Whose positions the coordinator takes although the partition is not theirs any more. */
   acceptStale(accept: StaleCommits): void
-  /** How often the consumer became a member so far: what it sent as an earlier one is refused. */
-  memberships(consumer: GroupConsumer): number
-  /** A commit that its sender gave up arrives now. @returns whether the coordinator took it */
+  /** A commit that its sender gave up, sent under `membership`, arrives now. @returns whether the coordinator took it */
   commitLate(
     consumer: GroupConsumer,
+    membership: string,
     positions: readonly (Position & { readonly metadata: string })[],
   ): boolean
   /** The end of a transaction that its sender gave up arrives now: it commits what is open then, unless fenced. */
@@ -344,8 +343,8 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
       acceptStale(accept) {
         world.acceptStale = accept
       },
-      memberships: (consumer) => consumers.get(consumer)?.memberships ?? 0,
-      commitLate: (consumer, positions) => consumers.get(consumer)?.commitLate(positions) ?? false,
+      commitLate: (consumer, membership, positions) =>
+        consumers.get(consumer)?.commitLate(membership, positions) ?? false,
       endLate: (producer) => lateEnds.get(producer)?.() ?? false,
       expel(consumer) {
         consumers.get(consumer)?.expel()

@@ -43,6 +43,10 @@ const NEEDS = {
     words: 'the openssl command (Debian: apt-get install openssl; macOS: brew install openssl)',
     there: () => outputOf('openssl', ['version']) !== null,
   },
+  'user-namespaces': {
+    words: 'a Linux that lets everybody mount in a user namespace of his own (unshare --user --mount)',
+    there: () => outputOf('unshare', ['--user', '--map-root-user', '--mount', 'true']) !== null,
+  },
   go: {
     words: 'Go (Debian: apt-get install golang; macOS: brew install go)',
     there: () => outputOf('go', ['version']) !== null,

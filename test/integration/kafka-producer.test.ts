@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { lz4Decompress } from '@platformatic/wasm-utils'
 import kafkajs from 'kafkajs'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest'
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import type { Log, Producer } from '../../services/core/kafka/log.ts'
@@ -100,4 +100,18 @@ test('transactions here have an epoch each, so both ways of making them are test
   const [described] = await cluster.metadata([await newTopic(1)])
   expect(await cluster.feature(described!.leaders[0]!, 'transaction.version')).toBeGreaterThanOrEqual(2)
   cluster.close()
+})
+
+afterEach(() => void vi.useRealTimers())
+
+test('a clock that is hours ahead stops no topic in the brokers’ time, and passes where records carry their sender’s', async () => {
+  const inOurs = await newTopic(1)
+  const inTheirs = await newTopic(1, { 'message.timestamp.type': 'LogAppendTime' })
+  const to = (topic: string) => ({ topic, partition: 0, key: null, value: Buffer.from('x') })
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3 * 3_600_000 })
+  await producer.produce([to(inTheirs)])
+  await expect(producer.produce([to(inOurs)])).rejects.toMatchObject({ dependency: 'kafka', retriable: true })
+  vi.useRealTimers()
+  await producer.produce([to(inOurs)])
+  expect(await valuesOf(inOurs, 1)).toEqual(['x'])
 })

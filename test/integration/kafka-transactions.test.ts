@@ -21,6 +21,7 @@ logContract(
           openTransactionalProducer(settings, id, options, logger, 1),
       },
       forget: () => Promise.reject(new Error('No group is forgotten here.')),
+      commitLate: () => Promise.reject(new Error('No position is committed here.')),
     }
   },
   'transactions',

@@ -36,8 +36,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: PLANNED,
     edits: [
       [
-        'const carry = await batch.deliver(plan, { replayed })',
-        "await complete({ offset: plan.end + 1, src: plan.src, landed: plan.landed, carry: '' }); const carry = await batch.deliver(plan, { replayed })",
+        'const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) })',
+        "await complete({ offset: plan.end + 1, src: plan.src, landed: plan.landed, carry: '' }); const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) })",
       ],
     ],
   },
@@ -45,10 +45,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'the plan comes after the effect',
     file: PLANNED,
     edits: [
-      ['    await commitPlan(plan)\n', ''],
+      ['    await commitPlan(plan)\n    env.observer', '    env.observer'],
       [
-        'const carry = await batch.deliver(plan, { replayed })',
-        'const carry = await batch.deliver(plan, { replayed }); if (!replayed) await commitPlan(plan)',
+        'const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) })',
+        'const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) }); if (!replayed) await commitPlan(plan)',
       ],
     ],
   },
@@ -63,11 +63,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
   },
   {
-    name: 'a plan of unknown outcome is replaced by a new one',
-    file: PLANNED,
-    edits: [['    unsettled.set(name, { before: coordinatorHas, plan })\n', '']],
-  },
-  {
     name: 'an open plan is passed over at takeover',
     file: PLANNED,
     edits: [['        await replay(plan)\n', '        void replay\n']],
@@ -77,8 +72,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: PLANNED,
     edits: [
       [
-        'open ??= await openRange()',
-        'if (!open) progress = { ...progress, offset }; open ??= await openRange()',
+        'open ??= await openRange(landed)',
+        'if (!open) progress = { ...progress, offset }; open ??= await openRange(landed)',
       ],
     ],
   },
@@ -140,8 +135,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: ENRICHER,
     edits: [
       [
-        'const window = createDedupeWindow(limits.dedupeWindowMs, env.idBudget)',
-        'const kept = env as unknown as Record<string, DedupeWindow>; const window = (kept[`window ${partition}`] ??= createDedupeWindow(limits.dedupeWindowMs, env.idBudget))',
+        'window = createDedupeWindow(limits.dedupeWindowMs, env.idBudget)',
+        'const kept = env as unknown as Record<string, DedupeWindow>; window = (kept[`window ${partition}`] ??= createDedupeWindow(limits.dedupeWindowMs, env.idBudget))',
       ],
       [
         "    await transaction(content.records, content.next)\n    await env.failPoint('after_end')\n    env.metrics.windowExceeded(own.window.add(content.entries))\n",
@@ -175,7 +170,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       [
         "const dedupe = { kind: 'entries', nextOffset: next, appendTimeMax: window.appendTimeMax, entries } as const",
-        "const dedupe = { kind: 'entries', nextOffset: next, appendTimeMax: window.appendTimeMax, entries: [] } as const",
+        "const dedupe = { kind: 'entries', nextOffset: next, appendTimeMax: window.appendTimeMax, entries: Buffer.alloc(0) } as const",
       ],
     ],
   },
@@ -360,6 +355,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         'const outcome = await insertExactly(target, rows, mayHaveBegun || isStray)',
         'await recordBatch(env.clickhouse, partition, table, plan, { records, inserted: 0, skipped, rejected: 0 }); const outcome = await insertExactly(target, rows, mayHaveBegun || isStray)',
       ],
+    ],
+  },
+  {
+    name: 'a batch is inserted however long ago its plan was confirmed',
+    file: EXACTLY,
+    edits: [
+      ['const beforeSending = target.hold.requireFresh', 'const beforeSending = () => {}'],
+      ['  await target.hold.confirm()\n', ''],
     ],
   },
   // The collector.

@@ -23,7 +23,7 @@ export interface Faults {
   latencyMaxMs: number
   /** A call of this kind is where processes stand still many times as often. */
   pauseAt: string
-  /** Tables forget tokens sooner than a process wakes up: nothing is promised when it does, so none stands still. */
+  /** Tables forget tokens sooner than some processes wake up. */
   forgetful: boolean
   /** Processes of this role die and stand still this many times as often. */
   focus: { readonly role: string; readonly times: number }
@@ -48,6 +48,8 @@ export interface CallErrors {
 }
 
 export const SESSION_MS = 10_000
+/** How long a process may work on without hearing that its groups forgot it. */
+export const DEAF_MAX_MS = 5_000
 /** What a process does next after it stood still does not begin in one moment, ms. */
 const WAKING_MS = 200
 /** How many times as often a process stands still at the kind of call that the history has chosen. */

@@ -2,7 +2,7 @@ import { forbidChance } from './forbid-chance.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { startClients } from './ledger.ts'
 import { countRemoved, freshFaults, judge } from './oracle.ts'
-import { type Faults, NO_FAULTS, SESSION_MS } from './process.ts'
+import { DEAF_MAX_MS, type Faults, NO_FAULTS, SESSION_MS } from './process.ts'
 import { createTally, type Tally } from './tally.ts'
 import { createWorld, DATASETS, names, PARTITIONS, type World } from './world.ts'
 
@@ -30,8 +30,6 @@ const FRESH_MAX_MS = 60_000
 const REQUESTS = 60
 /** How far the clock of a machine may be off, ms. */
 const CLOCK_ERROR_MAX_MS = 3 * 3_600_000
-/** How long a process may work on without hearing that it lost its partitions, ms. */
-const DEAF_MAX_MS = 5_000
 const LOOK_EVERY_MS = 250
 /** How long what is not seen from outside may take after that, ms. */
 const SETTLE_MS = 120_000
@@ -136,7 +134,7 @@ function drawFaults(kernel: Kernel): Faults {
     loss: upTo(0.3),
     lostAnswer: upTo(0.3),
     crash: upTo(0.02),
-    pause: forgetful ? 0 : upTo(0.003),
+    pause: upTo(0.003),
     pauseAt: CALLS[Math.floor(kernel.random() * CALLS.length)] as string,
     forgetful,
     latencyMaxMs: kernel.between(1, 60),
@@ -173,16 +171,17 @@ function makeTrouble(kernel: Kernel, faults: Readonly<Faults>, world: World, ove
     })
   for (let n = Math.floor(kernel.between(0, 4)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => anyone()?.forget(kernel.between(0, DEAF_MAX_MS)))
-  const long = () => kernel.between(SESSION_MS, 2 * SESSION_MS)
+  /** Often too short for the process itself to notice; where tables forget, also longer than they remember. */
+  const long = () => kernel.between(0.3, faults.forgetful ? 5 : 2) * SESSION_MS
   for (let n = Math.floor(kernel.between(0, 6)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => {
       const sinks = [...world.processes].filter(({ name }) => name.includes('sink'))
       const sink = sinks[Math.floor(kernel.random() * sinks.length)]
       const process = kernel.chance(0.8) ? sink : anyone()
       process?.cutOff(kernel.between(0.1, 0.9) * SESSION_MS)
-      if (!faults.forgetful && kernel.chance(0.5)) process?.pauseAtWrite(long())
+      if (kernel.chance(0.5)) process?.pauseAtWrite(long())
     })
-  for (let n = faults.forgetful ? 0 : Math.floor(kernel.between(0, 4)); n > 0; n--)
+  for (let n = Math.floor(kernel.between(0, 4)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => anyone()?.pauseAtWrite(long()))
   for (let n = Math.floor(kernel.between(0, 3)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () =>

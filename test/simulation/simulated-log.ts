@@ -9,7 +9,7 @@ import type {
 import { DependencyError, isDependencyError } from '../../services/core/runtime/errors.ts'
 import type { MemoryLog } from '../helpers/memory-log.ts'
 import type { Kernel } from './kernel.ts'
-import type { CallErrors, Faults, SimulatedProcess } from './process.ts'
+import { type CallErrors, DEAF_MAX_MS, type Faults, SESSION_MS, type SimulatedProcess } from './process.ts'
 import type { Tally } from './tally.ts'
 
 const ASK: CallErrors = { dependency: 'kafka', lost: 'unavailable', lostAnswer: 'timeout' }
@@ -19,6 +19,9 @@ const WRITE: CallErrors = { dependency: 'kafka', lost: 'outcome_unknown', lostAn
 const LATE_SHARE = 0.3
 /** How late at most, ms: longer than whoever sent them waits, and than the next owner takes to come. */
 const LATE_MS = 20_000
+
+/** Share of those that are taken after which the group forgets their sender, which stands still just then. */
+const LATE_TAKEN_LOST_SHARE = 0.5
 
 const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`
 
@@ -37,20 +40,20 @@ export function processLog(
       const isTaken = arrive()
       if (isTaken) tally.lateCommits++
       kernel.note(`a late ${what} is ${isTaken ? 'taken' : 'refused'}`)
+      // The worst moment for another owner to come, while what is under way here is still to have its effect.
+      if (!isTaken || !kernel.chance(LATE_TAKEN_LOST_SHARE)) return
+      process.forget(kernel.between(0, DEAF_MAX_MS))
+      process.pause(kernel.between(0.1, 0.9) * SESSION_MS)
     })
   }
 
-  /** A request goes out under the name that its member has then; the group does not know it by that later on. */
-  function sentNow(real: GroupConsumer): {
-    readonly isKnown: () => boolean
-    readonly requireKnown: () => void
-  } {
-    const sent = log.controls.memberships(real)
-    const isKnown = () => log.controls.memberships(real) === sent
+  /** A request goes out under the membership of that moment, and is refused under a later one. */
+  function sentNow(real: GroupConsumer): { readonly membership: string; readonly requireKnown: () => void } {
+    const { membership } = real
     return {
-      isKnown,
+      membership,
       requireKnown() {
-        if (!isKnown())
+        if (real.membership !== membership)
           throw new DependencyError('kafka', 'outcome_unknown', 'The coordinator does not know this member.')
       },
     }
@@ -85,6 +88,10 @@ export function processLog(
         return real.assignmentEpoch
       },
       assigned: (partition) => real.assigned(partition),
+      get membership() {
+        return real.membership
+      },
+      renew: () => real.renew(),
       async poll() {
         // The wait comes first: what a poll hands out is the caller's in the same turn, before any rebalance.
         await process.delay(kernel.between(0, faults.latencyMaxMs))
@@ -102,7 +109,7 @@ export function processLog(
         for (const position of positions)
           if (!real.assigned(position))
             throw new DependencyError('kafka', 'not_assigned', `${nameOf(position)} is not assigned.`)
-        const { isKnown, requireKnown } = sentNow(real)
+        const { membership, requireKnown } = sentNow(real)
         let isArrived = false
         try {
           await process.call(
@@ -117,9 +124,9 @@ export function processLog(
         } catch (error) {
           if (!isArrived)
             late(
-              () => isKnown() && log.controls.commitLate(real, positions),
+              () => log.controls.commitLate(real, membership, positions),
               `commit ${first?.topic}/${first?.partition} ${first?.offset} of ${options.groupId} by ${process.name}`,
-              process.isCutOff ? (first?.metadata.includes('"plan"') ? 1 : 0) : LATE_SHARE,
+              process.isCutOff ? 1 : LATE_SHARE,
             )
           // A client may take the coordinator's refusal of a member that it forgot for an answer.
           if (

@@ -88,8 +88,8 @@ export const GROUPS = {
 } as const
 
 const DEDUPE_WINDOW_MS = 600_000
-/** A table that forgets tokens while a sink is away. */
-const WINDOW_BLOCKS_SMALL = 12
+/** A table forgets tokens while a sink is away or stands still, and not before the one that slept must have found out. */
+const SMALL_WINDOW = { blocks: 12, ageMs: 1.2 * SESSION_MS }
 const COLLECTOR = parseSettings(COLLECTOR_OWN_SETTINGS, {})
 const ROUTER = parseSettings(ROUTER_SETTINGS, { MILLRACE_ROUTER_BATCH_RECORDS: '20' })
 const REFERENCE = loadReferenceData(1_000)
@@ -97,7 +97,7 @@ const REFERENCE = loadReferenceData(1_000)
 /** Nobody reads them here. */
 const METRICS: Metrics = {
   counter: () => ({ add: () => {} }),
-  gauge: () => ({ set: () => {} }),
+  gauge: () => ({ set: () => {}, remove: () => {} }),
   histogram: () => ({ observe: () => {} }),
   expose: () => Promise.resolve(''),
 }
@@ -137,7 +137,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
   )
   const store = createMemoryObjectStore()
   await store.createBucket(BUCKET)
-  const warehouse = memoryWarehouse(faults.forgetful ? WINDOW_BLOCKS_SMALL : undefined)
+  const warehouse = memoryWarehouse(faults.forgetful ? { ...SMALL_WINDOW, clock: kernel.clock } : undefined)
   const control = controlView({
     datasets: DATASETS,
     subscriptions: SUBSCRIPTIONS,

@@ -38,7 +38,7 @@ export interface ConsoleConsumerOptions extends ConsoleAccess {
 const HEADER = /(?:^|,)(event_id|dataset_id|event|schema|src|recipe|traceparent|tick):/g
 const TAB = 9
 /** Longest wait for the first record, ms: a busy machine starts a Java process slowly. */
-const START_MS = 90_000
+const START_MS = 240_000
 /** With nothing to read for so long the consumer ends by itself, should nobody be left to end it, ms. */
 const ALONE_MS = 300_000
 

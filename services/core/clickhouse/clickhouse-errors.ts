@@ -14,6 +14,9 @@ const CODES: Readonly<Record<number, DependencyErrorCode>> = {
   164: 'read_only', // READONLY
   242: 'read_only', // TABLE_IS_READ_ONLY
   243: 'read_only', // NOT_ENOUGH_SPACE
+  75: 'read_only', // CANNOT_WRITE_TO_FILE_DESCRIPTOR: its disk is full, or fails
+  204: 'read_only', // CANNOT_FSYNC
+  774: 'read_only', // TABLE_IS_PERMANENTLY_READ_ONLY: until somebody sets table_readonly back
   192: 'denied', // UNKNOWN_USER
   193: 'denied', // WRONG_PASSWORD
   194: 'denied', // REQUIRED_PASSWORD
@@ -23,14 +26,19 @@ const CODES: Readonly<Record<number, DependencyErrorCode>> = {
   202: 'overloaded', // TOO_MANY_SIMULTANEOUS_QUERIES
   241: 'overloaded', // MEMORY_LIMIT_EXCEEDED
   252: 'overloaded', // TOO_MANY_PARTS
+  173: 'overloaded', // CANNOT_ALLOCATE_MEMORY
+  203: 'overloaded', // NO_FREE_CONNECTION
+  745: 'overloaded', // SERVER_OVERLOADED
   439: 'overloaded', // CANNOT_SCHEDULE_TASK
   210: 'unavailable', // NETWORK_ERROR
   216: 'unavailable', // QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING: the one before has not ended yet
+  225: 'unavailable', // NO_ZOOKEEPER
   236: 'unavailable', // ABORTED
   285: 'unavailable', // TOO_FEW_LIVE_REPLICAS
   286: 'unavailable', // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
   319: 'unavailable', // UNKNOWN_STATUS_OF_INSERT
   394: 'unavailable', // QUERY_WAS_CANCELLED
+  499: 'unavailable', // S3_ERROR: where its parts lie
   999: 'unavailable', // KEEPER_EXCEPTION
 }
 

@@ -29,11 +29,19 @@ export interface ClickHouse {
     format: string,
     body: Readable | Buffer,
     settings: QuerySettings,
-    options?: Pick<QueryOptions, 'queryId' | 'signal'>,
+    options?: InsertOptions,
   ): Promise<void>
   /** Server version; rejects when it does not answer. */
   ping(): Promise<string>
   close(): Promise<void>
+}
+
+export interface InsertOptions extends Pick<QueryOptions, 'queryId' | 'signal'> {
+  /**
+   * Called when the body is about to be sent and nothing has been yet: what it throws ends the insert. A process that
+   * is stopped after it goes on with a connection that the server has closed meanwhile.
+   */
+  readonly beforeSending?: () => void
 }
 
 export interface QueryOptions {

@@ -58,7 +58,7 @@ export function openClickHouse(
         client
           .exec({
             query: `INSERT INTO ${quoted(table)} FORMAT ${format}`,
-            values: Buffer.isBuffer(body) ? Readable.from([body], { objectMode: false }) : body,
+            values: Readable.from(bodyOf(body, options?.beforeSending), { objectMode: false }),
             ...asked(undefined, { ...options, settings: { ...given, wait_end_of_query: 1 } }),
           })
           .then(drained),
@@ -69,6 +69,13 @@ export function openClickHouse(
     },
     close: () => client.close(),
   }
+}
+
+/** The client asks for the first piece when it has a socket. */
+async function* bodyOf(body: Readable | Buffer, beforeSending: (() => void) | undefined) {
+  beforeSending?.()
+  if (Buffer.isBuffer(body)) yield body
+  else yield* body
 }
 
 async function version(client: ClickHouseClient): Promise<string> {

@@ -148,6 +148,16 @@ export interface GroupConsumer {
   /** Goes up with every assignment and revocation: a check and its effect belong to the same epoch. */
   readonly assignmentEpoch: number
   assigned(partition: TopicPartition): boolean
+  /**
+   * Names the membership and its generation; '' while it is no member. The coordinator refuses commits that were sent
+   * under another one, however late they arrive.
+   */
+  readonly membership: string
+  /**
+   * Asks the group for a new generation. Returns at once; what is held stays held, and `membership` changes when the
+   * generation is there, which takes until the other members have polled.
+   */
+  renew(): void
   /** The next records, grouped by partition; empty after `pollWaitMs`. Keep calling it: it also serves rebalances. */
   poll(): Promise<readonly RecordBatch[]>
   /** Stops fetching these partitions; records already handed out are not affected, none are handed out after. */

@@ -14,6 +14,8 @@ const BY_NAME: Readonly<Record<string, DependencyErrorCode>> = {
   XAmzContentChecksumMismatch: 'unavailable',
   XAmzContentSHA256Mismatch: 'unavailable',
   IncompleteBody: 'unavailable',
+  // Our clock is wrong, and the client has just read the server's from its answer: it signs with that from now on.
+  RequestTimeTooSkewed: 'unavailable',
   RequestTimeout: 'timeout',
   TimeoutError: 'timeout',
   SlowDown: 'overloaded',
@@ -65,10 +67,13 @@ function byStatus(status: number | undefined): DependencyErrorCode | null {
   return status >= 400 ? 'rejected' : 'unavailable'
 }
 
-/** By the codes of sockets, name look-ups and TLS: a file of ours that cannot be read is no fault of the store. */
+/**
+ * By the codes of sockets, name look-ups and TLS: a file of ours that cannot be read is no fault of the store. That this
+ * process may open nothing more at the moment passes like one.
+ */
 function byNetwork({ code = '', message = '' }: ServiceFailure): DependencyErrorCode | null {
   if (code === 'ETIMEDOUT') return 'timeout'
-  if (/^(ECONN\w+|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST\w+|ENET\w+|EADDR\w+|EPROTO)$/.test(code))
+  if (/^(ECONN\w+|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST\w+|ENET\w+|EADDR\w+|EPROTO|EMFILE|ENFILE)$/.test(code))
     return 'unavailable'
   if (/CERT|_TLS_|_SSL_/.test(code)) return 'rejected'
   return /socket hang up|aborted|premature close|checksum mismatch/i.test(message) ? 'unavailable' : null

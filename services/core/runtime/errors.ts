@@ -19,7 +19,7 @@ export const DEPENDENCY_ERRORS = {
   /** Conditional write refused: the object is there already. */
   precondition_failed: { retriable: false },
   not_found: { retriable: false },
-  /** Wrong credentials or no permission. */
+  /** Wrong credentials, expired ones, or no permission. Partitions ask again, slowly: somebody may have granted it. */
   denied: { retriable: false },
   /** The request itself is wrong: too large, bad settings, unknown table. An operator must act. */
   rejected: { retriable: false },

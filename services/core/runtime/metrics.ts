@@ -22,6 +22,8 @@ export interface MetricCounter {
 }
 export interface MetricGauge {
   set(value: number, labels?: Readonly<Record<string, string>>): void
+  /** What these labels name is not here any more: the series ends. */
+  remove(labels: Readonly<Record<string, string>>): void
 }
 export interface MetricHistogram {
   observe(value: number, labels?: Readonly<Record<string, string>>): void
@@ -52,7 +54,10 @@ export function createMetrics(): Metrics {
     },
     gauge(name, help, labels = []) {
       const g = once(name, () => new Gauge({ name, help, labelNames: [...labels], registers: [registry] }))
-      return { set: (value, given) => (given ? g.set(given, value) : g.set(value)) }
+      return {
+        set: (value, given) => (given ? g.set(given, value) : g.set(value)),
+        remove: (given) => g.remove(given),
+      }
     },
     histogram(name, help, buckets, labels = []) {
       const h = once(

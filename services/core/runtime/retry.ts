@@ -15,6 +15,12 @@ export const PATIENT: RetryPolicy = {
   maxDelayMs: 15_000,
   attempts: Number.POSITIVE_INFINITY,
 }
+/** For what was denied: as often as somebody may have mended it, and so seldom that it looks like no attack. */
+export const DENIED: RetryPolicy = {
+  baseDelayMs: 2_000,
+  maxDelayMs: 60_000,
+  attempts: Number.POSITIVE_INFINITY,
+}
 /** For what a caller waits for: a handful of quick tries, then the error. */
 export const BRIEF: RetryPolicy = { baseDelayMs: 100, maxDelayMs: 2_000, attempts: 5 }
 

@@ -2,7 +2,7 @@ import type { GroupConsumer, RecordBatch, TopicPartition } from '../kafka/log.ts
 import type { Clock } from '../runtime/clock.ts'
 import { type DependencyError, isDependencyError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
-import type { RetryPolicy } from '../runtime/retry.ts'
+import { DENIED, type RetryPolicy } from '../runtime/retry.ts'
 import type { PartitionWorker, StopReason } from './partition-worker.ts'
 
 export interface LaneOptions {
@@ -24,6 +24,8 @@ export interface LaneOptions {
   readonly logger: Logger
   readonly onCrash: (error: unknown) => void
   readonly onFailed: (error: DependencyError) => void
+  /** Told when `denial` changed. */
+  readonly onDenial: () => void
   readonly onRestart: () => void
   readonly onProgress: (lag: number, queued: number) => void
 }
@@ -35,6 +37,8 @@ export interface Lane {
   readonly started: Promise<number | null>
   /** Why the partition stopped for good, null while it has not. */
   readonly failure: DependencyError | null
+  /** What it was denied lately and asks for again, null since it has worked. */
+  readonly denial: DependencyError | null
   /** Queues a batch, or drops it when no worker waits for it: the next one seeks. Pauses the partition when full. */
   offer(batch: RecordBatch): void
   /** Makes the worker's loop ask whether the partition still holds what comes next, once its queue is empty. */
@@ -61,6 +65,7 @@ export function openLane(options: LaneOptions): Lane {
   let seekTo: number | null = null
   let processedTo: number | null = null
   let failure: DependencyError | null = null
+  let denial: DependencyError | null = null
   let doubtful = false
   let stopReason: StopReason | 'abandoned' | null = null
   /** Tries in a row without a processed batch. */
@@ -116,6 +121,7 @@ export function openLane(options: LaneOptions): Lane {
         queuedBytes -= batch.byteLength
         processedTo = batch.offset(batch.length - 1) + 1
         attempts = 0
+        setDenial(null)
         busyAt = clock.monotonic()
         if (stopReason === null) fitFetching()
       } else if (doubtful || clock.monotonic() >= busyAt + IDLE_DOUBT_MS) {
@@ -127,6 +133,7 @@ export function openLane(options: LaneOptions): Lane {
       }
       if (stopReason === null && clock.monotonic() >= tickAt) {
         await worker.tick()
+        setDenial(null)
         report()
         tickAt = clock.monotonic() + options.tickMs
       }
@@ -162,14 +169,32 @@ export function openLane(options: LaneOptions): Lane {
     }
   }
 
+  function setDenial(error: DependencyError | null): void {
+    if (denial === error) return
+    denial = error
+    options.onDenial()
+  }
+
+  function nextDelayMs({ baseDelayMs, maxDelayMs }: RetryPolicy): number {
+    attempts++
+    const ceiling = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(attempts - 1, 30))
+    return Math.round(ceiling * options.random())
+  }
+
   /** @returns how long to wait before the next try; null when there is none */
   function policy(error: DependencyError): number | null {
     if (error.retriable) {
-      attempts++
-      const { baseDelayMs, maxDelayMs } = options.restart
-      const ceiling = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(attempts - 1, 30))
-      const delayMs = Math.round(ceiling * options.random())
+      const delayMs = nextDelayMs(options.restart)
       logger.warn({ err: error, partition: name, delayMs }, 'A partition failed and will be started again.')
+      return delayMs
+    }
+    if (error.code === 'denied') {
+      setDenial(error)
+      const delayMs = nextDelayMs(DENIED)
+      logger.error(
+        { err: error, partition: name, delayMs },
+        'A partition is denied what it needs, and asks again; credentials or permissions must be mended.',
+      )
       return delayMs
     }
     if (error.code === 'fenced' || error.code === 'not_assigned') {
@@ -224,8 +249,6 @@ export function openLane(options: LaneOptions): Lane {
       accepting = false
       clearQueue()
       started.resolve(null)
-      // A partition that stopped keeps its last lag in sight; one that is gone has none here.
-      if (failure === null) options.onProgress(0, 0)
     })
 
   return {
@@ -233,6 +256,9 @@ export function openLane(options: LaneOptions): Lane {
     started: started.promise,
     get failure() {
       return failure
+    },
+    get denial() {
+      return denial
     },
     offer(batch) {
       if (!accepting || stopReason !== null) return

@@ -5,8 +5,8 @@ import type { RecordBatch } from '../kafka/log.ts'
  * (`run-partitions.ts`) calls one method at a time, in order, so a worker needs no locks.
  *
  * A method may throw. A retriable DependencyError makes the runner discard the worker and start a fresh one after a
- * pause: state is rebuilt from what is committed. `fenced` and `not_assigned` end the worker quietly. Any other
- * DependencyError stops the partition with an alarm. Anything else is our bug and ends the process.
+ * pause: state is rebuilt from what is committed. So does `denied`, more slowly and with an alarm. `fenced` and
+ * `not_assigned` end the worker quietly. Any other DependencyError stops the partition with an alarm. Anything else is our bug and ends the process.
  */
 export interface PartitionWorker {
   /**

@@ -1,13 +1,21 @@
-import type { GroupConsumer, Log, RecordBatch, TopicPartition } from '../kafka/log.ts'
+import type { Log, RecordBatch, TopicPartition } from '../kafka/log.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { DependencyError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { PartitionWorker } from './partition-worker.ts'
-import { type CommitPolicy, commitAndReadBack, type GroupState, readPosition } from './planned-commit.ts'
+import {
+  type CommitPolicy,
+  type CommittingConsumer,
+  commitAndReadBack,
+  createUnansweredCommits,
+  type GroupState,
+  readPosition,
+  type UnansweredCommits,
+} from './planned-commit.ts'
 import { openRangeDigest, type RangeDigest } from './planned-digest.ts'
 import { decodeCommitted, encodePlan, encodeProgress, type Plan, type Progress } from './planned-plan.ts'
 import { partitionRange, readRange } from './planned-replay.ts'
-import type { PlannedSink, SinkBatch } from './planned-sink.ts'
+import type { Hold, PlannedSink, SinkBatch } from './planned-sink.ts'
 
 /** Where a test or the chaos harness may kill the process; in the order they are passed. */
 export const PLANNED_FAIL_POINTS = [
@@ -42,9 +50,9 @@ export interface PlannedEnvironment {
   readonly commitPolicy: CommitPolicy
   /** How long a replay waits for records that must be there, ms. */
   readonly replayIdleMs: number
+  /** Of the consumers' group: so long after a sign of life nobody else is given the partition unasked, ms. */
+  readonly sessionTimeoutMs: number
 }
-
-export type PlannedConsumer = Pick<GroupConsumer, 'assignmentEpoch' | 'assigned' | 'commit' | 'committed'>
 
 /**
  * Makes the workers of a sink, one per assigned partition: every record of the partition takes part in exactly one
@@ -65,10 +73,9 @@ export type PlannedConsumer = Pick<GroupConsumer, 'assignmentEpoch' | 'assigned'
  *               │                              OPEN ─────── stop ────▶ discarded: the next owner reads it again
  *               │                                │ rows, bytes, age, or the sink says close
  *               │                                ▼
- *               │                             PLANNING   commit (start, plan), read back, compare
+ *               │                             PLANNING   settle what is unanswered; commit (start, plan), read back, compare
  *               │                                │ ├── somebody else's commit ──▶ not_assigned
- *               │                                │ └── unclear after repeats ───▶ outcome_unknown: start again,
- *               │                                │                                the same plan first
+ *               │                                │ └── unclear after repeats ───▶ outcome_unknown: start again
  *               │                                ▼
  *               │                            DELIVERING  the sink's effect, named by the plan
  *               │                                │
@@ -80,19 +87,25 @@ export type PlannedConsumer = Pick<GroupConsumer, 'assignmentEpoch' | 'assigned'
  * does nothing outside tests). An open batch that has no plan is discarded when the partition goes away: it has had
  * no effect, and finishing it would hold up the rebalance and leave a small file at every deploy.
  *
- * A plan whose commit stayed unclear is remembered per partition: as long as this process lives, the next worker
- * commits the same plan again before it thinks of another one, since the first may still reach the coordinator.
+ * A range does not begin to age anew because its owner died: the first one that an owner fills also closes once its
+ * records landed as far apart as it may be old. They waited for that long before this owner saw them.
+ *
+ * A commit that was not answered may reach the coordinator after later ones and take their place: the next owner would
+ * plan a range anew that is being delivered. So before a worker reads the position, and before it commits another plan,
+ * such a commit is settled: the group makes a new generation, in which the coordinator refuses it.
  */
 export function createPlannedBatches(env: PlannedEnvironment) {
-  const unsettled = new Map<string, { readonly before: GroupState; readonly plan: Plan }>()
-  return (partition: TopicPartition, consumer: PlannedConsumer, sink: PlannedSink): PartitionWorker =>
-    plannedBatchWorker(env, partition, consumer, sink, unsettled)
+  const unanswered = createUnansweredCommits(env.clock, env.sessionTimeoutMs)
+  return (partition: TopicPartition, consumer: CommittingConsumer, sink: PlannedSink): PartitionWorker =>
+    plannedBatchWorker(env, partition, consumer, sink, unanswered)
 }
 
 interface OpenRange {
   readonly batch: SinkBatch
   readonly digest: RangeDigest
   readonly openedMs: number
+  /** Landed time of the first record of the first range of an owner; null in every other range. */
+  readonly continuedFrom: number | null
   end: number
   landed: number
 }
@@ -100,9 +113,9 @@ interface OpenRange {
 function plannedBatchWorker(
   env: PlannedEnvironment,
   partition: TopicPartition,
-  consumer: PlannedConsumer,
+  consumer: CommittingConsumer,
   sink: PlannedSink,
-  unsettled: Map<string, { readonly before: GroupState; readonly plan: Plan }>,
+  unanswered: UnansweredCommits,
 ): PartitionWorker {
   const name = `${partition.topic}[${partition.partition}]`
   const logger = env.logger.child({ topic: partition.topic, partition: partition.partition })
@@ -110,18 +123,39 @@ function plannedBatchWorker(
   let progress: Progress = { offset: 0, src: -1, landed: 0, carry: '' }
   let coordinatorHas: GroupState = { offset: null, metadata: '' }
   let open: OpenRange | null = null
+  /** Monotonic ms: since then the coordinator has heard this process. */
+  let heardMs = Number.NEGATIVE_INFINITY
+  /** Until the first range is closed: its records may have waited with the owner before. */
+  let isFirstRange = true
 
   const commit = async (next: GroupState & { readonly offset: number }): Promise<void> => {
-    await commitAndReadBack(consumer, partition, next, coordinatorHas, env.commitPolicy, env.clock)
+    const { commitPolicy, clock } = env
+    heardMs = await commitAndReadBack(
+      consumer,
+      partition,
+      next,
+      coordinatorHas,
+      unanswered,
+      commitPolicy,
+      clock,
+    )
     coordinatorHas = next
   }
 
-  const commitPlan = async (plan: Plan): Promise<void> => {
-    // Until the coordinator is known to have it, this plan and no other may be committed for this start.
-    unsettled.set(name, { before: coordinatorHas, plan })
-    await commit({ offset: plan.start, metadata: encodePlan(plan) })
-    unsettled.delete(name)
-  }
+  const commitPlan = (plan: Plan) => commit({ offset: plan.start, metadata: encodePlan(plan) })
+
+  const holdOf = (plan: Plan): Hold => ({
+    confirm: () => commitPlan(plan),
+    requireFresh() {
+      const silentMs = env.clock.monotonic() - heardMs
+      if (silentMs > env.sessionTimeoutMs)
+        throw new DependencyError(
+          'kafka',
+          'timeout',
+          `The plan of ${plan.start}–${plan.end} of ${name} was confirmed ${Math.round(silentMs)} ms ago; another process may carry it out by now.`,
+        )
+    },
+  })
 
   const complete = async (next: Progress): Promise<void> => {
     await commit({ offset: next.offset, metadata: encodeProgress(next) })
@@ -132,17 +166,18 @@ function plannedBatchWorker(
   const deliver = async (plan: Plan, batch: SinkBatch, replayed: boolean): Promise<void> => {
     const startedMs = env.clock.monotonic()
     await env.failPoint('after_plan')
-    const carry = await batch.deliver(plan, { replayed })
+    const carry = await batch.deliver(plan, { replayed, hold: holdOf(plan) })
     env.observer.delivered(plan, { replayed }, (env.clock.monotonic() - startedMs) / 1000)
     await env.failPoint('after_effect')
     await complete({ offset: plan.end + 1, src: plan.src, landed: plan.landed, carry })
     await env.failPoint('after_commit')
   }
 
-  const openRange = async (): Promise<OpenRange> => ({
+  const openRange = async (landed: number): Promise<OpenRange> => ({
     batch: await sink.open(progress, null),
     digest: openRangeDigest(progress.src),
     openedMs: env.clock.monotonic(),
+    continuedFrom: isFirstRange ? landed : null,
     end: progress.offset - 1,
     landed: progress.landed,
   })
@@ -164,16 +199,19 @@ function plannedBatchWorker(
       carry: progress.carry,
     }
     await env.failPoint('before_plan')
+    await unanswered.settle(partition, consumer)
     await commitPlan(plan)
     env.observer.planned(plan)
     await deliver(plan, range.batch, false)
     open = null
+    isFirstRange = false
   }
 
-  const isDue = ({ batch, digest, openedMs }: OpenRange): boolean =>
+  const isDue = ({ batch, digest, openedMs, continuedFrom, landed }: OpenRange): boolean =>
     digest.rows >= batch.limits.rows ||
     digest.bytes >= batch.limits.bytes ||
     env.clock.monotonic() - openedMs >= batch.limits.ageMs ||
+    (continuedFrom !== null && landed - continuedFrom >= batch.limits.ageMs) ||
     batch.closesNow()
 
   /** Re-reads what the plan covers, under what the plan pinned, and completes it; never less than the plan says. */
@@ -205,7 +243,7 @@ function plannedBatchWorker(
           `The range ${start}–${end} of ${name} was planned with ${plan.rows} records (${plan.digest}) and now has ${digest.rows} (${found}).`,
         )
       // Reading may have taken long, and the effect must not begin on a partition that was lost meanwhile.
-      await commit({ offset: plan.start, metadata: encodePlan(plan) })
+      await commitPlan(plan)
       await deliver(plan, batch, true)
     } catch (error) {
       await batch.discard()
@@ -213,17 +251,10 @@ function plannedBatchWorker(
     }
   }
 
-  /** The group's position, after any plan of this process whose commit stayed unclear was committed again. */
+  /** The group's position, when no commit of this process can change it any more. */
   const readCommitted = async () => {
+    await unanswered.settle(partition, consumer)
     coordinatorHas = await readPosition(consumer, partition)
-    const left = unsettled.get(name)
-    if (
-      left &&
-      coordinatorHas.offset === left.before.offset &&
-      coordinatorHas.metadata === left.before.metadata
-    )
-      await commitPlan(left.plan)
-    unsettled.delete(name)
     const { offset, metadata } = coordinatorHas
     return offset === null ? null : decodeCommitted(offset, metadata)
   }
@@ -278,7 +309,7 @@ function plannedBatchWorker(
         const landed = Math.max(open?.landed ?? progress.landed, records.timestamp(index))
         if (open && (isDue(open) || open.batch.closesBefore(landed) || overflows(open, records, index)))
           await close(open)
-        open ??= await openRange()
+        open ??= await openRange(landed)
         open.digest.add(records, index)
         open.batch.add(records, index, landed)
         open.end = offset

@@ -15,6 +15,56 @@ export interface CommitPolicy {
   readonly pauseMs: number
 }
 
+export type CommittingConsumer = Pick<
+  GroupConsumer,
+  'assignmentEpoch' | 'assigned' | 'commit' | 'committed' | 'membership' | 'renew'
+>
+
+/** Pause between two looks at whether the group has a new generation, ms. */
+const RENEWAL_LOOK_MS = 50
+
+/**
+ * Commits of one process that were not answered: each may reach the coordinator long after others were taken, and put
+ * an older position in the place of a newer one. A new generation of the group ends that.
+ */
+export interface UnansweredCommits {
+  /** A commit for this partition is on its way, sent under the consumer's present membership. */
+  sent(partition: TopicPartition, consumer: Pick<CommittingConsumer, 'membership'>): void
+  /**
+   * Resolves when no commit of before can arrive any more for this partition.
+   *
+   * @throws DependencyError `not_assigned`; `timeout` (retriable) when the group has no new generation in time
+   */
+  settle(partition: TopicPartition, consumer: CommittingConsumer): Promise<void>
+}
+
+/** @param waitMs longest wait for a new generation */
+export function createUnansweredCommits(clock: Clock, waitMs: number): UnansweredCommits {
+  /** By partition, the membership under which the last of them was sent. */
+  const under = new Map<string, string>()
+  return {
+    sent(partition, consumer) {
+      under.set(nameOf(partition), consumer.membership)
+    },
+    async settle(partition, consumer) {
+      const name = nameOf(partition)
+      const isUnderWay = () => under.has(name) && under.get(name) === consumer.membership
+      for (let waitedMs = 0; isUnderWay(); waitedMs += RENEWAL_LOOK_MS) {
+        if (!consumer.assigned(partition)) throw notAssigned(name)
+        if (waitedMs >= waitMs)
+          throw new DependencyError(
+            'kafka',
+            'timeout',
+            `A commit of ${name} was not answered, and the group did not make a new generation within ${waitMs} ms, in which it would be refused.`,
+          )
+        consumer.renew()
+        await clock.sleep(RENEWAL_LOOK_MS)
+      }
+      under.delete(name)
+    },
+  }
+}
+
 /**
  * Commits `next` and does not believe the answer: the coordinator is asked what it has, and only `next` itself,
  * read back in the assignment epoch in which it was sent, counts. Clients resolve commits that were refused, and
@@ -26,30 +76,32 @@ export interface CommitPolicy {
  *   is repeated unchanged, because the first one may still arrive
  * @throws DependencyError `not_assigned` when the partition is no longer ours or somebody else committed for it;
  *   `outcome_unknown` when the answer stayed unclear
+ * @returns monotonic ms before the commit that counts was sent: later than that, the coordinator knew this process
  */
 export async function commitAndReadBack(
-  consumer: Pick<GroupConsumer, 'assignmentEpoch' | 'assigned' | 'commit' | 'committed'>,
+  consumer: CommittingConsumer,
   partition: TopicPartition,
   next: GroupState & { readonly offset: number },
   before: GroupState,
+  unanswered: UnansweredCommits,
   policy: CommitPolicy,
   clock: Clock,
-): Promise<void> {
-  const name = `${partition.topic}[${partition.partition}]`
+): Promise<number> {
+  const name = nameOf(partition)
   let lastError: unknown
   for (let attempt = 1; attempt <= policy.attempts; attempt++) {
     if (attempt > 1) await clock.sleep(policy.pauseMs)
     const epoch = consumer.assignmentEpoch
-    if (!consumer.assigned(partition))
-      throw new DependencyError('kafka', 'not_assigned', `${name} is not assigned to this process any more.`)
-    const found = await sendAndAsk(consumer, partition, next).catch((error: unknown) => {
+    if (!consumer.assigned(partition)) throw notAssigned(name)
+    const sentMs = clock.monotonic()
+    const found = await sendAndAsk(consumer, partition, next, unanswered).catch((error: unknown) => {
       if (!isDependencyError(error) || !error.retriable) throw error
       lastError = error
       return null
     })
     if (found === null) continue
     if (same(found, next)) {
-      if (consumer.assigned(partition) && consumer.assignmentEpoch === epoch) return
+      if (consumer.assigned(partition) && consumer.assignmentEpoch === epoch) return sentMs
       // There was a rebalance meanwhile. If the partition stayed with us the coordinator is asked once more.
       continue
     }
@@ -69,9 +121,10 @@ export async function commitAndReadBack(
 }
 
 async function sendAndAsk(
-  consumer: Pick<GroupConsumer, 'commit' | 'committed'>,
+  consumer: CommittingConsumer,
   { topic, partition }: TopicPartition,
   next: GroupState & { readonly offset: number },
+  unanswered: UnansweredCommits,
 ): Promise<GroupState> {
   let commitError: unknown
   try {
@@ -79,6 +132,7 @@ async function sendAndAsk(
   } catch (error) {
     if (!isDependencyError(error) || !error.retriable) throw error
     commitError = error // It may have been applied all the same: ask.
+    unanswered.sent({ topic, partition }, consumer)
   }
   const found = await readPosition(consumer, { topic, partition })
   if (commitError !== undefined && !same(found, next)) throw commitError
@@ -93,6 +147,14 @@ export async function readPosition(
   const [found] = await consumer.committed([{ topic, partition }])
   if (found === undefined) throw new Error(`committed() left out ${topic}[${partition}]`)
   return { offset: found.offset, metadata: found.metadata }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}[${partition}]`
+}
+
+function notAssigned(name: string): DependencyError {
+  return new DependencyError('kafka', 'not_assigned', `${name} is not assigned to this process any more.`)
 }
 
 export function same(a: GroupState, b: GroupState): boolean {

@@ -39,8 +39,29 @@ export interface BatchLimits {
   readonly rows: number
   /** Sum of the records' value sizes. A single larger record is a batch of its own. */
   readonly bytes: number
-  /** Milliseconds of the process's monotonic clock since the first record. */
+  /** Milliseconds of the process's monotonic clock since the first record; of landed time too in an owner's first range. */
   readonly ageMs: number
+}
+
+/**
+ * Whether a plan is still this process's to carry out. A process that stood still may wake up when another one has long
+ * done it, so an effect that cannot tell a repeat by itself for ever begins only right after a confirmation.
+ */
+export interface Hold {
+  /**
+   * Asks the coordinator. When it resolves the plan is this process's in this very tick.
+   *
+   * @throws DependencyError as a commit: `not_assigned`, `outcome_unknown`
+   */
+  confirm(): Promise<void>
+  /** @throws DependencyError `timeout` when the last confirmation is older than a session: confirm, and begin again */
+  requireFresh(): void
+}
+
+export interface DeliverHow {
+  /** The plan was found open. */
+  readonly replayed: boolean
+  readonly hold: Hold
 }
 
 /** A batch while it is filled and written. Exactly one of `deliver` and `discard` is its end; `discard` may follow a failed `deliver`. */
@@ -62,7 +83,7 @@ export interface SinkBatch {
    * @returns what to hand on to the next batch ({@link Progress.carry})
    * @throws DependencyError `corrupt` when something else lies under the plan's names
    */
-  deliver(plan: Plan, how: { readonly replayed: boolean }): Promise<string>
+  deliver(plan: Plan, how: DeliverHow): Promise<string>
   /** Frees what the batch holds; nothing was written. Never throws. */
   discard(): Promise<void>
 }

@@ -52,6 +52,7 @@ export interface RunPartitionsOptions {
  * ```
  *            assigned              start() ok              retriable error
  *  (none) ───────────▶ starting ─────────────▶ running ─────────────────────▶ resting ──▶ starting
+ *                         │                       │ denied ─▶ resting longer, with an alarm ──▶ starting
  *                         │                       │ fenced, not_assigned ──▶ ended
  *                         └─ same as running      │ other DependencyError ─▶ stopped, with an alarm
  *                                                 │ any other error ───────▶ the run rejects
@@ -88,22 +89,34 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
       `millrace_${options.stage}_stopped_partitions_count`,
       'Assigned partitions that stopped because of an error that an operator must mend.',
     ),
+    denied: metrics.gauge(
+      `millrace_${options.stage}_denied_partitions_count`,
+      'Assigned partitions that were denied what they need and ask again; somebody must mend credentials or permissions.',
+    ),
     restarts: metrics.counter(
       `millrace_${options.stage}_partition_restarts_total`,
       'Restarts of a partition after an error that may pass.',
     ),
   }
   const stopped = () => [...lanes.values()].filter((lane) => lane.failure !== null)
+  const denied = () => [...lanes.values()].filter((lane) => lane.denial !== null)
   health.add({
     name: `${options.stage} partitions`,
     kind: 'ready',
     problem() {
       const first = stopped()[0]
-      if (!first?.failure) return null
-      return `${stopped().length} partitions stopped; ${keyOf(first.partition)}: ${first.failure.message} Mend the cause, then restart the process.`
+      if (first?.failure)
+        return `${stopped().length} partitions stopped; ${keyOf(first.partition)}: ${first.failure.message} Mend the cause, then restart the process.`
+      const refused = denied()[0]
+      if (refused?.denial)
+        return `${denied().length} partitions are denied what they need; ${keyOf(refused.partition)}: ${refused.denial.message} They ask again by themselves.`
+      return null
     },
   })
-  const meter = () => meters.stopped.set(stopped().length)
+  const meter = () => {
+    meters.stopped.set(stopped().length)
+    meters.denied.set(denied().length)
+  }
 
   async function onAssigned(
     partitions: readonly TopicPartition[],
@@ -111,6 +124,7 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
   ): Promise<readonly Position[]> {
     return Promise.all(
       partitions.map(async (partition) => {
+        const labels = labelsOf(partition)
         const lane = openLane({
           partition,
           consumer,
@@ -135,9 +149,9 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
             meter()
             options.onPartitionFailed?.(partition, error)
           },
+          onDenial: meter,
           onRestart: () => meters.restarts.add(1),
           onProgress(lag, queued) {
-            const labels = { topic: partition.topic, partition: String(partition.partition) }
             meters.lag.set(lag, labels)
             meters.queued.set(queued, labels)
           },
@@ -156,6 +170,8 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
         const lane = lanes.get(keyOf(partition))
         await lane?.stop(lost ? 'lost' : 'revoked')
         lanes.delete(keyOf(partition))
+        // Whoever has it now tells its lag.
+        for (const gauge of [meters.lag, meters.queued]) gauge.remove(labelsOf(partition))
       }),
     )
     meter()
@@ -210,6 +226,10 @@ async function checkPosition(log: Log, partition: TopicPartition, offset: number
       'not_found',
       `The position ${offset} is not among ${start} to ${end}, which the partition holds: its records were deleted or the topic was made again.`,
     )
+}
+
+function labelsOf({ topic, partition }: TopicPartition) {
+  return { topic, partition: String(partition) }
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

@@ -1,33 +1,75 @@
-import type { DedupeEntry } from '../../../schemas/dedupe/v1.ts'
+import { ENTRY_BYTES, entryTime } from '../../../schemas/dedupe/v1.ts'
 import { createIdTable } from './id-table.ts'
 
-/**
- * How many ids a process may remember, shared evenly by the partitions that it owns at the moment. A window that
- * finds itself above its share forgets its oldest ids with the next ones it takes in.
- */
-export interface IdBudget {
-  join(): void
-  leave(): void
-  /** Ids that one partition may hold now. */
-  share(): number
+/** What a budget may ask of a window that shares it. */
+interface IdHolder {
+  readonly ids: number
+  /** How far the oldest ids lie behind the window's own time, ms; null when it holds none. */
+  reach(): number | null
+  forgetOldest(): void
 }
 
+/**
+ * How many ids a process may remember, all its partitions together; never one more. When they are used up, the window
+ * that reaches back furthest forgets its oldest: a busy partition gets more of them than a quiet one, and all windows
+ * get shorter alike. Each reaches back from its own time, so that neither a partition that lags nor a broker whose clock
+ * is wrong gives way to the others.
+ */
+export interface IdBudget {
+  join(holder: IdHolder): void
+  /** Gives back everything that the holder holds. */
+  leave(holder: IdHolder): void
+  /** Counts one id more, and makes room for it where there is none. */
+  take(): void
+  giveBack(ids: number): void
+  /** An even share among the windows that are there. */
+  share(): number
+  /** What a window may count on: an even share, less where not so much is left. */
+  room(): number
+}
+
+/** A slice is closed once it holds this part of an even share, so that forgetting one never forgets nearly all. */
+const SHARE_PARTS = 16
+
 export function createIdBudget(idsMax: number): IdBudget {
-  let owners = 0
+  const holders = new Set<IdHolder>()
+  let held = 0
+  const share = () => Math.ceil(idsMax / Math.max(1, holders.size))
+
+  function forgetOldest(): void {
+    let furthest: IdHolder | null = null
+    let reach = Number.NEGATIVE_INFINITY
+    for (const holder of holders) {
+      const its = holder.reach()
+      if (its === null || its < reach || (its === reach && holder.ids <= (furthest?.ids ?? 0))) continue
+      furthest = holder
+      reach = its
+    }
+    furthest?.forgetOldest()
+  }
+
   return {
-    join() {
-      owners++
+    join(holder) {
+      holders.add(holder)
     },
-    leave() {
-      owners--
+    leave(holder) {
+      if (holders.delete(holder)) held -= holder.ids
     },
-    share: () => Math.max(1, Math.floor(idsMax / Math.max(1, owners))),
+    take() {
+      while (held >= idsMax) forgetOldest()
+      held++
+    },
+    giveBack(ids) {
+      held -= ids
+    },
+    share,
+    room: () => Math.min(share(), idsMax - held),
   }
 }
 
 /**
  * The events of one raw partition that count as known: those of the last `windowMs` of raw append time (its running
- * maximum, never the wall clock), fewer when the share of ids is used up.
+ * maximum, never the wall clock), fewer when the ids of the process are used up.
  *
  * Ids are forgotten a slice at a time. A slice is a 24th of the window, aligned to the epoch, so that a new owner that
  * rebuilds from the changelog forgets the same ids at the same records; under pressure of the budget slices are
@@ -38,28 +80,31 @@ export interface DedupeWindow {
   readonly appendTimeMax: number
   /** Unit in which ids are forgotten, ms. */
   readonly sliceMs: number
+  /** Takes memory for so many ids, or for as many as it may count on, while it holds none: nothing has to grow then. */
+  reserve(ids: number): void
   /** Moves time forward and forgets what fell out of the window. */
   advance(appendTime: number): void
   find(key: Buffer, payload: Buffer): 'equal' | 'other' | 'absent'
   /**
-   * Entries in the order in which they were taken in.
+   * Takes entries in, in their order.
    *
+   * @param entries as `packEntries` lays them out
    * @returns how many of them had been known and were forgotten: at least so many repetitions came too late to be
    *   recognised. Forgotten ids leave no trace once their place is used again, so there may have been more
    */
-  add(entries: readonly DedupeEntry[]): number
-  /** Ids forgotten since this was last asked: by age, and early, because the share of ids was used up. */
+  add(entries: Buffer): number
+  /** Ids forgotten since this was last asked: by age, and early, because the ids were used up. */
   takeForgotten(): { readonly expired: number; readonly early: number }
   readonly ids: number
   readonly bytes: number
   /** Time that the window really covers, ms: `windowMs` unless ids had to be forgotten early. */
   heldMs(): number
+  /** Gives its ids back to the budget. Nothing may be asked of it afterwards. */
+  close(): void
 }
 
 /** Slices per window. */
 const SLICES = 24
-/** A slice is closed early once it holds this part of the share, so that forgetting one never forgets nearly all. */
-const SHARE_PARTS = 16
 
 interface Slice {
   readonly generation: number
@@ -80,16 +125,20 @@ export function createDedupeWindow(windowMs: number, budget: IdBudget): DedupeWi
 
   let forgotten = { expired: 0, early: 0 }
 
-  function forgetOldest(why: 'expired' | 'early'): void {
+  function forget(why: 'expired' | 'early'): void {
     const oldest = slices.shift() as Slice
+    const before = ids
     ids -= oldest.ids
     forgotten[why] += oldest.ids
+    budget.giveBack(oldest.ids)
     table.forgetBelow(oldest.generation + 1)
+    // As much of the table as there was of the slice: memory follows what is held, and no call lays out all of it.
+    if (before > 0) table.tighten(oldest.ids / before)
   }
 
   function forgetExpired(): void {
     // A slice goes when the whole of its period lies before the window.
-    while (slices[0] && (slices[0].period + 1) * sliceMs <= appendTimeMax - windowMs) forgetOldest('expired')
+    while (slices[0] && (slices[0].period + 1) * sliceMs <= appendTimeMax - windowMs) forget('expired')
   }
 
   function sliceFor(time: number): Slice {
@@ -101,8 +150,21 @@ export function createDedupeWindow(windowMs: number, budget: IdBudget): DedupeWi
     return slice
   }
 
+  const holder: IdHolder = {
+    get ids() {
+      return ids
+    },
+    reach: () => (slices[0] ? appendTimeMax - slices[0].lastTime : null),
+    forgetOldest() {
+      forgottenThrough = (slices[0] as Slice).lastTime
+      forget('early')
+    },
+  }
+  budget.join(holder)
+
   return {
     sliceMs,
+    reserve: (ids) => table.reserve(Math.min(ids, budget.room())),
     get appendTimeMax() {
       return appendTimeMax
     },
@@ -113,24 +175,23 @@ export function createDedupeWindow(windowMs: number, budget: IdBudget): DedupeWi
     },
     find: table.find,
     add(entries) {
+      const view = new DataView(entries.buffer, entries.byteOffset, entries.length)
       let exceeded = 0
-      for (const { key, payload, time } of entries) {
+      for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
+        const time = entryTime(view, at)
+        budget.take()
         const slice = sliceFor(time)
-        const lost = table.put(key, payload, slice.generation)
-        if (lost !== null) {
-          const loser = slices.find((candidate) => candidate.generation === lost)
-          if (loser) {
-            loser.ids--
-            ids--
-          } else exceeded++
-        }
+        const lost = table.put(view, at, slice.generation)
         slice.ids++
         slice.lastTime = Math.max(slice.lastTime, time)
         ids++
-        while (ids > budget.share() && slices.length > 1) {
-          forgottenThrough = (slices[0] as Slice).lastTime
-          forgetOldest('early')
-        }
+        if (lost === null) continue
+        const loser = slices.find((candidate) => candidate.generation === lost)
+        if (loser) {
+          loser.ids--
+          ids--
+          budget.giveBack(1)
+        } else exceeded++
       }
       return exceeded
     },
@@ -147,5 +208,6 @@ export function createDedupeWindow(windowMs: number, budget: IdBudget): DedupeWi
     },
     heldMs: () =>
       forgottenThrough === null ? windowMs : Math.min(windowMs, appendTimeMax - forgottenThrough),
+    close: () => budget.leave(holder),
   }
 }

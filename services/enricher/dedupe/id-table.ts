@@ -1,3 +1,5 @@
+import { KEY_BYTES } from '../../../schemas/dedupe/v1.ts'
+
 /** Bytes of one slot: 16 key, 8 payload hash, 4 generation. */
 export const SLOT_BYTES = 28
 /** Fullest a segment gets, and how full it is made when it is laid out anew. */
@@ -9,6 +11,8 @@ export const ID_BYTES_MAX = SLOT_BYTES / LOAD_FRESH
 const WORDS = SLOT_BYTES / 4
 const SEGMENTS = 256
 const SLOTS_MIN = 16
+/** Share of slots in use below which a segment is laid out anew when its turn comes. */
+const LOAD_SPARSE = 0.56
 const GENERATION = 6
 
 /**
@@ -21,16 +25,22 @@ const GENERATION = 6
  * uniformly distributed (they are hashes): their bits are used as they are.
  */
 export interface IdTable {
+  /** Makes room for `ids` in a table that holds none, so that taking them in lays nothing out anew. */
+  reserve(ids: number): void
   /** Makes `find` and `isHeld` treat older generations as absent. */
   forgetBelow(generation: number): void
+  /** Gives back memory of forgotten ids in the next `part` (0 to 1) of the table. */
+  tighten(part: number): void
   /** The payload hash is equal, differs, or the key is not held. */
   find(key: Buffer, payload: Buffer): 'equal' | 'other' | 'absent'
   /**
    * Holds the key, or replaces what was held under it.
+   *
+   * @param at where in `view` the key stands, its payload hash behind it
    * @returns the generation that loses it: one below the floor when the key was forgotten and its slot is still as it
    *   was; null when nothing is known of the key
    */
-  put(key: Buffer, payload: Buffer, generation: number): number | null
+  put(view: DataView, at: number, generation: number): number | null
   /** Bytes of the arrays. */
   readonly bytes: number
 }
@@ -40,12 +50,18 @@ export function createIdTable(): IdTable {
   /** Slots that are not empty, per segment, forgotten ones included. */
   const used = new Uint32Array(SEGMENTS)
   let floor = 1
+  /** Segment that was tightened last. */
+  let next = 0
   let bytes = SEGMENTS * SLOTS_MIN * SLOT_BYTES
 
-  function layOut(index: number): void {
-    const old = segments[index]!
+  function countLive(segment: Uint32Array): number {
     let live = 0
-    for (let at = GENERATION; at < old.length; at += WORDS) if (old[at]! >= floor) live++
+    for (let at = GENERATION; at < segment.length; at += WORDS) if (segment[at]! >= floor) live++
+    return live
+  }
+
+  function layOut(index: number, live: number): void {
+    const old = segments[index]!
     const slots = Math.max(SLOTS_MIN, Math.ceil((live + 1) / LOAD_FRESH))
     const fresh = new Uint32Array(slots * WORDS)
     for (let from = 0; from < old.length; from += WORDS) {
@@ -60,8 +76,21 @@ export function createIdTable(): IdTable {
   }
 
   return {
+    reserve(ids) {
+      const slots = Math.max(SLOTS_MIN, Math.ceil(ids / SEGMENTS / LOAD_FRESH))
+      for (let index = 0; index < SEGMENTS; index++) segments[index] = new Uint32Array(slots * WORDS)
+      bytes = SEGMENTS * slots * SLOT_BYTES
+    },
     forgetBelow(generation) {
       if (generation > floor) floor = generation
+    },
+    tighten(part) {
+      for (let turns = Math.ceil(part * SEGMENTS); turns > 0; turns--) {
+        next = (next + 1) % SEGMENTS
+        const slots = segments[next]!.length / WORDS
+        const live = countLive(segments[next]!)
+        if (slots > SLOTS_MIN && live < slots * LOAD_SPARSE) layOut(next, live)
+      }
     },
     find(key, payload) {
       const a = key.readUInt32LE(0)
@@ -82,41 +111,47 @@ export function createIdTable(): IdTable {
         at = at + WORDS === segment.length ? 0 : at + WORDS
       }
     },
-    put(key, payload, generation) {
-      const d = key.readUInt32LE(12)
+    put(view, at, generation) {
+      const d = view.getUint32(at + 12, true)
       const index = d & 0xff
-      if (used[index]! + 1 > (segments[index]!.length / WORDS) * LOAD_MAX) layOut(index)
+      if (used[index]! + 1 > (segments[index]!.length / WORDS) * LOAD_MAX)
+        layOut(index, countLive(segments[index]!))
       const segment = segments[index]!
-      const a = key.readUInt32LE(0)
-      const b = key.readUInt32LE(4)
-      const c = key.readUInt32LE(8)
-      let at = slotOf(a, segment.length / WORDS) * WORDS
+      const a = view.getUint32(at, true)
+      const b = view.getUint32(at + 4, true)
+      const c = view.getUint32(at + 8, true)
+      let slot = slotOf(a, segment.length / WORDS) * WORDS
       let free = -1
       let replaced: number | null = null
       for (;;) {
-        const there = segment[at + GENERATION]!
+        const there = segment[slot + GENERATION]!
         if (there === 0) {
           if (free < 0) {
-            free = at
+            free = slot
             used[index]!++
           }
           break
         }
-        if (segment[at] === a && segment[at + 1] === b && segment[at + 2] === c && segment[at + 3] === d) {
-          free = at
+        if (
+          segment[slot] === a &&
+          segment[slot + 1] === b &&
+          segment[slot + 2] === c &&
+          segment[slot + 3] === d
+        ) {
+          free = slot
           replaced = there
           break
         }
         // A forgotten slot may be used again, once it is sure that the key does not stand further on.
-        if (there < floor && free < 0) free = at
-        at = at + WORDS === segment.length ? 0 : at + WORDS
+        if (there < floor && free < 0) free = slot
+        slot = slot + WORDS === segment.length ? 0 : slot + WORDS
       }
       segment[free] = a
       segment[free + 1] = b
       segment[free + 2] = c
       segment[free + 3] = d
-      segment[free + 4] = payload.readUInt32LE(0)
-      segment[free + 5] = payload.readUInt32LE(4)
+      segment[free + 4] = view.getUint32(at + KEY_BYTES, true)
+      segment[free + 5] = view.getUint32(at + KEY_BYTES + 4, true)
       segment[free + GENERATION] = generation
       return replaced
     },

@@ -7,7 +7,12 @@ import { createMemoryLog } from '../../helpers/memory-log.ts'
 
 logContract('memory', async () => {
   const log = createMemoryLog({ clock: systemClock })
-  return { log, forget: async (consumer) => log.controls.expel(consumer) }
+  return {
+    log,
+    forget: async (consumer) => log.controls.expel(consumer),
+    commitLate: async (consumer, _group, membership, position) =>
+      log.controls.commitLate(consumer, membership, [position]),
+  }
 })
 
 const TOPIC = 'events'

@@ -15,6 +15,8 @@ test('every answer of the store has its meaning', () => {
   expect(codeOf({ name: 'BadDigest', ...status(400) })).toBe('unavailable')
   expect(codeOf({ name: 'ExpiredToken', ...status(400) })).toBe('denied')
   expect(codeOf({ name: 'AccessDenied', ...status(403) })).toBe('denied')
+  // By the next try the client has set its clock by the answer.
+  expect(codeOf({ name: 'RequestTimeTooSkewed', ...status(403) })).toBe('unavailable')
   expect(codeOf({ name: 'NoSuchBucket', ...status(404) })).toBe('not_found')
   expect(codeOf({ name: 'EntityTooLarge', ...status(400) })).toBe('rejected')
   expect(codeOf({ name: 'Unknown', ...status(429) })).toBe('overloaded')
@@ -26,6 +28,7 @@ test('a network that fails is unavailable or a timeout', () => {
   expect(codeOf({ code: 'ECONNREFUSED', syscall: 'connect' })).toBe('unavailable')
   expect(codeOf({ code: 'ECONNRESET', syscall: 'read' })).toBe('unavailable')
   expect(codeOf({ code: 'ENOTFOUND', syscall: 'getaddrinfo' })).toBe('unavailable')
+  expect(codeOf({ code: 'EMFILE', syscall: 'connect' })).toBe('unavailable')
   expect(codeOf({ name: 'TimeoutError' })).toBe('timeout')
   expect(codeOf({ code: 'ETIMEDOUT' })).toBe('timeout')
   expect(codeOf({ code: 'CERT_HAS_EXPIRED' })).toBe('rejected')

@@ -123,9 +123,9 @@ test('a commit of another process is seen at the read-back and ends the worker',
   expect(world.held.size).toBe(0)
 })
 
-test('a plan of unknown outcome is committed again by the next worker, never replaced by another', async () => {
+test('a plan of unknown outcome never comes back: the next worker waits for a generation in which it is refused', async () => {
   const world = seven()
-  world.fates = ['late', 'fail', 'fail']
+  world.fates = ['fail', 'fail', 'late']
   const process = world.startProcess()
   const first = process.worker()
   await first.start()
@@ -133,17 +133,54 @@ test('a plan of unknown outcome is committed again by the next worker, never rep
   expect(error.code).toBe('outcome_unknown')
   await first.stop('failed')
 
-  world.limits = { ...world.limits, rows: 5 } // A plan made anew would be another one.
+  world.limits = { ...world.limits, rows: 5 } // The plan made anew is another one.
   const second = process.worker()
-  expect(await second.start()).toBe(3)
-  expect(world.journal.slice(-3)).toEqual(['commit plan 0', 'deliver 0–2 replayed', 'commit done 3'])
+  await feed(world, second, await second.start())
+  expect(rangesOf(world)).toEqual(['0–5'])
+})
 
-  // The first commit arrives now and takes the position back: the sink's own truth wins.
-  world.committed = { offset: world.underWay[0]!.offset, metadata: world.underWay[0]!.metadata }
-  await second.stop('stopping')
-  const third = world.startProcess().worker()
-  expect(await third.start()).toBe(3)
+test('a position whose commit was answered only at the second try cannot come back over the next plan', async () => {
+  const world = seven()
+  world.fates = ['apply', 'late', 'apply']
+  const worker = world.startProcess().worker()
+  await worker.start()
+  const { generation } = world
+  await worker.process(batchOf(world.records.slice(0, 3)))
+  expect(world.generation).toBe(generation)
+  world.crashAt = 'after_plan'
+  await expect(feed(world, worker, 3)).rejects.toThrow(Crash)
+  expect(world.generation).toBe(generation + 1)
+  expect(decodeCommitted(world.committed.offset!, world.committed.metadata).kind).toBe('plan')
+})
+
+test('without a new generation nothing is planned after an unanswered commit', async () => {
+  const world = seven()
+  world.renews = false
+  world.fates = ['late', 'apply']
+  const worker = world.startProcess().worker()
+  await worker.start()
+  await worker.process(batchOf(world.records.slice(0, 3)))
+  const error = await failure(feed(world, worker, 3))
+  expect([error.code, error.retriable]).toEqual(['timeout', true])
   expect(rangesOf(world)).toEqual(['0–2'])
+})
+
+test('a delivery that stood still for longer than a session has to be confirmed', async () => {
+  const world = seven()
+  const worker = world.startProcess().worker()
+  await worker.start()
+  world.onDeliver = async (hold) => {
+    world.nowMs += 10_000
+    hold.requireFresh()
+    world.nowMs += 1
+    expect(() => hold.requireFresh()).toThrow(/confirmed 10001 ms ago/)
+    await hold.confirm()
+    hold.requireFresh()
+    world.assigned = false
+    await hold.confirm()
+  }
+  expect((await failure(worker.process(batchOf(world.records.slice(0, 3))))).code).toBe('not_assigned')
+  expect(world.held.size).toBe(0)
 })
 
 for (const point of [...PLANNED_FAIL_POINTS, 'in_effect', 'before_done_is_sent'] as const) {
@@ -312,6 +349,20 @@ test('a batch closes by age on the monotonic clock, without new records', async 
   expect(rangesOf(world)).toEqual(['0–0'])
 })
 
+test('the first batch of an owner is as old as its records: what waited with the owner before does not wait again', async () => {
+  const world = plannedWorld(recordsAt([0, 1, 2, 3, 4, 5, 6, 7]))
+  world.limits = { rows: 100, bytes: 1_000_000, ageMs: 3_000 }
+  const worker = world.startProcess().worker()
+  await worker.start()
+  // Records land a second apart. A later batch ages from when it was opened: work left undone is done in large ones.
+  await feed(world, worker, 0, 8)
+  expect(rangesOf(world)).toEqual(['0–3'])
+  await worker.stop('revoked')
+  const next = world.startProcess().worker()
+  await feed(world, next, await next.start(), 8)
+  expect(rangesOf(world)).toEqual(['0–3', '4–7'])
+})
+
 test('a batch closes before the record that would take it past its bytes, and a larger record stands alone', async () => {
   const world = plannedWorld(recordsAt([0, 1, 2, 3]))
   world.records[2] = { ...world.records[2]!, value: Buffer.alloc(100) }
@@ -346,7 +397,7 @@ test('a sink that fails leaves the plan open, and the next worker completes it',
 })
 
 test('whatever crashes and whatever becomes of commits, every record is delivered exactly once in contiguous ranges', async () => {
-  const fate = fc.constantFrom<CommitFate>('apply', 'refuse_silently', 'apply_then_fail', 'fail')
+  const fate = fc.constantFrom<CommitFate>('apply', 'refuse_silently', 'apply_then_fail', 'fail', 'late')
   const life = fc.record({
     crashAt: fc.constantFrom(
       null,
@@ -366,7 +417,7 @@ test('whatever crashes and whatever becomes of commits, every record is delivere
       fc.boolean(),
       async (offsets, lives, blind) => {
         const world = plannedWorld(recordsAt(offsets.sort((a, b) => a - b)))
-        // Without late commits the plans alone must suffice: half of the runs get no help from the sink's truth.
+        // The plans alone must suffice: half of the runs get no help from the sink's truth.
         world.truthIsBlind = blind
         let process = world.startProcess()
         for (const { crashAt, rows, batch, fates, sameProcess } of lives) {

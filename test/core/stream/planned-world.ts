@@ -1,6 +1,5 @@
 import type {
   CommittedPosition,
-  GroupConsumer,
   Log,
   Position,
   RecordBatch,
@@ -14,8 +13,9 @@ import {
   type PlannedEnvironment,
   type PlannedFailPoint,
 } from '../../../services/core/stream/planned-batch.ts'
+import type { CommittingConsumer } from '../../../services/core/stream/planned-commit.ts'
 import type { Pinned, Plan, Progress } from '../../../services/core/stream/planned-plan.ts'
-import type { BatchLimits, Delivered, PlannedSink } from '../../../services/core/stream/planned-sink.ts'
+import type { BatchLimits, Delivered, Hold, PlannedSink } from '../../../services/core/stream/planned-sink.ts'
 
 export const PARTITION: TopicPartition = { topic: 'events.enriched', partition: 3 }
 
@@ -52,7 +52,7 @@ export function batchOf(records: readonly StoredRecord[], partition = PARTITION)
   }
 }
 
-/** What one commit meets. `apply` is what a healthy coordinator does. */
+/** What one commit meets. `apply` is what a healthy coordinator does; one that is `late` arrives after the next one. */
 export type CommitFate = 'apply' | 'refuse_silently' | 'apply_then_fail' | 'fail' | 'late'
 
 export interface Effect {
@@ -68,8 +68,8 @@ export function plannedWorld(records: StoredRecord[]) {
   const journal: string[] = []
   /** What the sink holds complete, by start offset: writing a range again adds nothing. */
   const held = new Map<number, Effect>()
-  /** Commits that are still on their way. */
-  const underWay: (Position & { readonly metadata: string })[] = []
+  /** Commits that are still on their way, with the generation in which they were sent. */
+  const underWay: (Position & { readonly metadata: string; readonly generation: number })[] = []
   const world = {
     records,
     journal,
@@ -81,6 +81,9 @@ export function plannedWorld(records: StoredRecord[]) {
     committed: { offset: null as number | null, metadata: '' },
     assigned: true,
     epoch: 1,
+    generation: 1,
+    /** The group makes a new generation when a member asks. */
+    renews: true,
     config: 'config-1',
     limits: { rows: 3, bytes: 1_000_000, ageMs: 60_000 } as BatchLimits,
     nowMs: 0,
@@ -93,17 +96,25 @@ export function plannedWorld(records: StoredRecord[]) {
     onTruth: null as (() => void) | null,
     crashAt: null as PlannedFailPoint | 'in_effect' | 'before_done_is_sent' | null,
     deliverError: null as Error | null,
+    /** Runs as the effect begins. */
+    onDeliver: null as ((hold: Hold) => Promise<void>) | null,
     knownConfigs: new Set(['config-1', 'config-2']),
     /** The sink tells nothing about ranges past a committed position. */
     truthIsBlind: false,
   }
   const failWith = (text: string) => new DependencyError('kafka', 'timeout', text)
 
-  const consumer: Pick<GroupConsumer, 'assignmentEpoch' | 'assigned' | 'commit' | 'committed'> = {
+  const consumer: CommittingConsumer = {
     get assignmentEpoch() {
       return world.epoch
     },
     assigned: () => world.assigned,
+    get membership() {
+      return String(world.generation)
+    },
+    renew() {
+      if (world.renews) world.generation++
+    },
     async commit([position]) {
       const fate = world.fates.shift() ?? 'apply'
       const kind = position!.metadata.includes('"plan"') ? 'plan' : 'done'
@@ -111,7 +122,9 @@ export function plannedWorld(records: StoredRecord[]) {
       if (kind === 'done' && world.crashAt === 'before_done_is_sent') throw new Crash('before_done_is_sent')
       if (fate === 'apply' || fate === 'apply_then_fail')
         world.committed = { offset: position!.offset, metadata: position!.metadata }
-      if (fate === 'late') underWay.push(position!)
+      for (const { offset, metadata, generation } of underWay.splice(0))
+        if (generation === world.generation) world.committed = { offset, metadata }
+      if (fate === 'late') underWay.push({ ...position!, generation: world.generation })
       world.onCommit?.()
       if (fate === 'fail' || fate === 'apply_then_fail' || fate === 'late') throw failWith('no answer')
     },
@@ -164,7 +177,8 @@ export function plannedWorld(records: StoredRecord[]) {
           offsets.push(batch.offset(index))
         },
         async flush() {},
-        async deliver(plan: Plan, { replayed }) {
+        async deliver(plan: Plan, { replayed, hold }) {
+          await world.onDeliver?.(hold)
           if (world.deliverError) throw world.deliverError
           journal.push(`deliver ${plan.start}–${plan.end}${replayed ? ' replayed' : ''}`)
           if (world.crashAt === 'in_effect') throw new Crash('in_effect')
@@ -233,10 +247,12 @@ export function plannedWorld(records: StoredRecord[]) {
     },
     commitPolicy: { attempts: 3, pauseMs: 100 },
     replayIdleMs: 5000,
+    sessionTimeoutMs: 10_000,
   }
 
   /** A process: its workers share what the factory remembers. */
   const startProcess = () => {
+    world.generation++
     const workers = createPlannedBatches(env)
     return { worker: () => workers(PARTITION, consumer, sink) }
   }

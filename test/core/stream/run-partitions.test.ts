@@ -5,7 +5,7 @@ import type { GroupConsumer, Log, RecordBatch, TopicPartition } from '../../../s
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { Health } from '../../../services/core/runtime/health.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
-import { createMetrics } from '../../../services/core/runtime/metrics.ts'
+import { createMetrics, type Metrics } from '../../../services/core/runtime/metrics.ts'
 import type { PartitionWorker } from '../../../services/core/stream/partition-worker.ts'
 import { type RunPartitionsOptions, runPartitions } from '../../../services/core/stream/run-partitions.ts'
 import { createManualClock, settle } from '../../helpers/manual-clock.ts'
@@ -164,7 +164,7 @@ test('a partition whose dependency refuses stops with an alarm while the others 
   const stage = run(
     'w',
     (partition, what) => {
-      if (partition === 0 && what === 'bad') throw new DependencyError('s3', 'denied', 'Wrong key.')
+      if (partition === 0 && what === 'bad') throw new DependencyError('s3', 'rejected', 'Too large.')
     },
     { onPartitionFailed: ({ partition }, error) => failed.push(`${partition} ${error.code}`) },
   )
@@ -176,9 +176,34 @@ test('a partition whose dependency refuses stops with an alarm while the others 
   await produce(1, 'better')
   await clock.advance(1_000)
   expect(effects).toEqual(['w0 start', 'w1 start', 'w0 stop failed', 'w1 good', 'w1 better'])
-  expect(failed).toEqual(['0 denied'])
-  expect(stage.health.ready().checks['test partitions']).toContain('events/0: Wrong key.')
+  expect(failed).toEqual(['0 rejected'])
+  expect(stage.health.ready().checks['test partitions']).toContain('events/0: Too large.')
   expect(await stage.metrics.expose()).toContain('millrace_test_stopped_partitions_count 1')
+})
+
+test('a partition that is denied asks again with an alarm, and goes on by itself once it is let in', async () => {
+  const { clock, effects, produce, run } = await createWorld(2)
+  let denies = true
+  let tries = 0
+  const stage = run('w', (partition, what) => {
+    if (partition !== 0 || what !== 'a' || !denies) return
+    tries++
+    throw new DependencyError('s3', 'denied', 'The token has expired.')
+  })
+  await clock.advance(100)
+  await produce(0, 'a')
+  await produce(1, 'good')
+  await clock.advance(120_000)
+  // After 1, 2, 4, 8, 16 s and then every 30 s: half of what they are at most.
+  expect(tries).toBe(8)
+  expect(effects).toContain('w1 good')
+  expect(stage.health.ready().checks['test partitions']).toContain('events/0: The token has expired.')
+  expect(await stage.metrics.expose()).toContain('millrace_test_denied_partitions_count 1')
+  denies = false
+  await clock.advance(30_000)
+  expect(effects).toContain('w0 a')
+  expect(stage.health.ready().ok).toBe(true)
+  expect(await stage.metrics.expose()).toContain('millrace_test_denied_partitions_count 0')
 })
 
 test('a position that retention has passed stops its partition with an alarm, never skips', async () => {
@@ -481,6 +506,21 @@ test('the lag of a partition is its end minus what was processed', async () => {
   gate.resolve()
   await clock.advance(1_500)
   expect(await stage.metrics.expose()).toContain('partition_lag_records{topic="events",partition="0"} 0')
+})
+
+test('who gives a partition up tells its lag no longer, who has it does', async () => {
+  const { clock, run } = await createWorld(2)
+  const first = run('v')
+  await clock.advance(1_500)
+  const told = async (stage: { metrics: Metrics }) =>
+    [...(await stage.metrics.expose()).matchAll(/_lag_records\{topic="events",partition="(\d)"\}/g)].map(
+      (found) => found[1],
+    )
+  expect(await told(first)).toEqual(['0', '1'])
+  const second = run('w')
+  await clock.advance(3_000)
+  expect([...(await told(first)), ...(await told(second))].sort()).toEqual(['0', '1'])
+  expect(await told(second)).toHaveLength(1)
 })
 
 test('stopping finishes the batch under way, drops the queue and leaves the group', async () => {

@@ -5,6 +5,7 @@ import {
   decodeDedupeRecord,
   ENTRY_BYTES,
   encodeDedupeRecord,
+  packEntries,
 } from '../../../schemas/dedupe/v1.ts'
 
 const bytes = (length: number) =>
@@ -16,7 +17,9 @@ const record: fc.Arbitrary<DedupeRecord> = fc.oneof(
     kind: fc.constant('entries' as const),
     nextOffset: offset,
     appendTimeMax: time,
-    entries: fc.array(fc.record({ key: bytes(16), payload: bytes(8), time }), { maxLength: 20 }),
+    entries: fc
+      .array(fc.record({ key: bytes(16), payload: bytes(8), time }), { maxLength: 20 })
+      .map(packEntries),
   }),
   fc.record({ kind: fc.constant('sentinel' as const), mark: bytes(16), absolves: fc.boolean() }),
   fc.record({ kind: fc.constant('attempt' as const), from: offset, to: offset }),

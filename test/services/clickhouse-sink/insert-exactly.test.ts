@@ -7,14 +7,16 @@ import {
   settingsId,
 } from '../../../services/clickhouse-sink/insert-settings.ts'
 import { createRowBuffer } from '../../../services/clickhouse-sink/row-buffer.ts'
+import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { type InsertFate, memoryWarehouse } from './memory-warehouse.ts'
 
 const SOURCES = [3, 4, 7, 8, 20]
 /** Under which a batch of another range inserted some of them. */
 const OTHER = { insert_deduplication_token: 'millrace:t:id:2:103-104#1' }
 
-function world(sources: readonly number[] = SOURCES, windowBlocks?: number) {
-  const warehouse = memoryWarehouse(windowBlocks)
+/** @param blocks how many the table remembers */
+function world(sources: readonly number[] = SOURCES, blocks = Number.POSITIVE_INFINITY) {
+  const warehouse = memoryWarehouse({ blocks, ageMs: 0, clock: { monotonic: () => 0 } })
   const rows = createRowBuffer()
   for (const src of sources)
     rows.add(
@@ -24,6 +26,7 @@ function world(sources: readonly number[] = SOURCES, windowBlocks?: number) {
       src,
     )
   let tries = 0
+  const hold = { confirms: 0, isStale: false, isLost: false }
   const target: InsertTarget = {
     clickhouse: warehouse.clickhouse,
     table: 'events',
@@ -31,9 +34,42 @@ function world(sources: readonly number[] = SOURCES, windowBlocks?: number) {
     settings: insertSettings(100),
     token: 'millrace:t:id:2:103-120',
     nonce: () => `n${++tries}`,
+    hold: {
+      async confirm() {
+        hold.confirms++
+        if (hold.isLost) throw new DependencyError('kafka', 'not_assigned', 'It is another process’s.')
+        hold.isStale = false
+      },
+      requireFresh() {
+        if (hold.isStale) throw new DependencyError('kafka', 'timeout', 'It was confirmed long ago.')
+      },
+    },
   }
-  return { warehouse, rows, target }
+  return { warehouse, rows, target, hold }
 }
+
+describe('the plan is this process’s when an insert begins', () => {
+  test('a first insert that comes too late is not sent, but confirmed and begun again', async () => {
+    const { warehouse, rows, target, hold } = world()
+    hold.isStale = true
+    expect(await insertExactly(target, rows, false)).toMatchObject({ inserted: 5, verified: true })
+    expect([warehouse.inserts, hold.confirms]).toEqual([['events 5 #1'], 1])
+  })
+
+  test('every repeat is confirmed first, and none is sent for a plan that went to another process', async () => {
+    const { warehouse, rows, target, hold } = world()
+    hold.isLost = true
+    warehouse.fates.push('lost')
+    await expect(insertExactly(target, rows, false)).rejects.toMatchObject({ code: 'not_assigned' })
+    expect(warehouse.sources('events')).toEqual([])
+  })
+
+  test('a batch whose first insert has a clean answer costs no confirmation', async () => {
+    const { rows, target, hold } = world()
+    await insertExactly(target, rows, false)
+    expect(hold.confirms).toBe(0)
+  })
+})
 
 describe('an insert without a clean answer', () => {
   test.each<[InsertFate, readonly string[]]>([

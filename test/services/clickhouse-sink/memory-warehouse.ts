@@ -1,5 +1,6 @@
 import type { ClickHouse, QueryOptions } from '../../../services/core/clickhouse/clickhouse.ts'
 import { toDependencyError } from '../../../services/core/clickhouse/clickhouse-errors.ts'
+import type { Clock } from '../../../services/core/runtime/clock.ts'
 
 /** What one insert meets. */
 export type InsertFate =
@@ -22,15 +23,23 @@ interface Running {
   readonly apply: () => void
 }
 
+/** What a table remembers: so many blocks, and each at least so long. */
+export interface TokenWindow {
+  readonly blocks: number
+  readonly ageMs: number
+  readonly clock: Pick<Clock, 'monotonic'>
+}
+
 /**
  * ClickHouse as the sink uses it: an insert is cut into blocks, each of which a table drops when it knows the token and
  * the block's number, whatever rows are in it; and inserts that meet their fate.
  *
- * @param windowBlocks how many blocks a table remembers
+ * @param tokens every block for ever when left out
  */
-export function memoryWarehouse(windowBlocks = Number.POSITIVE_INFINITY) {
+export function memoryWarehouse(tokens?: TokenWindow) {
   const tables = new Map<string, StoredRow[]>()
-  const windows = new Map<string, Set<string>>()
+  /** Per table the blocks it remembers and when it met them, oldest first. */
+  const windows = new Map<string, Map<string, number>>()
   const fates: InsertFate[] = []
   const inserts: string[] = []
   let running: Running[] = []
@@ -42,18 +51,22 @@ export function memoryWarehouse(windowBlocks = Number.POSITIVE_INFINITY) {
   }
   /** @returns false for a block that the table has had, as far back as it remembers */
   const isNew = (table: string, block: string): boolean => {
-    const window = windows.get(table) ?? new Set()
+    const window = windows.get(table) ?? new Map()
     windows.set(table, window)
     if (window.has(block)) return false
-    window.add(block)
-    const [oldest] = window
-    if (window.size > windowBlocks && oldest !== undefined) window.delete(oldest)
+    window.set(block, tokens?.clock.monotonic() ?? 0)
+    if (tokens)
+      for (const [oldest, metMs] of window) {
+        if (window.size <= tokens.blocks || tokens.clock.monotonic() - metMs < tokens.ageMs) break
+        window.delete(oldest)
+      }
     return true
   }
   const gone = () => toDependencyError(new Error('socket hang up'), 'insert')
 
   const clickhouse: ClickHouse = {
     async insert(table, _format, body, settings, options) {
+      options?.beforeSending?.()
       for (const { apply } of running.splice(0, Math.max(0, running.length - 1))) apply()
       const lines = body.toString().trimEnd().split('\n')
       const token = settings.insert_deduplication_token as string | undefined

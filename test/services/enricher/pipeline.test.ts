@@ -1,8 +1,11 @@
+import { hash } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { packEntries } from '../../../schemas/dedupe/v1.ts'
 import { ENRICHED_EVENT_FIELDS } from '../../../schemas/enriched-event/v1.ts'
 import { REJECTED_EVENT_FIELDS } from '../../../schemas/rejected-event/v1.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
-import { createWorld, Killed, names, rawBytes, rawRecord, type World } from './enricher-world.ts'
+import { createDedupeWindow } from '../../../services/enricher/dedupe/dedupe-window.ts'
+import { createWorld, Killed, LIMITS, names, rawBytes, rawRecord, type World } from './enricher-world.ts'
 
 const view = (id: string, total = 1) => rawRecord(id, { event: 'page_view', properties: { total } })
 const ids = (records: readonly { value: { event_id: string } }[]) =>
@@ -68,6 +71,33 @@ test.each(KILLS)('killed %s, every event still has exactly one result', async (_
   expect(ids(world.enriched())).toEqual(['a', 'b', 'c'])
   expect(world.rejected()).toHaveLength(1)
   expect(balance(world)).toEqual({ enriched: 3, rejected: 1, duplicate: 2, control: 0, next: 6 })
+})
+
+test('while rejected events cannot be written nothing of their batch is, and all of it once they can', async () => {
+  const world = await createWorld()
+  const { openTransactionalProducer } = world.log
+  let denied = true
+  world.log.openTransactionalProducer = async (id, options) => {
+    const producer = await openTransactionalProducer(id, options)
+    return {
+      ...producer,
+      async send(records) {
+        if (denied && records.some(({ topic }) => topic === names.rejected))
+          throw new DependencyError('kafka', 'denied', `Not allowed to write to ${names.rejected}.`)
+        await producer.send(records)
+      },
+    }
+  }
+  await world.send(view('a'), rawBytes(Buffer.from('no json')), view('b'))
+  const owner = await world.join()
+  await expect(owner.drain()).rejects.toMatchObject({ code: 'denied' })
+  expect(world.enriched()).toEqual([])
+  expect(world.receipts()).toEqual([])
+  owner.vanish()
+  denied = false
+  expect(await world.drainWithRestarts()).toBe(0)
+  expect(ids(world.enriched())).toEqual(['a', 'b'])
+  expect(balance(world)).toEqual({ enriched: 2, rejected: 1, duplicate: 0, control: 0, next: 3 })
 })
 
 test.each(['failed', 'answer_lost'] as const)(
@@ -343,6 +373,51 @@ test('an event that comes again after the window is a new event, and counted as 
   const text = await world.metrics.expose()
   expect(text).toContain('millrace_enricher_dedupe_window_exceeded_events_total 1\n')
   expect(text).toContain('millrace_enricher_dedupe_forgotten_ids_total{reason="expired"} 2\n')
+  owner.vanish()
+})
+
+test('past the ids of the process the oldest are forgotten, counted, and what is left of the window is told', async () => {
+  const world = await createWorld({ idsMax: 1_000 })
+  const owner = await world.join()
+  for (let n = 0; n < 15; n++) {
+    await world.send(...Array.from({ length: 100 }, (_, m) => view(`${n} ${m}`)))
+    await owner.drain()
+    world.clock.skip(60_000)
+  }
+  await world.send(view('0 0'), view('14 0'))
+  await owner.drain()
+  // The first came too late, the last did not.
+  expect(world.enriched()).toHaveLength(1_501)
+  const text = await world.metrics.expose()
+  const value = (name: string) =>
+    Number(new RegExp(`^millrace_enricher_dedupe_${name} (\\S+)$`, 'm').exec(text)?.[1])
+  const held = value('ids_count{partition="0"}')
+  expect(held).toBeLessThanOrEqual(1_000)
+  expect(held).toBeGreaterThan(900)
+  const late = value('window_exceeded_events_total')
+  expect(value('forgotten_ids_total{reason="early"}')).toBe(1_501 - held)
+  expect(value('window_held_seconds{partition="0"}')).toBeLessThan(11 * 60)
+  expect(value('window_held_seconds{partition="0"}')).toBeGreaterThan(8 * 60)
+  expect(late).toBeLessThanOrEqual(1)
+  owner.vanish()
+})
+
+test('a partition that is silent tells of ids that another one of its process needed', async () => {
+  const world = await createWorld({ idsMax: 1_000 })
+  const env = world.environment()
+  const owner = await world.join(env)
+  await world.send(view('a'))
+  await owner.drain()
+  const other = createDedupeWindow(LIMITS.dedupeWindowMs, env.idBudget)
+  const more = Array.from({ length: 1_000 }, (_, n) => ({
+    key: hash('sha256', String(n), 'buffer').subarray(0, 16),
+    payload: Buffer.alloc(8),
+    time: world.clock.now(),
+  }))
+  other.add(packEntries(more))
+  world.clock.skip(60_000)
+  await owner.turn()
+  expect(await world.metrics.expose()).toContain('millrace_enricher_dedupe_ids_count{partition="0"} 0\n')
   owner.vanish()
 })
 

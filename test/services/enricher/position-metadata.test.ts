@@ -7,9 +7,16 @@ import {
 import { createWorld, names, rawRecord } from './enricher-world.ts'
 
 test('what is written is read, anything else means from the beginning', () => {
-  expect(readPositionMetadata(writePositionMetadata(42))).toBe(42)
-  for (const other of ['', '{}', '{"v":2,"dedupe_from":1}', '{"v":1,"dedupe_from":-1}', 'x'.repeat(2_000)])
-    expect(readPositionMetadata(other)).toBeNull()
+  const metadata = { dedupeFrom: 42, ids: 7 }
+  expect(readPositionMetadata(writePositionMetadata(metadata))).toEqual(metadata)
+  expect(readPositionMetadata('{"v":1,"dedupe_from":42}')).toEqual({ dedupeFrom: 42, ids: 0 })
+  const others = [
+    '{"v":2,"dedupe_from":1,"ids":1}',
+    '{"v":1,"dedupe_from":-1,"ids":1}',
+    '{"v":1}',
+    'x'.repeat(2_000),
+  ]
+  for (const other of ['', ...others]) expect(readPositionMetadata(other)).toEqual({ dedupeFrom: 0, ids: 0 })
 })
 
 test('the newest checkpoint before the window is where reading begins', () => {
@@ -36,10 +43,12 @@ test('a takeover after days reads one window of the changelog, and knows every i
   }
   owner.vanish()
   const [position] = await world.log.admin.groupPositions(names.group('enricher'), names.raw)
-  const from = readPositionMetadata(position!.metadata)!
+  const { dedupeFrom: from, ids } = readPositionMetadata(position!.metadata)
   const { end } = (await world.log.admin.offsetRanges(names.dedupe, 'read_committed'))[0]!
   // A third of what is kept, and a slice or two.
   expect(from / end).toBeGreaterThan(0.55)
+  expect(ids).toBeGreaterThan(20)
+  expect(ids).toBeLessThan(30)
   // Everything within the last 24 hours comes again.
   for (let hour = 49; hour < 72; hour++) await world.send(rawRecord(`e${hour}`, { event: 'x' }))
   await world.drainWithRestarts()

@@ -98,7 +98,8 @@ export async function deliveryWorld(configured: Delivery, given: { readonly enco
     await batch.flush()
     const plan = planOf(records, after)
     try {
-      const carry = await batch.deliver(plan, { replayed: false })
+      const hold = { confirm: async () => {}, requireFresh: () => {} }
+      const carry = await batch.deliver(plan, { replayed: false, hold })
       return { offset: plan.end + 1, src: plan.src, landed: plan.landed, carry }
     } finally {
       await batch.discard()

@@ -174,7 +174,10 @@ test('topics are made with the stated partitions and retention', async () => {
     expect.objectContaining({
       topic: 'sub.all',
       partitions: 3,
-      config: expect.objectContaining({ 'retention.ms': '43200000' }),
+      config: expect.objectContaining({
+        'retention.ms': '43200000',
+        'message.timestamp.type': 'LogAppendTime',
+      }),
     }),
   )
   expect(specs).toContainEqual(

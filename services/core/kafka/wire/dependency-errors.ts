@@ -17,7 +17,8 @@ const PERMANENT = new Map<number, DependencyErrorCode>([
   [CODES.OFFSET_METADATA_TOO_LARGE, 'rejected'],
   [CODES.INVALID_TOPIC, 'rejected'],
   [CODES.RECORD_LIST_TOO_LARGE, 'rejected'],
-  [CODES.INVALID_TIMESTAMP, 'rejected'],
+  // Our clock and the broker's are an hour apart or more, until somebody sets one of them.
+  [CODES.INVALID_TIMESTAMP, 'read_only'],
   [CODES.INVALID_PARTITIONS, 'rejected'],
   [CODES.INVALID_REPLICATION_FACTOR, 'rejected'],
   [CODES.INVALID_CONFIG, 'rejected'],

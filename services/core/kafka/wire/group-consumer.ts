@@ -202,6 +202,11 @@ export function createGroupConsumer(
       return assignment.epoch
     },
     assigned: (partition) => assignment.has(partition),
+    get membership() {
+      const found = member.membership()
+      return found === null ? '' : `${found.memberId}/${found.generationId}`
+    },
+    renew: member.renew,
 
     async poll() {
       const polled = member.polling()

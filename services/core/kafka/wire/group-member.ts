@@ -17,6 +17,11 @@ import { createSignal } from './signal.ts'
 
 /** First and longest pause before a join is tried again, ms; doubled in between. */
 const BACKOFF_MS = { first: 50, longest: 1_000 }
+/**
+ * Pause between heartbeats, ms. It is also what a member is late by to learn that another one is gone, and what a
+ * process has less of than the session timeout for standing still: 5.5 s of 6 s.
+ */
+const HEARTBEAT_MS = { shortest: 100, longest: 500 }
 /** How often the topics are looked at for new partitions, ms: seldom, and often while one is not there. */
 const TOPICS_MS = { settled: 30_000, missing: 1_000 }
 /** How long a topic may be missing before that is told, ms. */
@@ -64,6 +69,8 @@ export interface GroupMember {
   polling(): () => void
   /** A commit was refused or not answered. */
   commitRefused(membership: GroupMembership, code: number): void
+  /** Joins again as the same member, so that the group has a new generation. */
+  renew(): void
   /** No join is begun any more; one under way ends without effect. */
   retire(): void
   /** Leaves the group, so that others get its share at once, and stops. */
@@ -73,7 +80,10 @@ export interface GroupMember {
 export function startGroupMember(options: GroupMemberOptions): GroupMember {
   const { coordinator, groupId, instanceId, clock, logger } = options
   const maxPollIntervalMs = Math.max(options.maxPollIntervalMs, options.sessionTimeoutMs)
-  const heartbeatMs = Math.min(1_000, Math.max(100, Math.floor(options.sessionTimeoutMs / 5)))
+  const heartbeatMs = Math.min(
+    HEARTBEAT_MS.longest,
+    Math.max(HEARTBEAT_MS.shortest, Math.floor(options.sessionTimeoutMs / 12)),
+  )
   const stopped = new AbortController()
   const changed = createSignal()
   let state = UNJOINED
@@ -323,6 +333,7 @@ export function startGroupMember(options: GroupMemberOptions): GroupMember {
       }
     },
     commitRefused: (membership, code) => apply({ type: 'refused', by: 'commit', code, ...membership }),
+    renew: () => apply({ type: 'due' }),
     retire() {
       retired = true
       changed.raise()

@@ -16,7 +16,7 @@ export type MemberEvent =
   | { readonly type: 'joining' }
   | { readonly type: 'joined'; readonly memberId: string; readonly generationId: number }
   | { readonly type: 'synced' }
-  /** This member wants another rebalance: it gave something up, or its topics changed. */
+  /** This member wants another rebalance: it gave something up, its topics changed, or it asks for a generation. */
   | { readonly type: 'due' }
   | {
       readonly type: 'refused'

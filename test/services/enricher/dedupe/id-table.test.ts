@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { createIdTable, ID_BYTES_MAX } from '../../../../services/enricher/dedupe/id-table.ts'
 
 const keyOf = (id: number) => hash('sha256', `key ${id}`, 'buffer').subarray(0, 16)
+const viewOf = (key: Buffer, payload: Buffer) => new DataView(Uint8Array.from([...key, ...payload]).buffer)
 const payloadOf = (n: number) => hash('sha256', `payload ${n}`, 'buffer').subarray(0, 8)
 
 test('it answers like a map from which whole generations are dropped', () => {
@@ -33,7 +34,7 @@ test('it answers like a map from which whole generations are dropped', () => {
         expect(table.find(keyOf(each.id), payloadOf(each.payload))).toBe(
           held === undefined ? 'absent' : held.payload === each.payload ? 'equal' : 'other',
         )
-        const lost = table.put(keyOf(each.id), payloadOf(each.payload), generation)
+        const lost = table.put(viewOf(keyOf(each.id), payloadOf(each.payload)), 0, generation)
         if (held) expect(lost).toBe(held.generation)
         // What was forgotten may be remembered as such, but only what was.
         else if (lost !== null) expect(forgotten.get(each.id)).toBe(lost)
@@ -50,14 +51,13 @@ test('it answers like a map from which whole generations are dropped', () => {
 
 test('200,000 ids take at most 44 bytes each, and the place of forgotten ones is used again', () => {
   const table = createIdTable()
-  const keys = Buffer.alloc(16)
-  const payload = Buffer.alloc(8)
+  const entry = new DataView(new ArrayBuffer(24))
   const put = (n: number, generation: number) => {
     // Any bijection that spreads well stands for a hash here.
-    keys.writeUInt32LE(Math.imul(n, 0x9e3779b1) >>> 0, 0)
-    keys.writeUInt32LE(n, 4)
-    keys.writeUInt32LE(n & 0xff, 12)
-    table.put(keys, payload, generation)
+    entry.setUint32(0, Math.imul(n, 0x9e3779b1), true)
+    entry.setUint32(4, n, true)
+    entry.setUint32(12, n, true)
+    table.put(entry, 0, generation)
   }
   for (let n = 0; n < 200_000; n++) put(n, 1)
   const full = table.bytes
