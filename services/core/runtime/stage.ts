@@ -1,6 +1,7 @@
 import { systemClock } from './clock.ts'
 import { isDependencyError } from './errors.ts'
 import { Health } from './health.ts'
+import { createLogPipe, type LogPipe, nonBlockingOutput } from './log-pipe.ts'
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startOpsServer } from './ops-server.ts'
@@ -80,7 +81,9 @@ export async function runStagesProcess(
     process.stderr.write(`millrace ${name}: ${message}\n`)
     process.exit(2)
   }
-  const logger = createLogger(name, own.logLevel as LogLevel)
+  const metrics = createMetrics()
+  const output = openOutput(metrics, () => logger)
+  const logger = createLogger(name, own.logLevel as LogLevel, output)
   const stop = new AbortController()
   const onSignal = (signal: NodeJS.Signals) => {
     if (stop.signal.aborted) process.exit(130)
@@ -103,7 +106,6 @@ export async function runStagesProcess(
   process.on('unhandledRejection', die)
 
   const health = new Health()
-  const metrics = createMetrics()
   health.add({
     name: 'accepting',
     kind: 'ready',
@@ -115,7 +117,7 @@ export async function runStagesProcess(
     await Promise.all(
       stages.map((stage) =>
         stage.run(settingsOf(stage, settings), {
-          logger: stages.length === 1 ? logger : createLogger(stage.name, own.logLevel as LogLevel),
+          logger: stages.length === 1 ? logger : createLogger(stage.name, own.logLevel as LogLevel, output),
           metrics,
           health: startedHealth(stages.length === 1 ? health : healthWithin(health, stage.name)),
           stopping: stop.signal,
@@ -129,6 +131,22 @@ export async function runStagesProcess(
   }
   logger.info('Stopped.')
   process.exit(0)
+}
+
+/** Standard output that nobody's not reading can hold up; undefined where lines are written as ever. */
+function openOutput(metrics: Metrics, logger: () => Logger): LogPipe | undefined {
+  const dropped = metrics.counter(
+    'millrace_log_lines_dropped_total',
+    'Lines of the log that were dropped because nobody read it.',
+  )
+  const send = nonBlockingOutput()
+  if (send === null) return undefined
+  return createLogPipe({
+    send,
+    onDropped: () => dropped.add(1),
+    onReadAgain: (count) =>
+      logger().warn({ dropped: count }, 'Nobody read the log for a while, and lines of it were dropped.'),
+  })
 }
 
 function settingsOf(
