@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { systemClock } from './clock.ts'
 import { isDependencyError } from './errors.ts'
 import { Health } from './health.ts'
@@ -36,6 +37,9 @@ export const STAGE_SETTINGS = {
     doc: 'Longest time from SIGTERM to exit.',
   }),
 } as const
+
+/** When what was compiled for the start is kept, ms after it. */
+const COMPILE_CACHE_AFTER_MS = 5_000
 
 /** What `run` of a stage is handed. */
 export interface StageContext {
@@ -114,6 +118,8 @@ export async function runStagesProcess(
   try {
     const ops = await startOpsServer(own.opsHost, own.opsPort, health, metrics)
     logger.info({ port: ops.port }, 'Health and metrics are served.')
+    // Node keeps compiled code at a clean end only; a process that is killed has left it to the next one by then.
+    setTimeout(flushCompileCache, COMPILE_CACHE_AFTER_MS).unref()
     await Promise.all(
       stages.map((stage) =>
         stage.run(settingsOf(stage, settings), {
