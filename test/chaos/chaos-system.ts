@@ -71,6 +71,7 @@ const INSTANCES = 2
 const DISK_BYTES = 96 * 1024 * 1024
 const HURT_PROCESS = join(import.meta.dirname, 'hurt-process.ts')
 const MAIN = join(import.meta.dirname, '../../services/cli/main.ts')
+const COMPILE_CACHE = join(import.meta.dirname, '../../.millrace/compile-cache')
 
 /** Engines, the proxies before them, and two processes of every stage that reach the engines through those only. */
 export async function openChaosSystem(options: ChaosSystemOptions): Promise<ChaosSystem> {
@@ -122,6 +123,8 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
     const stageEnv = {
       ...process.env,
       ...common,
+      // As `bin/millrace` has it: stages are started hundreds of times.
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
       MILLRACE_KAFKA_BROKERS: proxied,
       MILLRACE_CLICKHOUSE_URL: `http://127.0.0.1:${clickhouseProxy.port}`,
       MILLRACE_S3_ENDPOINT: `http://127.0.0.1:${s3Double.port}`,

@@ -7,7 +7,7 @@ import { PLANNED_FAIL_POINTS } from '../../services/core/stream/planned-batch.ts
 import { ENRICHER_FAIL_POINTS } from '../../services/enricher/fail-points.ts'
 import { DELIVERY_FAIL_POINTS } from '../../services/s3-sink/deliver-batch.ts'
 import { ROUTER_FAIL_POINTS } from '../../services/subscriber-router/fail-points.ts'
-import { CHAOS_STAGES, type ChaosStage, type ChaosSystem } from './chaos-system.ts'
+import type { ChaosStage, ChaosSystem } from './chaos-system.ts'
 import type { ClickHouseFaultPlan } from './clickhouse-double.ts'
 import type { S3FaultPlan } from './s3-double.ts'
 import type { SmallDisk } from './small-disk.ts'
@@ -73,36 +73,51 @@ const killOne: Fault = {
   },
 }
 
-const POINTS = CHAOS_STAGES.flatMap((stage) => FAIL_POINTS[stage].map((point) => ({ stage, point })))
-/** Shares no factor with how many points there are: all are taken in turn, from stage to stage. */
-const STRIDE = 11
-/** Of the point taken last; null before the first one, which is drawn. */
-let turn: number | null = null
-/** Processes that wait for their point. */
-const waiting = new Set<string>()
+/** Points at which one process dies in a row, each time started with the next one. */
+const DEATHS_IN_A_ROW = 5
+/** Per stage the point taken last: all are taken in turn. */
+const turns = new Map<ChaosStage, number>()
+/** Stages of which one process waits for its point. The other one does the work meanwhile. */
+const waiting = new Set<ChaosStage>()
+
+function nextPoint(
+  stage: ChaosStage,
+  random: () => number,
+): { readonly point: string; readonly plan: string } {
+  const points = FAIL_POINTS[stage]
+  const turn = ((turns.get(stage) ?? Math.floor(random() * points.length)) + 1) % points.length
+  turns.set(stage, turn)
+  const point = points[turn] as string
+  const late = BEGINNINGS.has(point) ? `=kill ${between(random, 0, 15)}ms` : ''
+  return { point, plan: `${point}:${between(random, 1, 4)}${late}` }
+}
 
 const killAtPoint: Fault = {
   name: 'kill -9 at a fail point',
   rows: [12, 13, 14, 15],
   weight: 14,
   many: true,
-  async inflict({ system, random, count }) {
-    turn = ((turn ?? Math.floor(random() * POINTS.length)) + STRIDE) % POINTS.length
-    const { stage, point } = POINTS[turn]!
-    const free = system.stages.filter((each) => each.stage === stage && !waiting.has(each.name))
-    if (free.length === 0) throw new Error(`every ${stage} waits for a point of its own`)
+  async inflict({ system, random, count, stopping }) {
+    const free = system.stages.filter(({ stage }) => !waiting.has(stage))
+    if (free.length === 0) throw new Error('every stage waits for a point of its own')
     const target = pick(free, random)
-    const late = BEGINNINGS.has(point) ? `=kill ${between(random, 0, 15)}ms` : ''
-    waiting.add(target.name)
+    const { stage } = target
+    waiting.add(stage)
     try {
-      await target.kill(50, `${point}:${between(random, 1, 4)}${late}`)
+      let { point, plan } = nextPoint(stage, random)
+      await target.kill(50, plan)
       count(`kills ${stage}`)
-      if (await target.untilArmedExit(ARMED_MAX_MS)) {
+      for (let left = DEATHS_IN_A_ROW; left > 0; left--) {
+        const next = left > 1 && !stopping.aborted ? nextPoint(stage, random) : null
+        if (next) target.armNext(next.plan)
+        if (!(await target.untilArmedExit(ARMED_MAX_MS))) return await target.disarm()
         count(`kills ${stage}`)
         count(`fail point ${stage} ${point}`)
-      } else await target.disarm()
+        if (next === null) return
+        point = next.point
+      }
     } finally {
-      waiting.delete(target.name)
+      waiting.delete(stage)
     }
   },
 }

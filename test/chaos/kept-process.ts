@@ -18,6 +18,8 @@ export interface KeptProcess {
   start(): Promise<void>
   /** SIGKILL; it is started again after `downMs`, with the fail point armed if one is given. */
   kill(downMs?: number, armed?: string | null): Promise<void>
+  /** Once the fail point that is armed has ended it, it is started again with this one. */
+  armNext(failPoint: string): void
   /** Resolves true when an armed fail point ended it, false when it did not within the time. */
   untilArmedExit(timeoutMs: number): Promise<boolean>
   /** Takes the fail point away: kills the process if it still runs with it. */
@@ -40,6 +42,7 @@ export function keepProcess(
   let launching: Promise<void> = Promise.resolve()
   let stopped = true
   let armed: string | null = null
+  let armedNext: string | null = null
   let meant = false
   let downMs = RESTART_MS
   let startedMs = 0
@@ -57,8 +60,11 @@ export function keepProcess(
       if (stopped) return
       if (!meant) onUnplanned({ ...exit, name, armed: withPoint })
       if (!meant && withPoint !== null) {
-        armed = null
-        armedExit?.resolve(true)
+        const before = armedExit
+        armed = armedNext
+        armedNext = null
+        armedExit = armed === null ? null : Promise.withResolvers()
+        before?.resolve(true)
       }
       meant = false
       const waitMs = downMs
@@ -98,8 +104,12 @@ export function keepProcess(
     },
     async kill(afterMs = RESTART_MS, point = null) {
       armed = point
+      armedNext = null
       armedExit = point === null ? null : Promise.withResolvers()
       await end('SIGKILL', afterMs)
+    },
+    armNext(point) {
+      armedNext = point
     },
     async untilArmedExit(timeoutMs) {
       const waited = new AbortController()
@@ -111,6 +121,7 @@ export function keepProcess(
     async disarm() {
       if (armed === null) return
       armed = null
+      armedNext = null
       armedExit = null
       await end('SIGKILL', RESTART_MS)
     },

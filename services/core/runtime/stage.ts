@@ -1,6 +1,8 @@
+import { flushCompileCache } from 'node:module'
 import { systemClock } from './clock.ts'
 import { isDependencyError } from './errors.ts'
 import { Health } from './health.ts'
+import { createLogPipe, type LogPipe, nonBlockingOutput } from './log-pipe.ts'
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startOpsServer } from './ops-server.ts'
@@ -35,6 +37,9 @@ export const STAGE_SETTINGS = {
     doc: 'Longest time from SIGTERM to exit.',
   }),
 } as const
+
+/** When what was compiled for the start is kept, ms after it. */
+const COMPILE_CACHE_AFTER_MS = 5_000
 
 /** What `run` of a stage is handed. */
 export interface StageContext {
@@ -80,7 +85,9 @@ export async function runStagesProcess(
     process.stderr.write(`millrace ${name}: ${message}\n`)
     process.exit(2)
   }
-  const logger = createLogger(name, own.logLevel as LogLevel)
+  const metrics = createMetrics()
+  const output = openOutput(metrics, () => logger)
+  const logger = createLogger(name, own.logLevel as LogLevel, output)
   const stop = new AbortController()
   const onSignal = (signal: NodeJS.Signals) => {
     if (stop.signal.aborted) process.exit(130)
@@ -103,7 +110,6 @@ export async function runStagesProcess(
   process.on('unhandledRejection', die)
 
   const health = new Health()
-  const metrics = createMetrics()
   health.add({
     name: 'accepting',
     kind: 'ready',
@@ -112,10 +118,12 @@ export async function runStagesProcess(
   try {
     const ops = await startOpsServer(own.opsHost, own.opsPort, health, metrics)
     logger.info({ port: ops.port }, 'Health and metrics are served.')
+    // Node keeps compiled code at a clean end only; a process that is killed has left it to the next one by then.
+    setTimeout(flushCompileCache, COMPILE_CACHE_AFTER_MS).unref()
     await Promise.all(
       stages.map((stage) =>
         stage.run(settingsOf(stage, settings), {
-          logger: stages.length === 1 ? logger : createLogger(stage.name, own.logLevel as LogLevel),
+          logger: stages.length === 1 ? logger : createLogger(stage.name, own.logLevel as LogLevel, output),
           metrics,
           health: startedHealth(stages.length === 1 ? health : healthWithin(health, stage.name)),
           stopping: stop.signal,
@@ -129,6 +137,22 @@ export async function runStagesProcess(
   }
   logger.info('Stopped.')
   process.exit(0)
+}
+
+/** Standard output that nobody's not reading can hold up; undefined where lines are written as ever. */
+function openOutput(metrics: Metrics, logger: () => Logger): LogPipe | undefined {
+  const dropped = metrics.counter(
+    'millrace_log_lines_dropped_total',
+    'Lines of the log that were dropped because nobody read it.',
+  )
+  const send = nonBlockingOutput()
+  if (send === null) return undefined
+  return createLogPipe({
+    send,
+    onDropped: () => dropped.add(1),
+    onReadAgain: (count) =>
+      logger().warn({ dropped: count }, 'Nobody read the log for a while, and lines of it were dropped.'),
+  })
 }
 
 function settingsOf(

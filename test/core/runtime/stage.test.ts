@@ -80,7 +80,7 @@ test('wrong settings end the process with 2 and name every fault', async () => {
   const stage = start({ MILLRACE_SAMPLE_MODE: 'dance', MILLRACE_OPS_PORT: 'x' })
   expect(await stage.exit).toBe(2)
   const output = await stage.printed(
-    'MILLRACE_SAMPLE_MODE is "dance" but must be one of wait, fail, refused, hang.',
+    'MILLRACE_SAMPLE_MODE is "dance" but must be one of wait, fail, refused, hang, chatty.',
   )
   expect(output).toContain('MILLRACE_OPS_PORT is "x" but must be a whole number.')
 })
