@@ -140,8 +140,8 @@ function openTableBatch(
         hold,
       }
       await env.failPoint('during_insert')
-      // Rows that the ledger does not vouch for are of a replayed plan, or of one that a commit which came late has
-      // wiped out: then their range was planned anew, with another end and so another token.
+      // Rows that the ledger does not vouch for are of a replayed plan, or of one that is gone
+      // with a position that expired: then their range was planned anew, with another end and so another token.
       const isStray = rows.rows > 0 && rows.srcOffset(0) <= strayTo
       const outcome = await insertExactly(target, rows, mayHaveBegun || isStray)
       const rejected = [

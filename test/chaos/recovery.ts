@@ -21,7 +21,7 @@ export interface Recovery {
 }
 
 /** Of a run that measured nothing. */
-export const NO_RECOVERY: Recovery = { firstCommit: {}, accepting: [], fresh: [], catchUp: {}, outages: [] }
+const NO_RECOVERY: Recovery = { firstCommit: {}, accepting: [], fresh: [], catchUp: {}, outages: [] }
 
 /** A killed process stays away for so long, so that another one has to take over. */
 const AWAY_MS = 15_000

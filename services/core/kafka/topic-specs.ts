@@ -62,7 +62,9 @@ export function routerTopicSpec(names: KafkaNames, partitions: number, replicati
     replicationFactor,
     config: {
       // States are few and read at every takeover: compact them early.
-      ...{ 'cleanup.policy': 'compact', 'segment.ms': '3600000', 'segment.bytes': '16777216' },
+      'cleanup.policy': 'compact',
+      'segment.ms': '3600000',
+      'segment.bytes': '16777216',
       // A broker refuses records that say they are of the next hour or later, as a process with a wrong clock would.
       'message.timestamp.type': 'LogAppendTime',
     },

@@ -9,6 +9,7 @@ import {
   commitAndReadBack,
   createUnansweredCommits,
   type GroupState,
+  partitionName,
   readPosition,
   type UnansweredCommits,
 } from './planned-commit.ts'
@@ -117,7 +118,7 @@ function plannedBatchWorker(
   sink: PlannedSink,
   unanswered: UnansweredCommits,
 ): PartitionWorker {
-  const name = `${partition.topic}[${partition.partition}]`
+  const name = partitionName(partition)
   const logger = env.logger.child({ topic: partition.topic, partition: partition.partition })
   let topicId = ''
   let progress: Progress = { offset: 0, src: -1, landed: 0, carry: '' }
@@ -270,8 +271,8 @@ function plannedBatchWorker(
 
       const truth = await sink.delivered(committed === null ? null : progress)
       if (truth && truth.progress.offset > progress.offset && truth.firstEnd !== plan?.end) {
-        // The position is older than the sink: it expired, was moved back, or a late commit of a lost partition
-        // took it back. What the sink holds complete is delivered, and a plan beside it never had its effect.
+        // The position is older than the sink: it expired, or was moved back. What the sink holds complete is
+        // delivered, and a plan beside it never had its effect.
         logger.warn(
           { committed: progress.offset, delivered: truth.progress.offset },
           'Resuming from the sink.',

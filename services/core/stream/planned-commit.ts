@@ -44,10 +44,10 @@ export function createUnansweredCommits(clock: Clock, waitMs: number): Unanswere
   const under = new Map<string, string>()
   return {
     sent(partition, consumer) {
-      under.set(nameOf(partition), consumer.membership)
+      under.set(partitionName(partition), consumer.membership)
     },
     async settle(partition, consumer) {
-      const name = nameOf(partition)
+      const name = partitionName(partition)
       const isUnderWay = () => under.has(name) && under.get(name) === consumer.membership
       for (let waitedMs = 0; isUnderWay(); waitedMs += RENEWAL_LOOK_MS) {
         if (!consumer.assigned(partition)) throw notAssigned(name)
@@ -87,7 +87,7 @@ export async function commitAndReadBack(
   policy: CommitPolicy,
   clock: Clock,
 ): Promise<number> {
-  const name = nameOf(partition)
+  const name = partitionName(partition)
   let lastError: unknown
   for (let attempt = 1; attempt <= policy.attempts; attempt++) {
     if (attempt > 1) await clock.sleep(policy.pauseMs)
@@ -145,11 +145,12 @@ export async function readPosition(
   { topic, partition }: TopicPartition,
 ): Promise<GroupState> {
   const [found] = await consumer.committed([{ topic, partition }])
-  if (found === undefined) throw new Error(`committed() left out ${topic}[${partition}]`)
+  if (found === undefined) throw new Error(`committed() left out ${partitionName({ topic, partition })}`)
   return { offset: found.offset, metadata: found.metadata }
 }
 
-function nameOf({ topic, partition }: TopicPartition): string {
+/** As messages name a partition. */
+export function partitionName({ topic, partition }: TopicPartition): string {
   return `${topic}[${partition}]`
 }
 

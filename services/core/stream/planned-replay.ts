@@ -1,6 +1,7 @@
 import type { Log, RecordBatch, TopicPartition } from '../kafka/log.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { DependencyError } from '../runtime/errors.ts'
+import { partitionName } from './planned-commit.ts'
 
 /**
  * Reads the records of exactly [start, end] again, in order.
@@ -23,7 +24,7 @@ export async function readRange(
     new DependencyError(
       'kafka',
       'corrupt',
-      `The planned range ${start}–${end} of ${partition.topic}[${partition.partition}] cannot be read again: ${why}.`,
+      `The planned range ${start}–${end} of ${partitionName(partition)} cannot be read again: ${why}.`,
     )
   const range = await partitionRange(log, partition)
   if (range.start > start) throw corrupt(`the log begins at ${range.start}`)
@@ -47,7 +48,7 @@ export async function readRange(
         throw new DependencyError(
           'kafka',
           'timeout',
-          `No records of ${partition.topic}[${partition.partition}] came for ${idleMs} ms while reading ${start}–${end} again.`,
+          `No records of ${partitionName(partition)} came for ${idleMs} ms while reading ${start}–${end} again.`,
         )
     }
   } finally {
