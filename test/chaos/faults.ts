@@ -50,7 +50,9 @@ export const FAIL_POINTS: Readonly<Record<ChaosStage, readonly string[]>> = {
 
 /** Points that are passed as something begins: a kill a little later lands in the middle of it. */
 const BEGINNINGS = new Set(['during_body', 'mid_encode', 'mid_put', 'during_insert'])
+/** How long a process is given to pass its point, ms. A sink passes its last ones once a batch, and has a share of them. */
 const ARMED_MAX_MS = 25_000
+const SINK_ARMED_MAX_MS = 60_000
 
 function pick<T>(from: readonly T[], random: () => number): T {
   return from[Math.floor(random() * from.length)] as T
@@ -80,6 +82,8 @@ const turns = new Map<ChaosStage, number>()
 /** Stages of which one process waits for its point. The other one does the work meanwhile. */
 const waiting = new Set<ChaosStage>()
 
+const isSink = (stage: ChaosStage) => stage.endsWith('-sink')
+
 function nextPoint(
   stage: ChaosStage,
   random: () => number,
@@ -89,7 +93,8 @@ function nextPoint(
   turns.set(stage, turn)
   const point = points[turn] as string
   const late = BEGINNINGS.has(point) ? `=kill ${between(random, 0, 15)}ms` : ''
-  return { point, plan: `${point}:${between(random, 1, 4)}${late}` }
+  const passes = isSink(stage) ? 1 : between(random, 1, 4)
+  return { point, plan: `${point}:${passes}${late}` }
 }
 
 const killAtPoint: Fault = {
@@ -110,7 +115,11 @@ const killAtPoint: Fault = {
       for (let left = DEATHS_IN_A_ROW; left > 0; left--) {
         const next = left > 1 && !stopping.aborted ? nextPoint(stage, random) : null
         if (next) target.armNext(next.plan)
-        if (!(await target.untilArmedExit(ARMED_MAX_MS))) return await target.disarm()
+        const armedMs = isSink(stage) ? SINK_ARMED_MAX_MS : ARMED_MAX_MS
+        if (!(await target.untilArmedExit(armedMs))) {
+          count(`not passed: ${stage} ${point}`)
+          return await target.disarm()
+        }
         count(`kills ${stage}`)
         count(`fail point ${stage} ${point}`)
         if (next === null) return
@@ -273,7 +282,7 @@ const forgetfulClickHouse: Fault = {
       await clickhouse(`ALTER TABLE ${table} MODIFY SETTING non_replicated_deduplication_window = 2`)
     await target.kill(50, 'after_insert:1')
     count('kills clickhouse-sink')
-    if (await target.untilArmedExit(ARMED_MAX_MS)) {
+    if (await target.untilArmedExit(SINK_ARMED_MAX_MS)) {
       count('kills clickhouse-sink')
       count('tokens forgotten')
     } else await target.disarm()

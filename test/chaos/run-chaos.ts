@@ -24,6 +24,8 @@ export interface ChaosOptions {
   readonly command: string
   /** How long faults are inflicted. */
   readonly faultsMs: number
+  /** On a slow machine they go on until so many kills, for at most five times as long; 0 when left out. */
+  readonly leastKills?: number
   readonly brokers: 1 | 3
   readonly eventsPerSecond: number
   /** Told of every step, with seconds since the start before it. */
@@ -246,7 +248,10 @@ async function inflictFaults(
   const context: FaultContext = {
     system,
     random,
-    count,
+    count(figure, by) {
+      if (figure.startsWith('kills ')) kills += by ?? 1
+      count(figure, by)
+    },
     clickhouse: (statement) => eachLine(connections, statement, () => {}),
     stopping: stopping.signal,
   }
@@ -258,9 +263,14 @@ async function inflictFaults(
     }
     return faults[0]!
   }
-  const until = performance.now() + options.faultsMs
+  const startedMs = performance.now()
+  const until = startedMs + options.faultsMs
+  let kills = 0
+  const goesOn = () =>
+    performance.now() < until ||
+    (kills < (options.leastKills ?? 0) && performance.now() < startedMs + 5 * options.faultsMs)
   const worker = async () => {
-    while (performance.now() < until) {
+    while (goesOn()) {
       const fault = draw()
       // One of a kind at a time: two would take each other back.
       if (running.has(fault.name) && !fault.many) {

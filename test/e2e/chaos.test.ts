@@ -8,6 +8,8 @@ import { isBalanced } from '../chaos/verdict.ts'
 
 /** The short run: what `make chaos` does for hours, with its seed fixed. Longer than it takes, never shorter. */
 const FAULTS_MS = 75_000
+/** A run in which nothing was hit proves nothing. */
+const LEAST_KILLS = 9
 /**
  * A lone broker that is killed can lose the end of a transaction for ever (docs/kafka.md), which proves nothing about
  * millrace: the long runs kill it, and `test/integration/kafka-crash.test.ts`. Kills of stages come first: there is time for
@@ -28,6 +30,7 @@ test('whatever is killed, stopped and cut, every acknowledged event is everywher
     seed: 4,
     command: 'make test',
     faultsMs: FAULTS_MS,
+    leastKills: LEAST_KILLS,
     brokers: 1,
     eventsPerSecond: 300,
     recoveries: 0,
@@ -37,10 +40,9 @@ test('whatever is killed, stopped and cut, every acknowledged event is everywher
     progress: () => {},
   })
   expect(isBalanced(result.verdict), renderResult(result)).toBe(true)
-  // A run in which nothing was hit proves nothing.
   const { figures, load, verdict } = result
   const kills = Object.entries(figures).filter(([name]) => name.startsWith('kills '))
-  expect(kills.reduce((sum, [, times]) => sum + times, 0)).toBeGreaterThan(8)
+  expect(kills.reduce((sum, [, times]) => sum + times, 0)).toBeGreaterThanOrEqual(LEAST_KILLS)
   expect(figures['plans replayed'], renderResult(result)).toBeGreaterThan(0)
   expect(load.repeated).toBeGreaterThan(0)
   expect(verdict.duplicatesRemoved).toBeGreaterThan(0)
