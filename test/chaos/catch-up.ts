@@ -78,7 +78,8 @@ export async function untilCaughtUp(
       const { name } = consumer
       if (found.has(name)) continue
       const seen = since.get(name) as Standing[]
-      seen.push(await standingOf(log, consumer))
+      const standing = await standingOf(log, consumer)
+      if (standing) seen.push(standing)
       const isSource = name === source?.name
       const done = catchUpOf(live.get(name) ?? [], seen, begunMs, isSource ? begunMs : sourceMs)
       if (done === null) continue

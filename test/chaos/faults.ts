@@ -203,6 +203,18 @@ async function spoil(
   proxy.setToxics([])
 }
 
+/** A server answers by a plan for a while. */
+async function answerBy<Plan>(
+  server: { setFaults(plans: readonly Plan[]): void },
+  plan: Plan,
+  ms: number,
+  context: FaultContext,
+): Promise<void> {
+  server.setFaults([plan])
+  await pause(ms, context)
+  server.setFaults([])
+}
+
 const badBrokerNetwork: Fault = {
   name: 'connections to a broker: reset, late, sliced, narrow, cut, black hole',
   rows: [3, 4, 5, 53],
@@ -349,9 +361,7 @@ const refusingClickHouse: Fault = {
       ],
       random,
     )
-    system.clickhouseDouble.setFaults([plan])
-    await pause(between(random, 5_000, 10_000), context)
-    system.clickhouseDouble.setFaults([])
+    await answerBy(system.clickhouseDouble, plan, between(random, 5_000, 10_000), context)
   },
 }
 
@@ -383,9 +393,7 @@ const badStore: Fault = {
       ],
       random,
     )
-    system.s3Double.setFaults([plan])
-    await pause(between(random, 4_000, 10_000), context)
-    system.s3Double.setFaults([])
+    await answerBy(system.s3Double, plan, between(random, 4_000, 10_000), context)
   },
 }
 
@@ -396,21 +404,15 @@ const denyingServers: Fault = {
   async inflict(context) {
     const { system, random } = context
     const which = pick(['ExpiredToken', 'AUTHENTICATION_FAILED', 'ACCESS_DENIED'] as const, random)
-    if (which === 'ExpiredToken')
-      system.s3Double.setFaults([
-        { fault: { kind: 'refuse', status: 403, code: which }, probability: 1, methods: ALL_METHODS },
-      ])
-    else
-      system.clickhouseDouble.setFaults([
-        {
-          fault: { kind: 'refuse', error: which },
-          probability: 1,
-          meets: which === 'ACCESS_DENIED' ? 'inserts' : 'all',
-        },
-      ])
-    await pause(between(random, 3_000, 8_000), context)
-    if (which === 'ExpiredToken') system.s3Double.setFaults([])
-    else system.clickhouseDouble.setFaults([])
+    const ms = between(random, 3_000, 8_000)
+    if (which === 'ExpiredToken') {
+      const fault = { kind: 'refuse', status: 403, code: which } as const
+      await answerBy(system.s3Double, { fault, probability: 1, methods: ALL_METHODS }, ms, context)
+    } else {
+      const fault = { kind: 'refuse', error: which } as const
+      const meets = which === 'ACCESS_DENIED' ? 'inserts' : 'all'
+      await answerBy(system.clickhouseDouble, { fault, probability: 1, meets }, ms, context)
+    }
   },
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DemoConnections } from '../../services/cli/demo/demo-connections.ts'
-import type { Consumption } from '../../services/cli/demo/lag.ts'
+import { type Consumption, stablePositions } from '../../services/cli/demo/lag.ts'
 import { type CatchUp, measureCatchUp } from './catch-up.ts'
 import type { ChaosSystem } from './chaos-system.ts'
 import { consumersOf, heldPartitions, type WatchedConsumer, watchedConsumers } from './consumers.ts'
@@ -135,9 +135,13 @@ async function untilAllAdvance(connections: DemoConnections, consumption: Consum
   }
 }
 
+/** Waits while the broker does not tell, as in the middle of a transaction that moves them. */
 async function positions({ log }: DemoConnections, { group, topic }: Consumption) {
-  const found = await log.admin.groupPositions(group, topic)
-  return new Map(found.map(({ partition, offset }) => [partition, offset ?? -1]))
+  for (const deadline = performance.now() + PATIENCE_MS; performance.now() < deadline; await sleep(LOOK_MS)) {
+    const found = await stablePositions(log, group, topic)
+    if (found) return new Map(found.map(({ partition, offset }) => [partition, offset ?? -1]))
+  }
+  throw new Error(`The broker does not tell where ${group} stands in ${topic}.`)
 }
 
 async function firstEventAfter(

@@ -447,23 +447,31 @@ ${kills.reduce((sum, [, times]) => sum + times, 0)} kills, ${result.load.stored}
 ${verdict.acknowledged} acknowledged, ${verdict.lost} lost, ${verdict.duplicated} duplicated`
 }
 
-const GIVEN = ['MINUTES', 'SEED', 'BROKERS', 'RATE', 'RECOVERIES', 'ROLLING', 'ONLY', 'AT_ONCE']
+/** What can be asked for in the environment, with what is done otherwise. */
+const DEFAULTS = {
+  MINUTES: '5',
+  SEED: String(Date.now() % 1_000_000),
+  BROKERS: '1',
+  RATE: '800',
+  RECOVERIES: '1',
+  ROLLING: '2',
+  ONLY: '',
+  AT_ONCE: '2',
+}
 const quoted = (text: string) => (/^[\w.-]+$/.test(text) ? text : `'${text}'`)
 
 if (import.meta.main) {
   // So that 'exit' comes, at which everything that was started is ended.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   const root = join(import.meta.dirname, '../..')
-  const {
-    MINUTES = '5',
-    SEED = String(Date.now() % 1_000_000),
-    BROKERS = '1',
-    RATE = '800',
-    RECOVERIES = '1',
-    ROLLING = '2',
-    ONLY = '',
-    AT_ONCE = '2',
-  } = process.env
+  const given = Object.keys(DEFAULTS).flatMap((name) => {
+    const value = process.env[name]
+    return value ? [[name, value] as const] : []
+  })
+  const { MINUTES, SEED, BROKERS, RATE, RECOVERIES, ROLLING, ONLY, AT_ONCE } = {
+    ...DEFAULTS,
+    ...(Object.fromEntries(given) as Partial<typeof DEFAULTS>),
+  }
   const faults = FAULTS.filter(({ name }) => ONLY.split('|').some((part) => name.includes(part)))
   if (faults.length === 0)
     throw new Error(
@@ -477,10 +485,7 @@ if (import.meta.main) {
   const result = await runChaos({
     stateDir,
     seed: Number(SEED),
-    command: [
-      'make chaos',
-      ...GIVEN.flatMap((name) => (process.env[name] ? [`${name}=${quoted(process.env[name])}`] : [])),
-    ].join(' '),
+    command: ['make chaos', ...given.map(([name, value]) => `${name}=${quoted(value)}`)].join(' '),
     faultsMs: Number(MINUTES) * 60_000,
     brokers: BROKERS === '3' ? 3 : 1,
     eventsPerSecond: Number(RATE),

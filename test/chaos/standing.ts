@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Consumption } from '../../services/cli/demo/lag.ts'
+import { type Consumption, progressOf } from '../../services/cli/demo/lag.ts'
 import type { Log } from '../../services/core/kafka/log.ts'
 
 /** How far a consumer is at one moment, all partitions together; offsets, markers of transactions among them. */
@@ -12,16 +12,15 @@ export interface Standing {
 
 const LOOK_MS = 250
 
-export async function standingOf(log: Log, { group, topic }: Consumption): Promise<Standing> {
-  const positions = await log.admin.groupPositions(group, topic)
-  const ranges = await log.admin.offsetRanges(topic, 'read_committed')
-  const committed = new Map(positions.map(({ partition, offset }) => [partition, offset ?? 0]))
-  let [reached, end] = [0, 0]
-  for (const range of ranges) {
-    reached += Math.max(range.start, committed.get(range.partition) ?? 0)
-    end += range.end
-  }
-  return { atMs: performance.now(), committed: reached, end }
+/** Null while the broker does not tell. */
+export async function standingOf(log: Log, consumption: Consumption): Promise<Standing | null> {
+  const { partitions, isStable } = await progressOf(log, consumption)
+  if (!isStable) return null
+  const [committed, end] = partitions.reduce(
+    ([reached, ends], partition) => [reached + partition.offset, ends + partition.end],
+    [0, 0],
+  )
+  return { atMs: performance.now(), committed, end }
 }
 
 /** Looks at every consumer again and again. @returns by name, oldest first */
@@ -33,7 +32,10 @@ export async function watchStandings(
   const seen = new Map(consumers.map(({ name }) => [name, [] as Standing[]]))
   for (const untilMs = performance.now() + ms; performance.now() < untilMs; await sleep(LOOK_MS))
     await Promise.all(
-      consumers.map(async (consumer) => seen.get(consumer.name)?.push(await standingOf(log, consumer))),
+      consumers.map(async (consumer) => {
+        const standing = await standingOf(log, consumer)
+        if (standing) seen.get(consumer.name)?.push(standing)
+      }),
     )
   return seen
 }

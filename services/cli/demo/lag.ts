@@ -48,14 +48,15 @@ export async function isDrained(log: Log, consumption: Consumption, idleMs: numb
   }
 }
 
-interface Progress {
+export interface ConsumerProgress {
   /** Where the consumer goes on in each partition, and where that ends. */
   readonly partitions: readonly (Position & { readonly end: number })[]
   /** False while the broker does not tell where the consumer stands; it then counts as standing at the beginning. */
   readonly isStable: boolean
 }
 
-async function progressOf(log: Log, { group, topic }: Consumption): Promise<Progress> {
+/** Where a consumer stands in each partition of its topic. */
+export async function progressOf(log: Log, { group, topic }: Consumption): Promise<ConsumerProgress> {
   const ranges = await log.admin.offsetRanges(topic, 'read_committed')
   const positions = await stablePositions(log, group, topic)
   const committed = new Map(positions?.map(({ partition, offset }) => [partition, offset]))
@@ -69,7 +70,7 @@ async function progressOf(log: Log, { group, topic }: Consumption): Promise<Prog
 }
 
 /** Null while the broker does not tell: a transaction that moves them is open, or the group is not there yet. */
-async function stablePositions(
+export async function stablePositions(
   log: Log,
   group: string,
   topic: string,
