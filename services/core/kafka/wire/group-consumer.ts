@@ -279,10 +279,12 @@ export function createGroupConsumer(
         }
         if (code === 0) return
         member.commitRefused(membership, code)
-        if (COORDINATOR_MOVED.has(code) && clock.monotonic() < deadline) {
+        // A generation that begins takes no commits before everybody in it has heard of it.
+        const isPassing = COORDINATOR_MOVED.has(code) || code === CODES.REBALANCE_IN_PROGRESS
+        if (isPassing && clock.monotonic() < deadline) {
           await clock.sleep(ASK_AGAIN_MS)
           membership = member.membership()
-        } else if (code === CODES.ILLEGAL_GENERATION || code === CODES.REBALANCE_IN_PROGRESS) {
+        } else if (code === CODES.ILLEGAL_GENERATION) {
           // The group may be a generation ahead of what this member has heard.
           membership = await member.settled(membership)
         } else if (code === CODES.UNKNOWN_MEMBER_ID || code === CODES.FENCED_INSTANCE_ID) break

@@ -93,8 +93,9 @@ export function startGroupMember(options: GroupMemberOptions): GroupMember {
   let polls = 0
   let retired = false
   let hurried: Promise<void> | null = null
-  /** Callbacks under way. */
+  /** Callbacks under way, and how many. */
   let serving: Promise<unknown> = Promise.resolve()
+  let callbacks = 0
   let backoffMs = 0
   let partitionCounts: ReadonlyMap<string, number> = new Map()
   let missingSinceMs: number | null = null
@@ -117,7 +118,7 @@ export function startGroupMember(options: GroupMemberOptions): GroupMember {
       )
     state = next
     if (effect === 'find_coordinator') coordinator.forget()
-    if (effect === 'lost' || effect === 'fenced') serving = options.onLost()
+    if (effect === 'lost' || effect === 'fenced') serve(options.onLost())
     if (effect === 'fenced')
       options.onFailed(
         new DependencyError(
@@ -128,6 +129,11 @@ export function startGroupMember(options: GroupMemberOptions): GroupMember {
       )
     if (effect === 'refused' && event.type === 'refused') options.onFailed(refusal(groupId, event.code))
     changed.raise()
+  }
+
+  function serve(callback: Promise<unknown>): void {
+    callbacks++
+    serving = callback.finally(() => callbacks--)
   }
 
   async function run(): Promise<void> {
@@ -173,7 +179,7 @@ export function startGroupMember(options: GroupMemberOptions): GroupMember {
       if (!isDependencyError(error)) throw error
       if (!error.retriable) {
         apply({ type: 'ended' })
-        serving = options.onLost()
+        serve(options.onLost())
         options.onFailed(error)
         return
       }
@@ -205,9 +211,11 @@ export function startGroupMember(options: GroupMemberOptions): GroupMember {
     const isCurrent = () =>
       state.memberId === membership.memberId && state.generationId === membership.generationId
     const served = options.onAssignment(decodeAssignment(assignment), isCurrent)
-    serving = served.then((mustRejoin) => {
-      if (mustRejoin && isCurrent()) apply({ type: 'due' })
-    })
+    serve(
+      served.then((mustRejoin) => {
+        if (mustRejoin && isCurrent()) apply({ type: 'due' })
+      }),
+    )
   }
 
   async function assignmentsFor({ members }: JoinAnswer): Promise<ReadonlyMap<string, Buffer>> {
@@ -310,7 +318,8 @@ export function startGroupMember(options: GroupMemberOptions): GroupMember {
       while (isMember()) {
         const isMoving = state.phase === 'joining' || state.phase === 'syncing'
         if (!isMoving && !isStale()) return current()
-        if (!isMoving && (retired || state.phase === 'stable')) return null
+        // No join is begun before callbacks end, and it may be one of them that asks.
+        if (!isMoving && (retired || state.phase === 'stable' || callbacks > 0)) return null
         await changed.wait()
       }
       return null

@@ -30,7 +30,8 @@ export function membershipOf(consumer: GroupConsumer): GroupMembership | null {
 
 /**
  * For whoever was refused with ILLEGAL_GENERATION or REBALANCE_IN_PROGRESS: the group may have moved on to a generation
- * that this member is part of and had not heard of yet. Waits until the rebalance under way is over.
+ * that this member is part of and had not heard of yet. Waits until the rebalance under way is over, but not for a join
+ * that waits for callbacks itself.
  *
  * @returns the membership to try again with, or null when the member is out, or was refused for the generation it has
  */

@@ -101,7 +101,8 @@ function refused(
     case CODES.MEMBER_ID_REQUIRED:
       return same({ phase: 'unjoined', memberId, generationId: -1 })
     case CODES.REBALANCE_IN_PROGRESS:
-      return same({ ...state, phase: 'due' })
+      // To a commit it says that a generation is about to begin, of which this member is one: nothing to do but wait.
+      return same(by === 'commit' ? state : { ...state, phase: 'due' })
     case CODES.UNKNOWN_MEMBER_ID:
     case CODES.ILLEGAL_GENERATION:
       return { state: UNJOINED, effect: 'lost' }

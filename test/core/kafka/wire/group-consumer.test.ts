@@ -4,7 +4,11 @@ import type { Cluster } from '../../../../services/core/kafka/wire/cluster.ts'
 import { BrokerError, CODES } from '../../../../services/core/kafka/wire/errors.ts'
 import { createGroupConsumer } from '../../../../services/core/kafka/wire/group-consumer.ts'
 import type { GroupCoordinator } from '../../../../services/core/kafka/wire/group-coordinator.ts'
-import { membershipOf } from '../../../../services/core/kafka/wire/group-membership.ts'
+import {
+  type GroupMembership,
+  membershipOf,
+  settledMembership,
+} from '../../../../services/core/kafka/wire/group-membership.ts'
 import { decodeSubscription, encodeAssignment } from '../../../../services/core/kafka/wire/group-protocol.ts'
 import { DependencyError } from '../../../../services/core/runtime/errors.ts'
 import { createLogger } from '../../../../services/core/runtime/logger.ts'
@@ -41,9 +45,9 @@ function world(options: { maxPollIntervalMs?: number; instanceId?: string } = {}
   const script = {
     partitions: [0, 1],
     join: (): number | Error => 0,
-    sync: (): number | Error => 0,
+    sync: (): number | Error | Promise<number> => 0,
     heartbeat: (): number | Error | Promise<number> => 0,
-    commit: (): number | Error => 0,
+    commit: (): number | Error | Promise<number> => 0,
     counts: new Map([['t', 2]]),
     onAssigned: async () => {},
     onRevoked: async () => {},
@@ -68,7 +72,7 @@ function world(options: { maxPollIntervalMs?: number; instanceId?: string } = {}
       }
     },
     async sync() {
-      const code = answer(script.sync())
+      const code = answer(await script.sync())
       const partitions = script.partitions.map((partition) => ({ topic: 't', partition }))
       return { code, assignment: encodeAssignment(partitions) }
     },
@@ -82,7 +86,7 @@ function world(options: { maxPollIntervalMs?: number; instanceId?: string } = {}
     },
     async commit({ generationId }) {
       effects.push(`commit in ${generationId}`)
-      return answer(script.commit())
+      return answer(await script.commit())
     },
     committed: () => Promise.reject(new BrokerError(CODES.UNSTABLE_OFFSET_COMMIT)),
     partitionCounts: async () => script.counts,
@@ -226,12 +230,73 @@ test('a join that is not answered is asked again, ever more slowly, for the same
 })
 
 test('a commit in a generation that the group has left behind is sent again in the one this member is joining', async () => {
-  const { script, since, joined, commit } = world()
+  const { clock, script, since, joined, commit } = world()
   await joined()
-  const refusals = [CODES.REBALANCE_IN_PROGRESS, 0]
-  script.commit = () => refusals.shift() as number
-  await commit()
-  expect(since()).toEqual(['commit in 1', 'join m1 owning 0,1', 'commit in 2'])
+  const syncing = Promise.withResolvers<number>()
+  script.sync = () => syncing.promise
+  script.heartbeat = () => CODES.REBALANCE_IN_PROGRESS
+  const early = Promise.withResolvers<number>()
+  script.commit = () => early.promise
+  const committing = commit()
+  const advancing = clock.advance(500)
+  await settle()
+  script.heartbeat = () => 0
+  early.resolve(CODES.ILLEGAL_GENERATION)
+  script.commit = () => 0
+  syncing.resolve(0)
+  await Promise.all([advancing, committing])
+  expect(since()).toEqual(['commit in 1', 'heartbeat 1 refused 27', 'join m1 owning 0,1', 'commit in 2'])
+})
+
+test('a commit that the beginning of a generation refuses late is sent again in it, also by whoever gives its partition up', async () => {
+  const { clock, script, since, joined, commit } = world()
+  await joined()
+  const syncing = Promise.withResolvers<number>()
+  script.sync = () => syncing.promise
+  script.heartbeat = () => CODES.REBALANCE_IN_PROGRESS
+  const advancing = clock.advance(500)
+  await settle()
+  script.heartbeat = () => 0
+  const late = Promise.withResolvers<number>()
+  script.commit = () => late.promise
+  const committing = commit()
+  await settle()
+  script.partitions = [1]
+  script.onRevoked = () => committing
+  script.sync = () => 0
+  syncing.resolve(0)
+  await settle()
+  late.resolve(CODES.REBALANCE_IN_PROGRESS)
+  script.commit = () => 0
+  await advancing
+  await clock.advance(50)
+  await committing
+  await settle()
+  expect(since()).toEqual([
+    'heartbeat 1 refused 27',
+    'join m1 owning 0,1',
+    'commit in 2',
+    'revoked 0',
+    'commit in 2',
+    'join m1 owning 1',
+  ])
+})
+
+test('a join waits for whoever gives a partition up, and so he is not made to wait for the join', async () => {
+  const { clock, script, consumer, joined } = world()
+  await joined()
+  script.partitions = [1]
+  script.heartbeat = () => CODES.REBALANCE_IN_PROGRESS
+  const asked = Promise.withResolvers<unknown>()
+  script.onRevoked = async () => {
+    script.onRevoked = async () => {}
+    await clock.sleep(1_000)
+    asked.resolve(await settledMembership(consumer, membershipOf(consumer) as GroupMembership))
+    script.heartbeat = () => 0
+  }
+  await clock.advance(3_000)
+  expect(await asked.promise).toBeNull()
+  expect(consumer.assigned({ topic: 't', partition: 0 })).toBe(false)
 })
 
 test('a commit of a member that is out is refused, and one without an answer is of unknown outcome', async () => {
