@@ -124,6 +124,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await sleep(3_000)
     const rolling = await rollCollectors(system, load, options)
     const recovery = await measureRecovery(system, connections, options.recoveries, count, options.progress)
+    // Told at once: a run whose end is not balanced, or does not come, has measured it all the same.
+    if (options.rolling > 0 || options.recoveries > 0) print(renderRecovery({ recovery, rolling }))
     const faults = await inflictFaults(options, system, connections, load, random, count)
     print('faults are over; the load ends')
     const sent = await load.end()
@@ -394,18 +396,9 @@ function outageLine({ away, seconds, otherBefore, otherDuring, catchUp }: Outage
   return `${away} away for ${seconds} s: the other sink lags ${otherDuring.toFixed(2)} s, ${otherBefore.toFixed(2)} s before; its own caught up in ${catchUp.seconds.toFixed(1)} s at ${catchUp.timesLive.toFixed(1)} × live`
 }
 
-/** What it says at its end. */
-export function renderResult(result: ChaosResult): string {
-  const { verdict, faults, figures, recovery } = result
-  const table = (rows: readonly (readonly [string, number])[]) =>
-    rows.map(([name, value]) => `  ${name.padEnd(92)} ${String(value).padStart(9)}`).join('\n')
-  const kills = Object.entries(figures).filter(([name]) => name.startsWith('kills '))
-  return `
-faults inflicted
-${table(Object.entries(faults).sort())}
-figures
-${table(Object.entries(figures).sort())}
-recovery, ms                                                                                      n      p50      p99
+/** What was measured before any fault. */
+function renderRecovery({ recovery, rolling }: Pick<ChaosResult, 'recovery' | 'rolling'>): string {
+  return `recovery, ms                                                                                      n      p50      p99
 ${[
   ...Object.entries(recovery.firstCommit).map(
     ([stage, values]) => [`${stage} killed, a partition of it is committed again`, values] as const,
@@ -434,7 +427,21 @@ ${Object.entries(recovery.catchUp)
         .join('')}`,
   )
   .join('\n')}
-${recovery.outages.map((outage) => `  ${outageLine(outage)}\n`).join('')}  ${result.rolling.times} rolling SIGTERMs of collectors: ${result.rolling.failedTries} failed requests
+${recovery.outages.map((outage) => `  ${outageLine(outage)}\n`).join('')}  ${rolling.times} rolling SIGTERMs of collectors: ${rolling.failedTries} failed requests`
+}
+
+/** What it says at its end. */
+export function renderResult(result: ChaosResult): string {
+  const { verdict, faults, figures } = result
+  const table = (rows: readonly (readonly [string, number])[]) =>
+    rows.map(([name, value]) => `  ${name.padEnd(92)} ${String(value).padStart(9)}`).join('\n')
+  const kills = Object.entries(figures).filter(([name]) => name.startsWith('kills '))
+  return `
+faults inflicted
+${table(Object.entries(faults).sort())}
+figures
+${table(Object.entries(figures).sort())}
+${renderRecovery(result)}
 places                      found     lost  doubled spurious corrupted
 ${verdict.places
   .map(
