@@ -51,11 +51,3 @@ export const QUERY_API_SETTINGS = {
     doc: 'Latest records per partition and topic that a trace looks through in Kafka.',
   }),
 } as const
-
-/** What one question may cost. */
-export interface CostLimits {
-  readonly executionSecondsMax: number
-  readonly rowsReadMax: number
-  readonly memoryBytesMax: number
-  readonly resultBytesMax: number
-}

@@ -8,12 +8,12 @@ import { kafkaNames } from '../core/kafka/topics.ts'
 import { S3_SETTINGS } from '../core/object-store/s3-settings.ts'
 import { openS3Store } from '../core/object-store/s3-store.ts'
 import type { Stage } from '../core/runtime/stage.ts'
-import { createClickHouseWatch } from './clickhouse-watch.ts'
 import { QUERY_API_SETTINGS } from './config.ts'
-import { createFindInDelivery } from './delivery-search.ts'
-import { createFindInLog } from './log-search.ts'
-import { createQueryGate } from './query-gate.ts'
+import { createQueryGate } from './http/query-gate.ts'
+import { createClickHouseWatch } from './query/clickhouse-watch.ts'
 import { createServer } from './server.ts'
+import { createFindInDelivery } from './trace/delivery-search.ts'
+import { createFindInLog } from './trace/log-search.ts'
 
 const SETTINGS = { ...KAFKA_SETTINGS, ...S3_SETTINGS, ...CLICKHOUSE_SETTINGS, ...QUERY_API_SETTINGS } as const
 

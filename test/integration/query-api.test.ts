@@ -11,7 +11,7 @@ import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
-import { createQueryGate } from '../../services/query-api/query-gate.ts'
+import { createQueryGate } from '../../services/query-api/http/query-gate.ts'
 import { createServer } from '../../services/query-api/server.ts'
 import { controlView } from '../helpers/memory-control.ts'
 

@@ -10,7 +10,7 @@ import { kafkaNames } from '../../../services/core/kafka/topics.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../services/core/runtime/metrics.ts'
 import type { Environment } from '../../../services/query-api/environment.ts'
-import { createQueryGate } from '../../../services/query-api/query-gate.ts'
+import { createQueryGate } from '../../../services/query-api/http/query-gate.ts'
 import { createServer } from '../../../services/query-api/server.ts'
 import { controlView } from '../../helpers/memory-control.ts'
 
