@@ -60,6 +60,7 @@ const CLIENT_LIBRARIES: Readonly<Record<string, RegExp>> = {
   pg: /^services\/core\/metadata\/postgres-/,
   // Questions to the metadata database are written in it: those of a family of routes are its store.
   kysely: /^services\/core\/metadata\/|^services\/query-api\/.*-store\.ts$/,
+  '@redis/client': /^services\/query-api\/http\/redis-/,
   pino: /^services\/core\/runtime\/logger\.ts$/,
 }
 

@@ -1,22 +1,44 @@
+import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
 import type { Environment } from './environment.ts'
 import { eventRoutes } from './events/events-routes.ts'
-import { authorize } from './http/authorize.ts'
-import { type RawQuery, textParameter } from './http/request-parameters.ts'
-import { type Answer, pathParameter, type Route } from './http/route.ts'
+import { ApiError } from './http/api-error.ts'
+import { createAuthenticate } from './http/authenticate.ts'
+import { checkScope, datasetFor } from './http/authorize.ts'
+import type { Credentials } from './http/credentials.ts'
+import type { Principal } from './http/principal.ts'
+import { addressIdentity, createRateLimiter, type Identity } from './http/rate-limiter.ts'
+import type { RawQuery } from './http/request-parameters.ts'
+import {
+  type Answer,
+  type DatasetRoute,
+  type InstallationRoute,
+  type PublicCall,
+  type PublicRoute,
+  pathParameter,
+  type Route,
+} from './http/route.ts'
 import { insightRoutes } from './insights/insights-routes.ts'
+import { createKeyLookup } from './keys/key-lookup.ts'
+import { keyRoutes } from './keys/key-routes.ts'
+import { createKeyStore } from './keys/key-store.ts'
 import { createAsk } from './query/ask.ts'
 import { zoneOf } from './query/question.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
 
 /** A request before it is known who sent it. */
 export interface Request {
-  readonly authorization: string | undefined
+  readonly credentials: Credentials
+  /** Of the client; null when it has gone. */
+  readonly address: string | null
   readonly query: RawQuery
   readonly params: Readonly<Record<string, string>>
+  readonly body: unknown
   readonly url: URL
   /** Aborts when nobody waits for the answer any more. */
   readonly gone: AbortSignal
+  /** Takes headers that belong to the answer whatever it will be. */
+  announce(headers: Readonly<Record<string, string>>): void
 }
 
 export interface Pipeline {
@@ -25,38 +47,107 @@ export interface Pipeline {
   answer(route: Route, request: Request): Promise<Answer>
 }
 
-/** From a request to its answer: who asks, how much at once, and what the route has to say. */
-export function createPipeline(env: Environment, metrics: Metrics): Pipeline {
+/** From a request to its answer: who asks, whether he may, how often, how much at once, and what the route has to say. */
+export function createPipeline(env: Environment, metrics: Metrics, logger: Logger): Pipeline {
   const running = metrics.gauge('millrace_query_api_questions_running', 'Questions that are being answered.')
+  const { clock, control, gate } = env
   const ask = createAsk(env.clickhouse, env.cost)
+  const keyStore = createKeyStore(env.metadata)
+  const keyLookup = createKeyLookup(keyStore, clock, logger)
+  const limiter = createRateLimiter(env.rateCounters, env.rateLimits, metrics, logger)
+  const authenticate = createAuthenticate({
+    control,
+    findPersonalKey: keyLookup.find,
+    adminSha256: env.adminSha256,
+    clock,
+  })
+
+  async function take(route: Route, request: Request, identity: Identity): Promise<void> {
+    request.announce(await limiter.take(identity, route.limit, route.path))
+  }
+
+  /** Refusals are counted too, of whoever is known so far: guessing is slow, and nobody uses up what is another's. */
+  async function orCounted<T>(
+    route: Route,
+    request: Request,
+    identity: Identity,
+    attempt: () => T | Promise<T>,
+  ): Promise<T> {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (error instanceof ApiError && REFUSALS.has(error.status)) await take(route, request, identity)
+      throw error
+    }
+  }
+
+  function principalOf(route: Route, request: Request): Promise<Principal> {
+    return orCounted(route, request, addressIdentity(request.address), () =>
+      authenticate(request.credentials),
+    )
+  }
+
+  async function answerAboutDataset(route: DatasetRoute, request: Request): Promise<Answer> {
+    const principal = await principalOf(route, request)
+    const dataset = await orCounted(route, request, keyIdentity(principal), () => {
+      checkScope(principal, route.access)
+      return datasetFor(principal, control, pathParameter(request, 'dataset'))
+    })
+    await take(route, request, { kind: 'dataset', id: dataset.id })
+    const question = { dataset, zone: zoneOf(dataset), signal: request.gone }
+    const call = { ...callOf(request), principal, question }
+    if (route.limit === 'default') return route.answer(call)
+    const place = gate.enter(dataset.id)
+    running.set(gate.running)
+    try {
+      return await route.answer(call)
+    } finally {
+      place.leave()
+      running.set(gate.running)
+    }
+  }
+
+  async function answerBesideDatasets(route: InstallationRoute, request: Request): Promise<Answer> {
+    const principal = await principalOf(route, request)
+    await orCounted(route, request, keyIdentity(principal), () => checkScope(principal, route.access))
+    await take(route, request, keyIdentity(principal))
+    return route.answer({ ...callOf(request), principal })
+  }
+
+  async function answerEverybody(route: PublicRoute, request: Request): Promise<Answer> {
+    await take(route, request, addressIdentity(request.address))
+    return route.answer(callOf(request))
+  }
+
   return {
     routes: [
-      ...eventRoutes({ ask, clock: env.clock }),
-      ...insightRoutes({ ask, clock: env.clock }),
+      ...eventRoutes({ ask, clock }),
+      ...insightRoutes({ ask, clock }),
       ...traceRoutes({
         ask,
-        control: env.control,
+        control,
         names: env.names,
         findInLog: env.findInLog,
         findInDelivery: env.findInDelivery,
       }),
+      ...keyRoutes({ store: keyStore, lookup: keyLookup, control, clock, randomBytes: env.randomBytes }),
     ],
-    async answer(route, request) {
-      const { query, params, url, gone } = request
-      const credentials = {
-        authorization: request.authorization,
-        queryKey: textParameter(query, 'personal_api_key'),
-      }
-      const dataset = authorize(env.control, credentials, pathParameter(request, 'dataset'), env.clock.now())
-      const place = env.gate.enter(dataset.id)
-      running.set(env.gate.running)
-      try {
-        const question = { dataset, zone: zoneOf(dataset), signal: gone }
-        return await route.answer({ question, query, params, url })
-      } finally {
-        place.leave()
-        running.set(env.gate.running)
-      }
+    answer(route, request) {
+      if (route.about === 'dataset') return answerAboutDataset(route, request)
+      return route.about === 'installation'
+        ? answerBesideDatasets(route, request)
+        : answerEverybody(route, request)
     },
   }
+}
+
+/** Who was refused for what he is not. */
+const REFUSALS = new Set([401, 403, 404])
+
+function callOf({ query, params, body, url }: Request): PublicCall {
+  return { query, params, body, url }
+}
+
+function keyIdentity({ name }: Principal): Identity {
+  return { kind: 'key', id: name }
 }

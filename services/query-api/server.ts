@@ -1,11 +1,12 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { type AddressSet, clientAddress } from '../core/runtime/client-address.ts'
 import type { Logger } from '../core/runtime/logger.ts'
 import { LATENCY_BUCKETS, type Metrics } from '../core/runtime/metrics.ts'
 import type { Environment } from './environment.ts'
 import { ApiError, notFound } from './http/api-error.ts'
 import { knownError, methodNotAllowed, unknownError } from './http/error-answer.ts'
-import type { RawQuery } from './http/request-parameters.ts'
-import type { Route } from './http/route.ts'
+import { type RawQuery, textParameter } from './http/request-parameters.ts'
+import { METHODS, type Route } from './http/route.ts'
 import { createPipeline } from './pipeline.ts'
 
 export interface ServerOptions {
@@ -13,18 +14,18 @@ export interface ServerOptions {
   readonly metrics: Metrics
   /** Origin for links in answers; null to take it from the request. */
   readonly publicUrl: string | null
+  readonly bodyBytesMax: number
+  /** Proxies whose word about the client's address is believed. */
+  readonly trustedProxies: AddressSet
 }
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-const BASE = '/api/datasets/:dataset'
 /** Event ids may be 200 bytes, which is 600 characters when every byte is escaped. */
 const PATH_PARAMETER_LENGTH_MAX = 1_024
-const BODY_BYTES_MAX = 1_024
 const REQUEST_TIMEOUT_MS = 30_000
 
 /** Builds the app without listening. */
 export function createServer(env: Environment, options: ServerOptions): FastifyInstance {
-  const { logger, metrics, publicUrl } = options
+  const { logger, metrics, publicUrl, trustedProxies } = options
   const requests = metrics.counter('millrace_query_api_requests_total', 'Requests, by route and status.', [
     'route',
     'status',
@@ -35,10 +36,10 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
     LATENCY_BUCKETS,
     ['route'],
   )
-  const pipeline = createPipeline(env, metrics)
+  const pipeline = createPipeline(env, metrics, logger)
   const app = fastify({
     logger: false,
-    bodyLimit: BODY_BYTES_MAX,
+    bodyLimit: options.bodyBytesMax,
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: {
       maxParamLength: PATH_PARAMETER_LENGTH_MAX,
@@ -67,37 +68,51 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
     return sendError(reply, unknownError(request.id))
   })
 
-  async function send(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  // Text is read as JSON where it says that it is JSON, and nothing else is read at all.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
+    done(null, text === '' ? undefined : parseJson(text as string))
+  })
+
+  async function send(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const gone = new AbortController()
     const onClose = () => gone.abort()
     reply.raw.once('close', onClose)
     try {
-      const { headers, body } = await pipeline.answer(route, {
-        authorization: request.headers.authorization,
-        query: request.query as RawQuery,
+      const query = request.query as RawQuery
+      const { key: bodyKey, body } = withoutKey(request.body)
+      const answer = await pipeline.answer(route, {
+        credentials: {
+          authorization: request.headers.authorization,
+          bodyKey,
+          queryKey: textParameter(query, 'personal_api_key'),
+        },
+        address: addressOf(request, trustedProxies),
+        query,
         params: request.params as Readonly<Record<string, string>>,
+        body,
         url: ownAddress(request, publicUrl),
         gone: gone.signal,
+        announce: (headers) => void reply.headers(headers),
       })
-      if (headers !== undefined) reply.headers(headers)
-      return body
+      if (answer.headers !== undefined) reply.headers(answer.headers)
+      return reply.code(answer.status ?? 200).send(answer.body)
     } finally {
       reply.raw.off('close', onClose)
     }
   }
 
-  const answered = Map.groupBy(pipeline.routes, ({ path }) => path)
-  for (const [path, routes] of answered) {
+  for (const [url, routes] of Map.groupBy(pipeline.routes, ({ path }) => path)) {
     for (const route of routes)
       app.route({
         method: route.method,
-        url: BASE + path,
+        url,
         handler: (request, reply) => send(route, request, reply),
       })
-    const allowed: string[] = routes.map(({ method }) => method)
+    const allowed = routes.map(({ method }) => method)
     app.route({
       method: METHODS.filter((method) => !allowed.includes(method)),
-      url: BASE + path,
+      url,
       handler: async () => {
         throw methodNotAllowed(allowed)
       },
@@ -105,6 +120,36 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
   }
   app.setNotFoundHandler((_request, reply) => sendError(reply, notFound('Endpoint not found.')))
   return app
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new ApiError(400, {
+      type: 'invalid_request',
+      code: 'parse_error',
+      detail: 'The body is not JSON.',
+      attr: null,
+    })
+  }
+}
+
+/** A key in the body is none of its fields. */
+function withoutKey(body: unknown): { readonly key: string | null; readonly body: unknown } {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'personal_api_key'))
+    return { key: null, body }
+  const { personal_api_key: key, ...fields } = body as Readonly<Record<string, unknown>>
+  return { key: typeof key === 'string' ? key : '', body: fields }
+}
+
+function addressOf(request: FastifyRequest, trusted: AddressSet): string | null {
+  const forwarded = request.headers['x-forwarded-for']
+  return clientAddress(
+    request.raw.socket.remoteAddress,
+    Array.isArray(forwarded) ? forwarded.join() : forwarded,
+    trusted,
+  )
 }
 
 function ownAddress(request: FastifyRequest, publicUrl: string | null): URL {

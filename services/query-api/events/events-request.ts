@@ -1,5 +1,6 @@
 import { invalidInput } from '../http/api-error.ts'
 import { CSV_MODES, type CsvMode } from '../http/csv.ts'
+import { choiceDeclared, countDeclared, textDeclared } from '../http/parameter-declarations.ts'
 import {
   choiceParameter,
   countParameter,
@@ -27,18 +28,28 @@ function timeParameter(query: RawQuery, name: 'after' | 'before', zone: TimeZone
   return instant.startMs
 }
 
-const EVENTS_PARAMETERS = [
-  'event',
-  'distinct_id',
-  'after',
-  'before',
-  'properties',
-  'orderBy',
-  'limit',
-  'cursor',
-  'format',
-  'csv_mode',
-] as const
+export const EVENTS_PARAMETERS = {
+  event: textDeclared('Only events of exactly this name.'),
+  distinct_id: textDeclared('Only events of this distinct id.'),
+  after: textDeclared(
+    'Later than this (exclusive): ISO 8601; without an offset in the time zone of the dataset.',
+  ),
+  before: textDeclared('Earlier than this (exclusive).'),
+  properties: textDeclared('Filters, as JSON.'),
+  orderBy: choiceDeclared('By time.', ['-timestamp', 'timestamp'], '-timestamp'),
+  limit: countDeclared(
+    'Events per page; for CSV 3,500 when left out.',
+    EVENT_LIMITS.json,
+    EVENT_LIMITS.jsonMax,
+  ),
+  cursor: textDeclared('Where the page begins, as `next` has it.'),
+  format: choiceDeclared('Of the answer.', FORMATS, 'json'),
+  csv_mode: choiceDeclared(
+    'Whether cells that a spreadsheet would run are defused.',
+    CSV_MODES,
+    'spreadsheet',
+  ),
+}
 
 export interface EventsRequest {
   readonly selection: EventSelection
@@ -53,7 +64,7 @@ export function readEventsRequest(
   zone: TimeZone,
   format?: Format,
 ): EventsRequest {
-  refuseUnknown(query, EVENTS_PARAMETERS)
+  refuseUnknown(query, Object.keys(EVENTS_PARAMETERS))
   const chosen = format ?? choiceParameter(query, 'format', FORMATS, 'json')
   const cursor = textParameter(query, 'cursor')
   return {

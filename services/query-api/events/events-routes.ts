@@ -3,16 +3,25 @@ import { csvText } from '../http/csv.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
 import { nextAddress } from '../http/next-address.ts'
 import type { Format } from '../http/request-parameters.ts'
-import { type Answer, type Call, pathParameter, type Route } from '../http/route.ts'
+import {
+  type Answer,
+  DATASET_PATH,
+  type DatasetCall,
+  type DatasetRoute,
+  pathParameter,
+} from '../http/route.ts'
 import type { Ask } from '../query/ask.ts'
 import type { EventRow } from './event-row.ts'
-import { readEventsRequest } from './events-request.ts'
+import { EVENTS_PARAMETERS, readEventsRequest } from './events-request.ts'
 import { getEvent, listEvents } from './list-events.ts'
 
-export function eventRoutes(needs: { readonly ask: Ask; readonly clock: Pick<Clock, 'now'> }): Route[] {
+export function eventRoutes(needs: {
+  readonly ask: Ask
+  readonly clock: Pick<Clock, 'now'>
+}): DatasetRoute[] {
   const { ask, clock } = needs
 
-  async function list(call: Call, format?: Format): Promise<Answer> {
+  async function list(call: DatasetCall, format?: Format): Promise<Answer> {
     const { question } = call
     const asked = readEventsRequest(call.query, question.dataset.id, question.zone, format)
     const { rows, next } = await listEvents(ask, clock, question, asked)
@@ -25,15 +34,65 @@ export function eventRoutes(needs: { readonly ask: Ask; readonly clock: Pick<Clo
     )
   }
 
+  const common = {
+    about: 'dataset',
+    method: 'GET',
+    tag: 'events',
+    access: { object: 'query', action: 'read' },
+    limit: 'clickhouse',
+  } as const
   return [
-    { method: 'GET', path: '/events', answer: (call) => list(call) },
-    { method: 'GET', path: '/events.csv', answer: (call) => list(call, 'csv') },
     {
-      method: 'GET',
-      path: '/events/:event',
+      ...common,
+      path: `${DATASET_PATH}/events`,
+      summary: 'Events, newest first, page by page.',
+      parameters: EVENTS_PARAMETERS,
+      success: { status: 200, description: 'A page. Follow `next` as it is.' },
+      example: {
+        params: { dataset: 'shop' },
+        query: { event: 'purchase', limit: '1' },
+        answer: { next: null, results: [EXAMPLE_EVENT] },
+      },
+      answer: (call) => list(call),
+    },
+    {
+      ...common,
+      path: `${DATASET_PATH}/events.csv`,
+      summary: 'Events as a CSV file.',
+      parameters: EVENTS_PARAMETERS,
+      success: {
+        status: 200,
+        description: 'A page; the address of the next one is in the header `Link`.',
+        mediaType: 'text/csv',
+      },
+      example: {
+        params: { dataset: 'shop' },
+        query: { event: 'purchase' },
+        answer: 'id,timestamp,event,distinct_id,properties\r\n',
+      },
+      answer: (call) => list(call, 'csv'),
+    },
+    {
+      ...common,
+      path: `${DATASET_PATH}/events/:event`,
+      summary: 'One event.',
+      parameters: {},
+      success: { status: 200, description: 'The event.' },
+      example: { params: { dataset: 'shop', event: EXAMPLE_EVENT.id }, answer: EXAMPLE_EVENT },
       answer: async (call) => ({ body: await getEvent(ask, call.question, pathParameter(call, 'event')) }),
     },
   ]
+}
+
+const EXAMPLE_EVENT = {
+  id: 'e-12',
+  distinct_id: 'user-2',
+  properties: { $browser: 'Firefox', amount: 22 },
+  event: 'purchase',
+  timestamp: '2026-11-21T14:00:00.000Z',
+  person: { is_identified: false, distinct_ids: ['user-2'], properties: {} },
+  elements: [],
+  elements_chain: '',
 }
 
 const CSV_HEADER = ['id', 'timestamp', 'event', 'distinct_id', 'properties']

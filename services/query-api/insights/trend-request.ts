@@ -1,5 +1,6 @@
 import { invalidInput } from '../http/api-error.ts'
 import { CSV_MODES, type CsvMode } from '../http/csv.ts'
+import { choiceDeclared, countDeclared, textDeclared } from '../http/parameter-declarations.ts'
 import {
   choiceParameter,
   countParameter,
@@ -17,19 +18,29 @@ import { TREND_MATHS, type TrendMath, type TrendSeries } from './trend-query.ts'
 
 const SERIES_MAX = 10
 
-const PARAMETERS = [
-  'event',
-  'math',
-  'events',
-  'interval',
-  'date_from',
-  'date_to',
-  'properties',
-  'breakdown',
-  'breakdown_limit',
-  'format',
-  'csv_mode',
-] as const
+export const BREAKDOWN_LIMITS = { default: 25, max: 300 } as const
+
+export const TREND_PARAMETERS = {
+  event: textDeclared('One series: events of this name; all events when left out.'),
+  math: choiceDeclared('What is counted of that series.', TREND_MATHS, 'total'),
+  events: textDeclared('Several series, as JSON.'),
+  interval: choiceDeclared('Length of one point.', INTERVALS, 'day'),
+  date_from: textDeclared('A date, a time, `-7d` (default), `-1mStart`, `all`, …'),
+  date_to: textDeclared('Like date_from.'),
+  properties: textDeclared('Filters, as JSON.'),
+  breakdown: textDeclared('A line per value of this property.'),
+  breakdown_limit: countDeclared(
+    'Largest values; the others together are `Other`.',
+    BREAKDOWN_LIMITS.default,
+    BREAKDOWN_LIMITS.max,
+  ),
+  format: choiceDeclared('Of the answer.', FORMATS, 'json'),
+  csv_mode: choiceDeclared(
+    'Whether cells that a spreadsheet would run are defused.',
+    CSV_MODES,
+    'spreadsheet',
+  ),
+}
 
 /** What clients of product-analytics APIs send along, as far as it asks for nothing else than is done. */
 const IMPLIED = new Map([
@@ -52,11 +63,9 @@ export interface TrendRequest {
   readonly csvMode: CsvMode
 }
 
-export const BREAKDOWN_LIMITS = { default: 25, max: 300 } as const
-
 /** @throws ApiError 400 for what cannot be read, and for what is not supported */
 export function readTrendRequest(query: RawQuery, format?: Format): TrendRequest {
-  refuseUnknown(query, PARAMETERS, IMPLIED)
+  refuseUnknown(query, Object.keys(TREND_PARAMETERS), IMPLIED)
   return {
     series: readSeries(query),
     interval: choiceParameter(query, 'interval', INTERVALS, 'day'),
