@@ -8,6 +8,8 @@ import { freePort } from '../../infra/engines/ports.ts'
 import { type PostgresEngine, startPostgres } from '../../infra/engines/postgres.ts'
 import { openPostgresMetadata } from '../../services/core/metadata/postgres-metadata.ts'
 import { metadataContract } from '../contract/metadata.ts'
+import { metadataMigrationsContract } from '../contract/metadata-migrations.ts'
+import { metadataStoresContract } from '../contract/metadata-stores.ts'
 import { needs } from '../helpers/needs.ts'
 
 describe('on a PostgreSQL server', needs('postgres'), () => {
@@ -37,6 +39,9 @@ describe('on a PostgreSQL server', needs('postgres'), () => {
     const url = await newDatabase()
     return { url, open: () => open(url) }
   })
+
+  metadataMigrationsContract('PostgreSQL', async () => open(await newDatabase()))
+  metadataStoresContract('PostgreSQL', async () => open(await newDatabase()))
 
   test('a commit whose connection was ended may have happened', async () => {
     const url = await newDatabase()

@@ -1,6 +1,8 @@
 /** The tables of `schemas/metadata` as rows have them. */
 export interface MetadataTables {
   readonly personal_api_keys: PersonalApiKeyRow
+  readonly object_numbers: ObjectNumberRow
+  readonly annotations: AnnotationRow
 }
 
 export interface PersonalApiKeyRow {
@@ -20,4 +22,33 @@ export interface PersonalApiKeyRow {
   rolled_at: number | null
   expires_at: number | null
   last_used_at: number | null
+}
+
+export interface ObjectNumberRow {
+  dataset_id: string
+  kind: string
+  last: number
+}
+
+/** What every object of a dataset has. */
+export interface ObjectRow {
+  dataset_id: string
+  /** Within the dataset and kind, from 1. */
+  id: number
+  /** 1 for one that was deleted and may be restored. */
+  deleted: number
+  created_at: number
+  /** Name of the key's holder. */
+  created_by: string
+  /** Grows with every change, also of a clock that steps back. */
+  updated_at: number
+}
+
+export interface AnnotationRow extends ObjectRow {
+  content: string
+  date_marker: number | null
+  creation_type: 'USR' | 'GIT'
+  scope: 'dashboard_item' | 'dataset' | 'project'
+  /** Number of an insight. */
+  dashboard_item: number | null
 }
