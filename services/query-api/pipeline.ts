@@ -1,5 +1,6 @@
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
+import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
 import type { Environment } from './environment.ts'
 import { eventRoutes } from './events/events-routes.ts'
@@ -132,6 +133,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
         findInDelivery: env.findInDelivery,
       }),
       ...annotationRoutes(env.metadata, clock),
+      ...actionRoutes(env.metadata, clock),
       ...keyRoutes({ store: keyStore, lookup: keyLookup, control, clock, randomBytes: env.randomBytes }),
     ],
     answer(route, request) {

@@ -41,6 +41,22 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       updated_at: 1_790_000_000_000,
     },
   },
+  3: {
+    actions: {
+      dataset_id: 'shop',
+      id: 1,
+      name: 'Bought',
+      description: '',
+      steps: '[{"event":"purchase"}]',
+      tags: '[]',
+      post_to_slack: 0,
+      slack_message_format: '',
+      deleted: 0,
+      created_at: 1_790_000_000_000,
+      created_by: 'administrator',
+      updated_at: 1_790_000_000_000,
+    },
+  },
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)

@@ -3,6 +3,7 @@ export interface MetadataTables {
   readonly personal_api_keys: PersonalApiKeyRow
   readonly object_numbers: ObjectNumberRow
   readonly annotations: AnnotationRow
+  readonly actions: ActionRow
 }
 
 export interface PersonalApiKeyRow {
@@ -51,4 +52,15 @@ export interface AnnotationRow extends ObjectRow {
   scope: 'dashboard_item' | 'dataset' | 'project'
   /** Number of an insight. */
   dashboard_item: number | null
+}
+
+export interface ActionRow extends ObjectRow {
+  name: string
+  description: string
+  /** JSON list of steps. */
+  steps: string
+  /** JSON list of text. */
+  tags: string
+  post_to_slack: number
+  slack_message_format: string
 }

@@ -4,6 +4,7 @@ import { choiceSchema } from '../http/choice-schema.ts'
 import { textDeclared } from '../http/parameter-declarations.ts'
 import { readTime } from '../objects/object-body.ts'
 import type { ObjectFamily } from '../objects/object-family.ts'
+import { SHARED_VIEW, sharedView } from '../objects/object-view.ts'
 
 export const CONTENT_LENGTH_MAX = 400
 /** Charts want all of a stretch of time at once. */
@@ -34,10 +35,7 @@ const View = Type.Object({
   creation_type: CreationType,
   scope: Scope,
   dashboard_item: DashboardItem,
-  created_by: Type.String(),
-  created_at: Type.String(),
-  updated_at: Type.String(),
-  deleted: Type.Boolean(),
+  ...SHARED_VIEW,
 })
 
 /** Notes at a point in time, for charts. */
@@ -78,9 +76,6 @@ export const annotationFamily: ObjectFamily<typeof Fields, AnnotationRow> = {
     creation_type: row.creation_type,
     scope: row.scope,
     dashboard_item: row.dashboard_item,
-    created_by: row.created_by,
-    created_at: new Date(row.created_at).toISOString(),
-    updated_at: new Date(row.updated_at).toISOString(),
-    deleted: row.deleted === 1,
+    ...sharedView(row),
   }),
 }
