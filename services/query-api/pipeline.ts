@@ -24,6 +24,7 @@ import { insightRoutes } from './insights/insights-routes.ts'
 import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
+import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { zoneOf } from './query/question.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
@@ -121,21 +122,22 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     return route.answer(callOf(request))
   }
 
+  const families: readonly Route[] = [
+    ...eventRoutes({ ask, clock }),
+    ...insightRoutes({ ask, clock }),
+    ...traceRoutes({
+      ask,
+      control,
+      names: env.names,
+      findInLog: env.findInLog,
+      findInDelivery: env.findInDelivery,
+    }),
+    ...annotationRoutes(env.metadata, clock),
+    ...actionRoutes(env.metadata, clock),
+    ...keyRoutes({ store: keyStore, lookup: keyLookup, control, clock, randomBytes: env.randomBytes }),
+  ]
   return {
-    routes: [
-      ...eventRoutes({ ask, clock }),
-      ...insightRoutes({ ask, clock }),
-      ...traceRoutes({
-        ask,
-        control,
-        names: env.names,
-        findInLog: env.findInLog,
-        findInDelivery: env.findInDelivery,
-      }),
-      ...annotationRoutes(env.metadata, clock),
-      ...actionRoutes(env.metadata, clock),
-      ...keyRoutes({ store: keyStore, lookup: keyLookup, control, clock, randomBytes: env.randomBytes }),
-    ],
+    routes: [...families, ...openApiRoutes(families)],
     answer(route, request) {
       if (route.about === 'dataset') return answerAboutDataset(route, request)
       return route.about === 'installation'

@@ -1,10 +1,12 @@
 /** The closed list of error types of this API. */
-export type ApiErrorType =
-  | 'validation_error'
-  | 'authentication_error'
-  | 'invalid_request'
-  | 'server_error'
-  | 'throttled_error'
+export const ERROR_TYPES = [
+  'validation_error',
+  'authentication_error',
+  'invalid_request',
+  'server_error',
+  'throttled_error',
+] as const
+export type ApiErrorType = (typeof ERROR_TYPES)[number]
 
 /** The one body that every error has. `attr` is the parameter at fault; nested ones are joined with `__`. */
 export interface ApiErrorBody {
