@@ -4,12 +4,13 @@ import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
 import type { Environment } from './environment.ts'
 import { eventRoutes } from './events/events-routes.ts'
+import { addressIdentity } from './http/address-identity.ts'
 import { ApiError } from './http/api-error.ts'
 import { createAuthenticate } from './http/authenticate.ts'
 import { checkScope, datasetFor } from './http/authorize.ts'
 import type { Credentials } from './http/credentials.ts'
 import type { Principal } from './http/principal.ts'
-import { addressIdentity, createRateLimiter, type Identity } from './http/rate-limiter.ts'
+import { createRateLimiter, type Identity } from './http/rate-limiter.ts'
 import type { RawQuery } from './http/request-parameters.ts'
 import {
   type Answer,
@@ -24,6 +25,7 @@ import { insightRoutes } from './insights/insights-routes.ts'
 import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
+import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { zoneOf } from './query/question.ts'
@@ -57,6 +59,13 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const ask = createAsk(env.clickhouse, env.cost)
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
+  const keyManagement = createKeyManagement({
+    store: keyStore,
+    lookup: keyLookup,
+    control,
+    clock,
+    randomBytes: env.randomBytes,
+  })
   const limiter = createRateLimiter(env.rateCounters, env.rateLimits, metrics, logger)
   const authenticate = createAuthenticate({
     control,
@@ -134,7 +143,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     }),
     ...annotationRoutes(env.metadata, clock),
     ...actionRoutes(env.metadata, clock),
-    ...keyRoutes({ store: keyStore, lookup: keyLookup, control, clock, randomBytes: env.randomBytes }),
+    ...keyRoutes(keyManagement),
   ]
   return {
     routes: [...families, ...openApiRoutes(families)],

@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net'
 import type { Logger } from '../../core/runtime/logger.ts'
 import { boundedLabel, type Metrics } from '../../core/runtime/metrics.ts'
 import { ApiError } from './api-error.ts'
@@ -95,21 +94,6 @@ export function createRateLimiter(
       throw throttled(identity, hit)
     },
   }
-}
-
-/** An address that counts for itself: of IPv6 the network, for everybody has billions of addresses in one. */
-export function addressIdentity(address: string | null): Identity {
-  if (address === null || !isIPv6(address)) return { kind: 'address', id: address ?? 'unknown' }
-  return { kind: 'address', id: `${groupsOf(address).slice(0, 4).join(':')}::/64` }
-}
-
-function groupsOf(address: string): string[] {
-  const [head = '', tail = ''] = (address.split('%')[0] as string).split('::')
-  const [first, last] = [head, tail].map((part) => (part === '' ? [] : part.split(':')))
-  const missing = Math.max(0, 8 - (first?.length ?? 0) - (last?.length ?? 0))
-  return [...(first ?? []), ...Array<string>(missing).fill('0'), ...(last ?? [])].map((group) =>
-    Number.parseInt(group, 16).toString(16),
-  )
 }
 
 interface Counted {

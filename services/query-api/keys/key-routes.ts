@@ -1,82 +1,20 @@
-import { accessKeyHash, generateAccessKey } from '../../core/control/access-key.ts'
-import type { ControlView } from '../../core/control/control-view.ts'
-import type { PersonalApiKeyRow } from '../../core/metadata/metadata-tables.ts'
-import type { Clock } from '../../core/runtime/clock.ts'
-import { invalidInput, notFound } from '../http/api-error.ts'
 import { listAnswer, listOf, pageParameters, readPage } from '../http/list-page.ts'
-import type { Principal } from '../http/principal.ts'
 import { readBody } from '../http/read-body.ts'
 import { refuseUnknown } from '../http/request-parameters.ts'
 import { type Call, type InstallationRoute, pathParameter } from '../http/route.ts'
-import { reaches } from '../http/scopes.ts'
-import {
-  checkGrants,
-  KeyBody,
-  KeyChange,
-  type KeyFields,
-  keyFields,
-  overlapOf,
-  RollBody,
-} from './key-body.ts'
-import type { KeyLookup } from './key-lookup.ts'
-import type { KeyStore } from './key-store.ts'
-import { NewKeyView, PersonalKeyView, personalKeyView, rightsOf, tailOf } from './personal-key.ts'
+import { KeyBody, KeyChange, overlapOf, RollBody } from './key-body.ts'
+import type { KeyManagement } from './manage-keys.ts'
+import { NewKeyView, PersonalKeyView } from './personal-key.ts'
 
-const ID_BYTES = 12
-/** Keys of an installation at most: lists of them are read whole. */
-export const KEYS_MAX = 1_000
-
-export interface KeyRouteNeeds {
-  readonly store: KeyStore
-  readonly lookup: Pick<KeyLookup, 'forget'>
-  readonly control: Pick<ControlView, 'snapshot'>
-  readonly clock: Pick<Clock, 'now'>
-  readonly randomBytes: (size: number) => Uint8Array
-}
-
-/**
- * Personal API keys. One key sees another when it reaches all of its datasets, and changes or rolls it when it has all
- * of its rights: a roll hands out the new text, so it must not be a way to rights that the caller lacks.
- */
-export function keyRoutes(needs: KeyRouteNeeds): InstallationRoute[] {
-  const { store, lookup, control, clock, randomBytes } = needs
-  const exists = (dataset: string) => control.snapshot.datasets.has(dataset)
-  const view = (row: PersonalApiKeyRow) => personalKeyView(row, clock.now())
-
-  function newText() {
-    const text = generateAccessKey('personal', randomBytes)
-    return { text, stored: { sha256: accessKeyHash(text), tail: tailOf(text) } }
-  }
-
-  async function visible(call: Call): Promise<PersonalApiKeyRow> {
-    const row = await store.get(pathParameter(call, 'id'))
-    if (row === null || !sees(call.principal, row)) throw notFound()
-    return row
-  }
-
-  async function ownable(call: Call): Promise<PersonalApiKeyRow> {
-    const row = await visible(call)
-    checkGrants(call.principal, rightsOf(row))
-    return row
-  }
-
-  async function changed(id: string, change: Partial<PersonalApiKeyRow>): Promise<PersonalApiKeyRow> {
-    const row = await store.update(id, change)
-    lookup.forget()
-    if (row === null) throw notFound()
-    return row
-  }
-
-  async function replace(call: Call, row: PersonalApiKeyRow, fields: KeyFields) {
-    checkGrants(call.principal, fields.rights)
-    return { body: view(await changed(row.id, columnsOf(fields))) }
-  }
-
+/** Personal API keys. */
+export function keyRoutes(keys: KeyManagement): InstallationRoute[] {
+  const idOf = (call: Call) => pathParameter(call, 'id')
   const common = { about: 'installation', tag: 'personal_api_keys', limit: 'default' } as const
   const read = { object: 'personal_api_key', action: 'read' } as const
   const write = { object: 'personal_api_key', action: 'write' } as const
   const path = '/api/personal_api_keys'
   const one = { params: { id: EXAMPLE_KEY.id } }
+  const success = { status: 200, description: 'The key as it is now.', schema: PersonalKeyView } as const
   return [
     {
       ...common,
@@ -87,12 +25,11 @@ export function keyRoutes(needs: KeyRouteNeeds): InstallationRoute[] {
       parameters: pageParameters(),
       success: { status: 200, description: 'Keys, newest first.', schema: listOf(PersonalKeyView) },
       example: { answer: { count: 1, next: null, previous: null, results: [EXAMPLE_KEY] } },
-      answer: async (call) => {
-        refuseUnknown(call.query, Object.keys(pageParameters()))
-        const page = readPage(call.query)
-        const rows = (await store.list()).filter((row) => sees(call.principal, row))
-        const shown = rows.slice(page.offset, page.offset + page.limit)
-        return listAnswer(shown.map(view), rows.length, page, call.url)
+      answer: async ({ principal, query, url }) => {
+        refuseUnknown(query, Object.keys(pageParameters()))
+        const page = readPage(query)
+        const all = await keys.visible(principal)
+        return listAnswer(all.slice(page.offset, page.offset + page.limit), all.length, page, url)
       },
     },
     {
@@ -104,26 +41,10 @@ export function keyRoutes(needs: KeyRouteNeeds): InstallationRoute[] {
       body: KeyBody,
       success: { status: 201, description: 'The key, with its text in `value`.', schema: NewKeyView },
       example: { body: EXAMPLE_BODY, answer: { ...EXAMPLE_KEY, value: EXAMPLE_TEXT } },
-      answer: async (call) => {
-        const fields = keyFields(readBody(KeyBody, call.body), exists)
-        checkGrants(call.principal, fields.rights)
-        if ((await store.list()).length >= KEYS_MAX)
-          throw invalidInput('label', `There are ${KEYS_MAX} keys, which is the limit.`, 'limit_reached')
-        const { text, stored } = newText()
-        const row: PersonalApiKeyRow = {
-          id: Buffer.from(randomBytes(ID_BYTES)).toString('hex'),
-          ...columnsOf(fields),
-          ...stored,
-          previous_sha256: null,
-          previous_until: null,
-          created_at: clock.now(),
-          created_by: call.principal.name,
-          rolled_at: null,
-          last_used_at: null,
-        }
-        await store.insert(row)
-        return { status: 201, body: { ...view(row), value: text } }
-      },
+      answer: async ({ principal, body }) => ({
+        status: 201,
+        body: await keys.make(principal, readBody(KeyBody, body)),
+      }),
     },
     {
       ...common,
@@ -131,9 +52,9 @@ export function keyRoutes(needs: KeyRouteNeeds): InstallationRoute[] {
       path: `${path}/:id`,
       summary: 'One key, without its text.',
       access: read,
-      success: { status: 200, description: 'The key.', schema: PersonalKeyView },
+      success,
       example: { ...one, answer: EXAMPLE_KEY },
-      answer: async (call) => ({ body: view(await visible(call)) }),
+      answer: async (call) => ({ body: await keys.one(call.principal, idOf(call)) }),
     },
     {
       ...common,
@@ -142,12 +63,11 @@ export function keyRoutes(needs: KeyRouteNeeds): InstallationRoute[] {
       summary: 'Replaces label, scopes, datasets and expiry; one that is left out is removed.',
       access: write,
       body: KeyBody,
-      success: { status: 200, description: 'The key as it is now.', schema: PersonalKeyView },
+      success,
       example: { ...one, body: EXAMPLE_BODY, answer: EXAMPLE_KEY },
-      answer: async (call) => {
-        const row = await ownable(call)
-        return replace(call, row, keyFields(readBody(KeyBody, call.body), exists))
-      },
+      answer: async (call) => ({
+        body: await keys.replace(call.principal, idOf(call), readBody(KeyBody, call.body)),
+      }),
     },
     {
       ...common,
@@ -156,21 +76,11 @@ export function keyRoutes(needs: KeyRouteNeeds): InstallationRoute[] {
       summary: 'Changes what is named of label, scopes, datasets and expiry.',
       access: write,
       body: KeyChange,
-      success: { status: 200, description: 'The key as it is now.', schema: PersonalKeyView },
+      success,
       example: { ...one, body: { label: EXAMPLE_KEY.label }, answer: EXAMPLE_KEY },
-      answer: async (call) => {
-        const row = await ownable(call)
-        const { label, expires_at } = view(row)
-        const { scopes, datasets } = rightsOf(row)
-        const asItIs = { label, scopes: [...scopes], datasets: [...datasets], expires_at }
-        const whole = { ...asItIs, ...readBody(KeyChange, call.body) }
-        // One of its datasets may be gone; that must not keep it from being renamed.
-        return replace(
-          call,
-          row,
-          keyFields(whole, (dataset) => exists(dataset) || datasets.includes(dataset)),
-        )
-      },
+      answer: async (call) => ({
+        body: await keys.change(call.principal, idOf(call), readBody(KeyChange, call.body)),
+      }),
     },
     {
       ...common,
@@ -183,15 +93,7 @@ export function keyRoutes(needs: KeyRouteNeeds): InstallationRoute[] {
       example: { ...one, body: { overlap: '24h' }, answer: { ...EXAMPLE_KEY, value: EXAMPLE_TEXT } },
       answer: async (call) => {
         const overlapMs = overlapOf(readBody(RollBody, call.body ?? {}))
-        const before = await ownable(call)
-        const { text, stored } = newText()
-        const row = await changed(before.id, {
-          ...stored,
-          previous_sha256: overlapMs > 0 ? before.sha256 : null,
-          previous_until: overlapMs > 0 ? clock.now() + overlapMs : null,
-          rolled_at: clock.now(),
-        })
-        return { body: { ...view(row), value: text } }
+        return { body: await keys.roll(call.principal, idOf(call), overlapMs) }
       },
     },
     {
@@ -203,37 +105,23 @@ export function keyRoutes(needs: KeyRouteNeeds): InstallationRoute[] {
       success: { status: 204, description: 'It is gone, and refused within ten seconds everywhere.' },
       example: one,
       answer: async (call) => {
-        const row = await ownable(call)
-        const removed = await store.remove(row.id)
-        lookup.forget()
-        if (!removed) throw notFound()
+        await keys.remove(call.principal, idOf(call))
         return { status: 204 }
       },
     },
   ]
 }
 
-function sees(principal: Principal, row: PersonalApiKeyRow): boolean {
-  return rightsOf(row).datasets.every((dataset) => reaches(principal.rights.datasets, dataset))
-}
-
-function columnsOf({ label, rights, expiresAt }: KeyFields) {
-  return {
-    label,
-    scopes: JSON.stringify(rights.scopes),
-    datasets: JSON.stringify(rights.datasets),
-    expires_at: expiresAt,
-  }
-}
-
 const EXAMPLE_TEXT = 'mr_p_…'
-const EXAMPLE_BODY = { label: 'dashboards', scopes: ['insight:read', 'annotation:write'], datasets: ['shop'] }
-const EXAMPLE_KEY = {
-  id: '5f0c1a9be2d34c7788aa0b1c',
+const EXAMPLE_BODY = {
   label: 'dashboards',
-  mask_value: 'mr_p_…kQ3x',
   scopes: ['insight:read', 'annotation:write'],
   datasets: ['shop'],
+}
+const EXAMPLE_KEY = {
+  id: '5f0c1a9be2d34c7788aa0b1c',
+  ...EXAMPLE_BODY,
+  mask_value: 'mr_p_…kQ3x',
   created_at: '2026-11-28T09:00:00.000Z',
   created_by: 'administrator',
   last_rolled_at: null,

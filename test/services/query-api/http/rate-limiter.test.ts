@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { createLogger } from '../../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../../services/core/runtime/metrics.ts'
+import { addressIdentity } from '../../../../services/query-api/http/address-identity.ts'
 import { createMemoryRateCounters } from '../../../../services/query-api/http/memory-rate-counters.ts'
-import { addressIdentity, createRateLimiter } from '../../../../services/query-api/http/rate-limiter.ts'
+import { createRateLimiter } from '../../../../services/query-api/http/rate-limiter.ts'
 import { recordingEnvironment, testKey } from '../recording-environment.ts'
 
 const EVENTS = '/api/datasets/shop/events'
