@@ -191,8 +191,9 @@ export function familyBehaviour(family: FamilyUnderTest): void {
       expect(await statuses(reader)).toEqual([200, 200, 403, 403, 403, 403])
       expect(await statuses(keys.shopRead)).toEqual([200, 200, 403, 403, 403, 403])
       // The same number in another dataset is another object, and none until somebody makes it.
-      for (const [method, , body] of calls.slice(3))
-        expect((await send(method, `/api/datasets/blog/${tag}/1`, stranger, body)).status).toBe(404)
+      for (const [method, url, body] of calls.filter(([, url]) => url !== path))
+        expect((await send(method, url.replace('shop', 'blog'), stranger, body)).status).toBe(404)
+      expect((await send('GET', `/api/datasets/blog/${tag}`, stranger)).body.count).toBe(0)
       expect((await call('GET', path)).body.count).toBe(1)
     })
 
