@@ -16,6 +16,8 @@ export interface PersonRecord {
   readonly created_at: string
   readonly is_identified: boolean
   readonly properties: JsonObject
+  /** Never true here: such a person is a tombstone. */
+  readonly is_deleted: boolean
   readonly version: number
 }
 

@@ -9,8 +9,14 @@ export interface DatasetChanges {
   readonly removed: ReadonlyMap<string, number>
   readonly distinctIds: ReadonlyMap<string, DistinctId>
   readonly groups: readonly Group[]
-  /** Kinds of groups that are new, with the version of each. */
-  readonly groupTypes: readonly { readonly type: string; readonly index: number; readonly version: number }[]
+  /** Kinds of groups in the order of their indexes. */
+  readonly groupTypes: readonly string[]
+  /** Those that are new, with the version of each. */
+  readonly newGroupTypes: readonly {
+    readonly type: string
+    readonly index: number
+    readonly version: number
+  }[]
   readonly history: readonly HistoryRow[]
   readonly belongings: readonly Belonging[]
 }
@@ -91,7 +97,8 @@ export function createDatasetState(known: KnownPersons): DatasetState {
       removed,
       distinctIds,
       groups: [...groups.values()],
-      groupTypes: newTypes,
+      groupTypes: types,
+      newGroupTypes: newTypes,
       history,
       belongings,
     }),

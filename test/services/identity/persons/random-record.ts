@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { IdentityEvent } from '../../../../schemas/identity-record/v1.ts'
+import type { IdentityEvent, IdentityRecord, PersonCommand } from '../../../../schemas/identity-record/v1.ts'
 
 /** A step of a history: an event, or a command about the persons that these ids have by then. */
 export type Step =
@@ -85,3 +85,33 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
 )
+
+function commandOf(made: Extract<Step, { kind: 'command' }>, keyOf: (id: string) => string): PersonCommand {
+  const person_key = keyOf(made.of)
+  switch (made.name) {
+    case 'set':
+      return { name: 'set', person_key, properties: { p: made.value } }
+    case 'unset':
+      return { name: 'unset', person_key, keys: ['p', 'q'] }
+    case 'merge':
+      return { name: 'merge', person_key, other_person_key: keyOf(made.other) }
+    case 'split':
+      return { name: 'split', person_key, main_distinct_id: made.main }
+    case 'delete':
+      return { name: 'delete', person_key }
+  }
+}
+
+/** The record of a step, where persons are named as one side names them. */
+export function recordOf(made: Step, keyOf: (id: string) => string): IdentityRecord {
+  if (made.kind === 'event') return made.event
+  return {
+    v: 1,
+    kind: 'command',
+    dataset_id: 'shop',
+    event_id: 'call',
+    collector_time: made.time,
+    actor: 'ann',
+    command: commandOf(made, keyOf),
+  }
+}

@@ -1,41 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { IdentityRecord, PersonCommand } from '../../../../schemas/identity-record/v1.ts'
 import { createDatasetState, type DatasetState } from '../../../../services/identity/persons/dataset-state.ts'
 import { resolveRecord } from '../../../../services/identity/persons/resolve-record.ts'
 import { NOBODY } from './nobody.ts'
-import { IDS, type Step, step } from './random-record.ts'
+import { IDS, recordOf, step } from './random-record.ts'
 import { plain, ReferenceModel } from './reference-model.ts'
-
-function commandOf(made: Extract<Step, { kind: 'command' }>, keyOf: (id: string) => string): PersonCommand {
-  const person_key = keyOf(made.of)
-  switch (made.name) {
-    case 'set':
-      return { name: 'set', person_key, properties: { p: made.value } }
-    case 'unset':
-      return { name: 'unset', person_key, keys: ['p', 'q'] }
-    case 'merge':
-      return { name: 'merge', person_key, other_person_key: keyOf(made.other) }
-    case 'split':
-      return { name: 'split', person_key, main_distinct_id: made.main }
-    case 'delete':
-      return { name: 'delete', person_key }
-  }
-}
-
-/** The record of a step, where persons are named as one side names them. */
-function recordOf(made: Step, keyOf: (id: string) => string): IdentityRecord {
-  if (made.kind === 'event') return made.event
-  return {
-    v: 1,
-    kind: 'command',
-    dataset_id: 'shop',
-    event_id: 'call',
-    collector_time: made.time,
-    actor: 'ann',
-    command: commandOf(made, keyOf),
-  }
-}
 
 function personsOf(state: DatasetState) {
   const persons = [...state.changes().persons.values()].filter((person) => person !== null)
