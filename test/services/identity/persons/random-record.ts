@@ -43,14 +43,14 @@ const event = fc
     set_once: sometimes(properties),
     unset: sometimes(fc.subarray(['p', 'q', '$initial_os'])),
     initial: sometimes(initial),
-    group_types: sometimes(fc.subarray(['t1', 't2', 't3', 't4', 't5', 't6', ''], { maxLength: 2 })),
+    group_types: sometimes(fc.subarray(['t1', 't2', 't3', 't4', 't5', 't6', ''], { maxLength: 5 })),
     group: fc.option(
       fc.record({
         type: fc.constantFrom('t1', 't6', 't7', ''),
         key: fc.constantFrom('k', ''),
         set: properties,
       }),
-      { nil: undefined, freq: 5 },
+      { nil: undefined, freq: 3 },
     ),
     no_profile: fc.option(fc.constant(true as const), { nil: undefined, freq: 15 }),
     event_time: fc.integer({ min: 0, max: 50 }),
