@@ -4,13 +4,8 @@ import { ENRICHED_EVENT_FIELDS } from '../../../schemas/enriched-event/v1.ts'
 import type { Field } from '../../../schemas/field.ts'
 import { REJECTED_EVENT_FIELDS } from '../../../schemas/rejected-event/v1.ts'
 import type { ClickHouse } from '../../../services/core/clickhouse/clickhouse.ts'
-import {
-  type AppliedMigration,
-  type Migration,
-  migrate,
-  readMigrations,
-  statementsOf,
-} from '../../../services/core/clickhouse/migrate.ts'
+import { migrate, readMigrations, statementsOf } from '../../../services/core/clickhouse/migrate.ts'
+import type { AppliedMigration, Migration } from '../../../services/core/runtime/migration-files.ts'
 
 const migrations = readMigrations()
 const statements = migrations.flatMap((migration) => statementsOf(migration, 'db'))
