@@ -11,6 +11,6 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 identityStoreContract('SQLite', async () => {
   const databaseUrl = `sqlite:${join(directory, `${places++}.sqlite`)}`
-  const settings = { databaseUrl, stateDir: directory, metadataConnectionsMax: 1, metadataTimeoutMs: 10_000 }
+  const settings = { databaseUrl, stateDir: directory, connectionsMax: 1, timeoutMs: 10_000 }
   return { open: () => openIdentityStore(settings) }
 })
