@@ -64,7 +64,7 @@ CREATE TABLE identity_groups (
 CREATE TABLE identity_outbox (
   source_partition INTEGER NOT NULL,
   seq BIGINT NOT NULL,
-  -- Table of ClickHouse.
+  -- Table of ClickHouse, or erasures: rows to be taken out of tables.
   target TEXT NOT NULL,
   -- One line of JSON, as that table takes it.
   body TEXT NOT NULL,

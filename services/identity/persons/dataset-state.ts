@@ -1,4 +1,13 @@
-import type { Belonging, DatasetHead, DistinctId, Group, HistoryRow, KnownPersons, Person } from './person.ts'
+import type {
+  Belonging,
+  DatasetHead,
+  DistinctId,
+  Erasure,
+  Group,
+  HistoryRow,
+  KnownPersons,
+  Person,
+} from './person.ts'
 
 /** What is to be written after a number of records: the newest of every state, and every line of history. */
 export interface DatasetChanges {
@@ -19,6 +28,7 @@ export interface DatasetChanges {
   }[]
   readonly history: readonly HistoryRow[]
   readonly belongings: readonly Belonging[]
+  readonly erasures: readonly Erasure[]
 }
 
 /** The persons of one dataset while records are applied to them: what was known, and what has changed since. */
@@ -36,6 +46,7 @@ export interface DatasetState extends KnownPersons {
   addGroupType(type: string, version: number): number
   note(row: HistoryRow): void
   noteBelonging(belonging: Belonging): void
+  erase(erasure: Erasure): void
   changes(): DatasetChanges
 }
 
@@ -48,6 +59,7 @@ export function createDatasetState(known: KnownPersons): DatasetState {
   const newTypes: { type: string; index: number; version: number }[] = []
   const history: HistoryRow[] = []
   const belongings: Belonging[] = []
+  const erasures: Erasure[] = []
   let { version, changedAt } = known.head
 
   return {
@@ -91,6 +103,7 @@ export function createDatasetState(known: KnownPersons): DatasetState {
     },
     note: (row) => void history.push(row),
     noteBelonging: (belonging) => void belongings.push(belonging),
+    erase: (erasure) => void erasures.push(erasure),
     changes: () => ({
       head: { version, changedAt },
       persons,
@@ -101,6 +114,7 @@ export function createDatasetState(known: KnownPersons): DatasetState {
       newGroupTypes: newTypes,
       history,
       belongings,
+      erasures,
     }),
   }
 }

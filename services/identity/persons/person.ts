@@ -64,6 +64,14 @@ export interface Belonging {
   readonly version: number
 }
 
+/** What was said of a deleted person before, to be taken out of every history that readers have. */
+export interface Erasure {
+  /** Its own name, and every name that a person had which went into it. */
+  readonly personKeys: readonly string[]
+  /** Version of the deletion: what is older goes. */
+  readonly version: number
+}
+
 /** Last version and latest `validFrom` of a dataset. */
 export interface DatasetHead {
   readonly version: number

@@ -84,7 +84,10 @@ function merge(state: DatasetState, cause: Cause, person: Person, otherKey: stri
   return null
 }
 
-/** Its ids are remembered without it, so that events that had arrived before do not make it again. */
+/**
+ * Its ids are remembered without it, so that events that had arrived before do not make it again. Persons that went
+ * into it had the names of ids that it has now.
+ */
 function remove(state: DatasetState, cause: Cause, person: Person): void {
   const version = state.nextVersion()
   writeHistory(state, cause, version, {
@@ -93,7 +96,11 @@ function remove(state: DatasetState, cause: Cause, person: Person): void {
     reason: 'call',
     properties: NOTHING,
   })
-  for (const distinctId of state.distinctIdsOf(person.key))
+  const distinctIds = state.distinctIdsOf(person.key)
+  // A split may have left the name of one of them to somebody who lives.
+  const swallowed = distinctIds.map(({ id }) => id).filter((id) => state.person(id) === null)
+  state.erase({ personKeys: [person.key, ...swallowed], version })
+  for (const distinctId of distinctIds)
     state.putDistinctId({
       ...distinctId,
       personKey: null,

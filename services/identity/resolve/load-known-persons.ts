@@ -5,7 +5,8 @@ import type { IdentityStore, StoredDataset } from '../store/identity-store.ts'
 
 /**
  * Reads all that records of one dataset may concern, and no more: the ids and persons they name; where persons may go
- * into others or fall apart, all ids of those; where a split may make persons, whoever has their names.
+ * into others or fall apart, all ids of those; where ids may become names of persons, whoever
+ * has those names.
  *
  * @param dataset as it is stored; undefined for one that is new
  */
@@ -37,9 +38,10 @@ export async function loadKnownPersons(
     await store.distinctIdsOf(datasetId, [...moving]),
     ({ personKey }) => personKey,
   )
+  const asksForNames = commands.some(({ name }) => name === 'split' || name === 'delete')
   for (const distinctId of [...belonging.values()].flat()) {
     distinctIds.set(distinctId.id, distinctId)
-    if (commands.some(({ name }) => name === 'split')) keys.add(distinctId.id)
+    if (asksForNames) keys.add(distinctId.id)
   }
   const stored = await store.persons(datasetId, [...keys])
   const persons = new Map(stored.map((person) => [person.key, person]))

@@ -69,7 +69,7 @@ export interface Step {
 
 export interface OutboxRow {
   readonly seq: number
-  /** Table of ClickHouse. */
+  /** Table of ClickHouse, or `erasures`: rows to be taken out of tables. */
   readonly target: OutboxTarget
   /** One line of JSON. */
   readonly body: string
@@ -85,6 +85,7 @@ export const OUTBOX_TARGETS = [
   'person_override_changes',
   'groups',
   'group_types',
+  'erasures',
 ] as const
 export type OutboxTarget = (typeof OUTBOX_TARGETS)[number]
 

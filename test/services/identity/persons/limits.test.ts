@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { IdentityCommand } from '../../../../schemas/identity-record/v1.ts'
+import type { IdentityCommand, PersonCommand } from '../../../../schemas/identity-record/v1.ts'
 import { createDatasetState, type DatasetState } from '../../../../services/identity/persons/dataset-state.ts'
 import {
   DISTINCT_IDS_MAX,
@@ -10,6 +10,15 @@ import { resolveRecord } from '../../../../services/identity/persons/resolve-rec
 import { identityEvent, NOBODY } from './nobody.ts'
 
 const large = (bytes: number) => ({ text: 'x'.repeat(bytes) })
+const call = (command: PersonCommand, collector_time = 2): IdentityCommand => ({
+  v: 1,
+  kind: 'command',
+  dataset_id: 'shop',
+  event_id: 'call',
+  collector_time,
+  actor: 'me',
+  command,
+})
 const lastLine = (state: DatasetState) => {
   const { change, reason } = state.changes().history.at(-1) ?? {}
   return `${change} ${reason}`
@@ -63,16 +72,7 @@ test('two persons whose properties are too large together stay two', () => {
   resolveRecord(state, identityEvent('ann', { merge: { by: 'merge_dangerously', other_id: 'bob' } }))
   expect(lastLine(state)).toBe('merge_refused properties_too_large')
   expect(state.person('bob')).not.toBeNull()
-  const call: IdentityCommand = {
-    v: 1,
-    kind: 'command',
-    dataset_id: 'shop',
-    event_id: 'call',
-    collector_time: 2,
-    actor: 'me',
-    command: { name: 'merge', person_key: 'ann', other_person_key: 'bob' },
-  }
-  resolveRecord(state, call)
+  resolveRecord(state, call({ name: 'merge', person_key: 'ann', other_person_key: 'bob' }))
   expect(lastLine(state)).toBe('command_refused properties_too_large')
 })
 
@@ -113,19 +113,23 @@ test('a first-touch property that was removed does not come back with the next e
 test('a person that was deleted comes back with a later event, empty, and not with an earlier one', () => {
   const state = createDatasetState(NOBODY)
   resolveRecord(state, identityEvent('ann', { set: { email: 'a@b.c' } }))
-  resolveRecord(state, {
-    v: 1,
-    kind: 'command',
-    dataset_id: 'shop',
-    event_id: 'call',
-    collector_time: 50,
-    actor: 'me',
-    command: { name: 'delete', person_key: 'ann' },
-  })
+  resolveRecord(state, call({ name: 'delete', person_key: 'ann' }, 50))
   resolveRecord(state, identityEvent('ann', { collector_time: 50, set: { email: 'a@b.c' } }))
   expect(state.person('ann')).toBeNull()
   expect(lastLine(state)).toBe('set_refused deleted_later')
   resolveRecord(state, identityEvent('ann', { collector_time: 51 }))
   expect({ ...state.person('ann')?.properties }).toEqual({})
   expect(state.changes().removed.size).toBe(0)
+})
+
+test('a deletion takes the names that its person has had, and not one that a split left to somebody else', () => {
+  const state = createDatasetState(NOBODY)
+  resolveRecord(state, identityEvent('x', { merge: { by: 'alias', other_id: 'y' } }))
+  resolveRecord(state, call({ name: 'split', person_key: 'x', main_distinct_id: 'y' }))
+  const apart = state.distinctId('x')?.personKey ?? ''
+  resolveRecord(state, identityEvent('z'))
+  resolveRecord(state, call({ name: 'merge', person_key: apart, other_person_key: 'z' }))
+  resolveRecord(state, call({ name: 'delete', person_key: apart }, 50))
+  expect(state.changes().erasures.map(({ personKeys }) => personKeys)).toEqual([[apart, 'z']])
+  expect(state.person('x')?.distinctIds).toBe(1)
 })
