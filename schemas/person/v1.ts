@@ -21,6 +21,9 @@ export interface PersonRecord {
   readonly version: number
 }
 
+/** Header of every record, tombstones among them. */
+export const PERSON_VERSION_HEADER = 'version'
+
 /** What can happen to a person: column `change` of `person_changes`. */
 export const PERSON_CHANGES = [
   'created',

@@ -5,7 +5,6 @@ import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { freePort } from '../../infra/engines/ports.ts'
 import { type PostgresEngine, startPostgres } from '../../infra/engines/postgres.ts'
@@ -21,12 +20,12 @@ import type { Log } from '../../services/core/kafka/log.ts'
 import { partitionOf, recordKey } from '../../services/core/kafka/partition.ts'
 import { identityTopicSpecs, topicSpecs } from '../../services/core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
-import { openPostgresMetadata } from '../../services/core/metadata/postgres-metadata.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
 import { IDENTITY_FAIL_POINTS } from '../../services/identity/fail-points.ts'
 import { openIdentityStore } from '../../services/identity/store/open-identity-store.ts'
 import { needs } from '../helpers/needs.ts'
+import { newPostgresDatabase } from '../helpers/postgres-database.ts'
 import { startStageProcess } from '../helpers/stage-process.ts'
 import { plain, ReferenceModel } from '../services/identity/persons/reference-model.ts'
 import { enriched } from '../services/identity/repartition/enriched.ts'
@@ -468,13 +467,7 @@ describe('with PostgreSQL', needs('postgres'), () => {
   afterAll(() => engine?.stop())
 
   test('two processes share the partitions, and one of them dies in its transactions again and again', async () => {
-    const name = `i_${randomBytes(6).toString('hex')}`
-    const server = openPostgresMetadata(engine.url, { connectionsMax: 1, timeoutMs: 30_000 })
-    await sql.raw(`CREATE DATABASE ${name}`).execute(server.db)
-    await server.close()
-    const url = new URL(engine.url)
-    url.pathname = name
-    const installation = await setUp(url.href)
+    const installation = await setUp(await newPostgresDatabase(engine.url))
     const traffic = createTraffic(installation, 11)
     const other = await startStageProcess(
       'identity',

@@ -55,8 +55,6 @@ export const HEADERS = {
   /** `<partition>:<offset>` of the raw record. */
   source: 'src',
   recipe: 'recipe',
-  /** Version of a person: the highest holds. */
-  version: 'version',
   traceparent: 'traceparent',
   /** Present on records that carry no event and only move time forward in an idle partition. */
   tick: 'tick',

@@ -1,4 +1,4 @@
-import type { PersonRecord } from '../../../schemas/person/v1.ts'
+import { PERSON_VERSION_HEADER, type PersonRecord } from '../../../schemas/person/v1.ts'
 import type { ProduceRecord } from '../../core/kafka/log.ts'
 import { partitionOf } from '../../core/kafka/partition.ts'
 import { HEADERS } from '../../core/kafka/topics.ts'
@@ -25,7 +25,7 @@ export function personRecords(
       partition: partitionOf(Buffer.from(key), partitions),
       key,
       value: person.is_deleted ? null : Buffer.from(body),
-      headers: { [HEADERS.datasetId]: person.dataset_id, [HEADERS.version]: String(person.version) },
+      headers: { [HEADERS.datasetId]: person.dataset_id, [PERSON_VERSION_HEADER]: String(person.version) },
     })
   }
   return [...newest.values()]

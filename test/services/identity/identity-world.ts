@@ -1,6 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { EnrichedEvent } from '../../../schemas/enriched-event/v1.ts'
-import type { GroupConsumer, Log } from '../../../services/core/kafka/log.ts'
+import type { Log } from '../../../services/core/kafka/log.ts'
 import { partitionOf, recordKey } from '../../../services/core/kafka/partition.ts'
 import { kafkaNames } from '../../../services/core/kafka/topics.ts'
 import { Health } from '../../../services/core/runtime/health.ts'
@@ -9,6 +8,7 @@ import { createMetrics, type Metrics } from '../../../services/core/runtime/metr
 import { parseSettings } from '../../../services/core/runtime/settings.ts'
 import { IDENTITY_SETTINGS } from '../../../services/identity/config.ts'
 import { runIdentity } from '../../../services/identity/pipeline.ts'
+import { createProcesses, type RunningProcess } from '../../helpers/killable-processes.ts'
 import { createManualClock } from '../../helpers/manual-clock.ts'
 import { createMemoryLog, valuesOf } from '../../helpers/memory-log.ts'
 import { createMemoryIdentityStore } from './memory-identity-store.ts'
@@ -18,36 +18,15 @@ import { enriched } from './repartition/enriched.ts'
 export const names = kafkaNames('')
 export const PARTITIONS = 2
 
-/** One process: what it does can be counted, and it can be killed at any call it makes. */
-interface Process {
-  readonly calls: string[]
-  killAt: number
-  dead: boolean
-}
-
-export interface RunningIdentity {
+export interface RunningIdentity extends RunningProcess {
   readonly metrics: Metrics
-  readonly process: Process
-  /** Drains and ends it. */
-  stop(): Promise<void>
-  /** Ends it where it is, and makes the groups forget it. */
-  kill(): Promise<void>
-  /** Rejects when it ends by an error. */
-  readonly done: Promise<void>
 }
 
 /** A log, a store, tables and any number of processes over them. Time stands still until it is moved. */
 export async function createIdentityWorld(settings: Readonly<Record<string, string>> = {}) {
   const clock = createManualClock()
-  const current = new AsyncLocalStorage<Process>()
-  async function onCall(operation: string): Promise<void> {
-    const process = current.getStore()
-    if (process === undefined) return
-    process.calls.push(operation)
-    if (process.calls.length >= process.killAt) process.dead = true
-    // A killed process does nothing more, ever.
-    if (process.dead) await new Promise(() => undefined)
-  }
+  const processes = createProcesses(clock)
+  const { onCall } = processes
   const log = createMemoryLog({ clock, onCall })
   const store = createMemoryIdentityStore(onCall)
   const tables = createMemoryTables(onCall)
@@ -61,23 +40,8 @@ export async function createIdentityWorld(settings: Readonly<Record<string, stri
   function start(
     options: { readonly killAt?: number; readonly failPoint?: (name: string) => void } = {},
   ): RunningIdentity {
-    const process: Process = {
-      calls: [],
-      killAt: options.killAt ?? Number.POSITIVE_INFINITY,
-      dead: false,
-    }
-    const consumers: GroupConsumer[] = []
-    const own: Log = {
-      ...log,
-      async openGroupConsumer(groupOptions) {
-        const consumer = await log.openGroupConsumer(groupOptions)
-        consumers.push(consumer)
-        return consumer
-      },
-    }
-    const stopping = new AbortController()
     const metrics = createMetrics()
-    const done = current.run(process, () =>
+    const run = (own: Log, stopping: AbortSignal) =>
       runIdentity({
         log: own,
         names,
@@ -96,26 +60,9 @@ export async function createIdentityWorld(settings: Readonly<Record<string, stri
         logger: createLogger('test', 'error', { write: () => undefined }),
         metrics,
         health: new Health(),
-        stopping: stopping.signal,
-      }),
-    )
-    done.catch(() => undefined)
-    return {
-      process,
-      done,
-      metrics,
-      async stop() {
-        stopping.abort()
-        await clock.advance(10_000)
-        await done
-      },
-      async kill() {
-        process.dead = true
-        // A poll under way would join the group again.
-        await clock.advance(500)
-        for (const consumer of consumers) log.controls.expel(consumer)
-      },
-    }
+        stopping,
+      })
+    return { ...processes.start(log, run, options.killAt), metrics }
   }
 
   /** Puts events where the enricher would. */

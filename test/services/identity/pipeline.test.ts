@@ -119,7 +119,7 @@ test('killed at any call it makes, and started again, it leaves what it would ha
     await first.kill()
     expectConsistent(await settledOutcome(again), `killed at call ${killAt}, ${calls[killAt - 1]}`)
   }
-})
+}, 600_000)
 
 /** Whatever order the partitions came in: each event once, and every place says the same. */
 function expectConsistent(outcome: Awaited<ReturnType<typeof calm>>, what: string): void {
