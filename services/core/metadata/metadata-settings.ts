@@ -8,7 +8,7 @@ export const METADATA_SETTINGS = {
       secret: true,
       doc: 'Metadata database: postgres://user:password@host/database, or sqlite:/path/of/a/file. Left out: the SQLite file metadata.sqlite in MILLRACE_STATE_DIR, which is enough for processes of one machine.',
     }),
-    parse: knownUrl,
+    parse: databaseUrl,
   }),
   metadataConnectionsMax: integer('MILLRACE_METADATA_CONNECTIONS_MAX', {
     default: '8',
@@ -25,8 +25,8 @@ export const METADATA_SETTINGS = {
 
 export type MetadataSettings = Settings<typeof METADATA_SETTINGS>
 
-/** @throws Error completing "MILLRACE_METADATA_URL is … but …" */
-function knownUrl(url: string): string {
+/** @throws Error completing "<variable> is … but …" */
+export function databaseUrl(url: string): string {
   if (!/^(postgres(ql)?:\/\/.|sqlite:.)/.test(url)) throw new Error('must begin with postgres:// or sqlite:')
   return url
 }

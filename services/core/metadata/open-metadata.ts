@@ -2,15 +2,18 @@ import { join } from 'node:path'
 import type { Metadata } from './metadata.ts'
 import { migrateMetadata } from './metadata-migrations.ts'
 import type { MetadataSettings } from './metadata-settings.ts'
+import type { PostgresOptions } from './postgres-metadata.ts'
 
 /**
- * Opens the metadata database that the settings name, and brings it to the newest version. Only the client library
- * that is needed is loaded.
+ * Opens the metadata database that the settings name, and brings it to the newest version.
  *
  * @throws DependencyError when it cannot be reached, or an applied migration was edited
  */
 export async function openMetadata(settings: MetadataSettings): Promise<Metadata> {
-  const metadata = await openUnmigrated(settings)
+  const metadata = await openDatabase(settings.metadataUrl, join(settings.stateDir, 'metadata.sqlite'), {
+    connectionsMax: settings.metadataConnectionsMax,
+    timeoutMs: settings.metadataTimeoutMs,
+  })
   try {
     await migrateMetadata(metadata)
   } catch (error) {
@@ -20,15 +23,21 @@ export async function openMetadata(settings: MetadataSettings): Promise<Metadata
   return metadata
 }
 
-async function openUnmigrated(settings: MetadataSettings): Promise<Metadata> {
-  const { metadataUrl: url, stateDir } = settings
+/**
+ * Opens a database as it is. Only the client library that is needed is loaded.
+ *
+ * @param url  `postgres://…` or `sqlite:<file>`; null for the file
+ * @param file of SQLite, where no URL says otherwise
+ */
+export async function openDatabase(
+  url: string | null,
+  file: string,
+  options: PostgresOptions,
+): Promise<Metadata> {
   if (url !== null && /^postgres(ql)?:/.test(url)) {
     const { openPostgresMetadata } = await import('./postgres-metadata.ts')
-    return openPostgresMetadata(url, {
-      connectionsMax: settings.metadataConnectionsMax,
-      timeoutMs: settings.metadataTimeoutMs,
-    })
+    return openPostgresMetadata(url, options)
   }
   const { openSqliteMetadata } = await import('./sqlite-metadata.ts')
-  return openSqliteMetadata(url === null ? join(stateDir, 'metadata.sqlite') : url.replace(/^sqlite:/, ''))
+  return openSqliteMetadata(url === null ? file : url.replace(/^sqlite:/, ''))
 }

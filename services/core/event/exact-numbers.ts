@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../schemas/field.ts'
+import type { JsonObject } from '../../../schemas/field.ts'
 
 /**
  * The event of a raw record as it is written: what `JSON.parse` gave, in which a number that a double cannot hold
@@ -12,6 +12,17 @@ export function withExactNumbers(value: Buffer, parsed: JsonObject): JsonObject 
   if (!hasWideNumbers(value)) return parsed
   const raw = JSON.parse(value.toString('utf8'), keepDigits) as { readonly event: JsonObject }
   return raw.event
+}
+
+/**
+ * What `JSON.parse` gives, with the digits of numbers that a double cannot hold: writing it again says the same.
+ *
+ * @param json JSON in UTF-8
+ * @throws SyntaxError as JSON.parse
+ */
+export function parseExactly(json: Buffer): unknown {
+  const text = json.toString('utf8')
+  return hasWideNumbers(json) ? JSON.parse(text, keepDigits) : JSON.parse(text)
 }
 
 declare global {

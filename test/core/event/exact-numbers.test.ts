@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { hasWideNumbers, withExactNumbers } from '../../../services/enricher/exact-numbers.ts'
+import { hasWideNumbers, parseExactly, withExactNumbers } from '../../../services/core/event/exact-numbers.ts'
 
 function written(eventJson: string): string {
   const value = Buffer.from(`{"v":1,"event":${eventJson}}`)
@@ -53,4 +53,12 @@ test('whatever JSON is sent, the number written is the number sent', () => {
       if (digits.replace(/\D/g, '').length > 17) expect(text).toBe(digits)
     }),
   )
+})
+
+test('what was parsed is written again as it was, whatever numbers are in it', () => {
+  for (const json of [
+    '{"a":[1,9007199254740993],"__proto__":{"b":1e400}}',
+    '{"a":1.5,"b":"9007199254740993"}',
+  ])
+    expect(JSON.stringify(parseExactly(Buffer.from(json)))).toBe(json)
 })
