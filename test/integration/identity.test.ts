@@ -211,7 +211,7 @@ async function untilDone(
   { names }: Installation,
   metrics: readonly (() => Promise<string>)[],
 ): Promise<void> {
-  const deadline = performance.now() + 120_000
+  const deadline = performance.now() + 300_000
   const behind = async (part: string, topic: string) => {
     const ends = await log.admin.offsetRanges(topic, 'read_committed')
     const positions = await log.admin.groupPositions(names.group('identity', part), topic).catch(() => [])
