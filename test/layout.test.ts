@@ -56,6 +56,11 @@ const CLIENT_LIBRARIES: Readonly<Record<string, RegExp>> = {
   maxmind: /^services\/enricher\/.*geo[^/]*\.ts$/,
   fastify: /(server|plugin|routes?)[^/]*\.ts$|\/routes\//,
   'prom-client': /^services\/core\/runtime\/metrics\.ts$/,
+  'node:sqlite': /^services\/core\/metadata\/sqlite-/,
+  pg: /^services\/core\/metadata\/postgres-/,
+  // Questions to the metadata database are written in it: those of a family of routes are its store.
+  kysely: /^services\/core\/metadata\/|^services\/query-api\/.*-store\.ts$|^services\/identity\/store\/sql-/,
+  '@redis/client': /^services\/query-api\/http\/redis-/,
   pino: /^services\/core\/runtime\/logger\.ts$/,
 }
 

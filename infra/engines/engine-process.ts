@@ -34,6 +34,8 @@ export interface EngineCommand {
   /** Resolves to true once the engine answers. Asked every 100 ms. */
   readonly ready: () => Promise<boolean>
   readonly readyTimeoutMs: number
+  /** What asks it to end; SIGTERM when left out. */
+  readonly stopSignal?: NodeJS.Signals
 }
 
 /** Past this size an engine's log is set aside when the engine starts, and the one set aside before is dropped. */
@@ -75,7 +77,7 @@ export async function startEngine(options: EngineCommand): Promise<Engine> {
       child.once('error', () => resolve({ code: null, signal: null }))
     })
     if (child.pid === undefined) throw new Error(`${options.command} could not be started. Is it installed?`)
-    const engine = engineOf(child, child.pid, exited)
+    const engine = engineOf(child, child.pid, exited, options.stopSignal ?? 'SIGTERM')
     await untilReady(options, child, engine, logFile)
     return engine
   } catch (error) {
@@ -96,7 +98,12 @@ function spawnEngine(options: EngineCommand, logFile: string): ChildProcess {
   return child
 }
 
-function engineOf(child: ChildProcess, pid: number, exited: Promise<EngineExit>): Engine {
+function engineOf(
+  child: ChildProcess,
+  pid: number,
+  exited: Promise<EngineExit>,
+  stopSignal: NodeJS.Signals,
+): Engine {
   const endWithUs = () => child.kill('SIGKILL')
   process.once('exit', endWithUs)
   void exited.then(() => process.removeListener('exit', endWithUs))
@@ -109,7 +116,7 @@ function engineOf(child: ChildProcess, pid: number, exited: Promise<EngineExit>)
     exited,
     stop: async () => {
       const impatient = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)
-      await end('SIGTERM')
+      await end(stopSignal)
       clearTimeout(impatient)
     },
     kill: () => end('SIGKILL'),

@@ -8,6 +8,7 @@ export const STAGE_NAMES = [
   'subscriber-router',
   's3-sink',
   'clickhouse-sink',
+  'identity',
   'query-api',
 ] as const
 
@@ -25,6 +26,7 @@ const LOADERS: Readonly<Record<StageName, () => Promise<{ readonly stage: unknow
   'subscriber-router': () => import('../subscriber-router/main.ts'),
   's3-sink': () => import('../s3-sink/main.ts'),
   'clickhouse-sink': () => import('../clickhouse-sink/main.ts'),
+  identity: () => import('../identity/main.ts'),
   'query-api': () => import('../query-api/main.ts'),
 }
 
@@ -45,6 +47,7 @@ export const OPS_PORTS: Readonly<Record<StageName, number>> = {
   's3-sink': 9104,
   'clickhouse-sink': 9105,
   'query-api': 9106,
+  identity: 9107,
 }
 
 /**

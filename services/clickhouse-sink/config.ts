@@ -1,7 +1,7 @@
-import { CLICKHOUSE_SETTINGS } from '../core/clickhouse/clickhouse-settings.ts'
+import { CLICKHOUSE_MIGRATE_SETTING, CLICKHOUSE_SETTINGS } from '../core/clickhouse/clickhouse-settings.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
 import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
-import { boolean, bytes, duration, integer } from '../core/runtime/settings.ts'
+import { bytes, duration, integer } from '../core/runtime/settings.ts'
 
 export const CLICKHOUSE_SINK_SETTINGS = {
   ...KAFKA_SETTINGS,
@@ -34,9 +34,6 @@ export const CLICKHOUSE_SINK_SETTINGS = {
     default: '32MB',
     doc: 'Bytes that wait for the busy partitions of one table, all together; fetching pauses past it.',
   }),
-  migrate: boolean('MILLRACE_CLICKHOUSE_MIGRATE', {
-    default: 'true',
-    doc: 'Whether the sink brings the tables up to date when it starts. Switch off where its user may not.',
-  }),
+  migrate: CLICKHOUSE_MIGRATE_SETTING,
   failPoint: FAIL_POINT_SETTING,
 } as const

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { openClickHouse } from '../core/clickhouse/http-clickhouse.ts'
-import { migrate } from '../core/clickhouse/migrate.ts'
+import { migrateAtStart } from '../core/clickhouse/migrate-at-start.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import { failPoints } from '../core/runtime/fail-points.ts'
-import { PATIENT, retry } from '../core/runtime/retry.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { CLICKHOUSE_SINK_SETTINGS } from './config.ts'
 import { runClickHouseSink } from './pipeline.ts'
@@ -13,15 +12,9 @@ import { runClickHouseSink } from './pipeline.ts'
 export const stage: Stage<typeof CLICKHOUSE_SINK_SETTINGS> = {
   name: 'clickhouse-sink',
   settings: CLICKHOUSE_SINK_SETTINGS,
-  async run(settings, { logger, metrics, health, stopping, clock }) {
-    if (settings.migrate) {
-      const root = openClickHouse(settings, null)
-      const onRetry = (err: Error) => logger.warn({ err }, 'ClickHouse cannot be reached; trying again.')
-      const environment = { clock, random: Math.random, signal: stopping, onRetry }
-      const applied = await retry(PATIENT, environment, () => migrate(root, settings.clickhouseDatabase))
-      if (applied.length > 0) logger.info({ applied }, 'The tables were brought up to date.')
-      await root.close()
-    }
+  async run(settings, context) {
+    const { logger, metrics, health, stopping, clock } = context
+    await migrateAtStart(settings, context)
     const clickhouse = openClickHouse(settings)
     const log = await openKafkaLog(settings, logger)
     await runClickHouseSink(

@@ -1,9 +1,9 @@
 import { REJECTED_PAYLOAD_SETTING } from '../core/event/cut-payload.ts'
 import { DEPTH_CEILING } from '../core/event/scan-json.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
+import { parseCidrs } from '../core/runtime/client-address.ts'
 import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
 import { bytes, duration, integer, optional, type Settings, text } from '../core/runtime/settings.ts'
-import { parseCidrs } from './client-address.ts'
 
 /** Settings of the collector alone; the reference in `docs/collector-api.md` lists the limits among them. */
 export const COLLECTOR_OWN_SETTINGS = {

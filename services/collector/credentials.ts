@@ -45,6 +45,8 @@ export function authorise(
   if (key === undefined) return MISSING_KEY
   const parsed = parseAccessKey(key)
   if (parsed === null) return INVALID_KEY
+  // Whoever pasted a key of the API where events are sent is told so; that it exists is not told.
+  if (parsed.kind === 'personal' || parsed.kind === 'admin') return WRONG_SCOPE
   const known = snapshot.keys.get(parsed.hash)?.object
   if (known === undefined || !snapshot.datasets.has(known.dataset)) return INVALID_KEY
   // Not "later than": a date that cannot be read must not keep a key alive.

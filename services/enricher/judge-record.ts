@@ -1,6 +1,7 @@
 import type { DedupeEntry } from '../../schemas/dedupe/v1.ts'
 import type { JsonObject } from '../../schemas/field.ts'
 import type { RejectedEvent, RejectionCode } from '../../schemas/rejected-event/v1.ts'
+import { withExactNumbers } from '../core/event/exact-numbers.ts'
 import { decodeRawEvent } from '../core/event/raw-event.ts'
 import {
   type EventIdentity,
@@ -11,7 +12,6 @@ import {
   refusedKey,
 } from './dedupe/event-identity.ts'
 import { enrich, type Reference } from './enrich.ts'
-import { withExactNumbers } from './exact-numbers.ts'
 import { type Members, readMembers } from './members.ts'
 import {
   type RejectionPlace,

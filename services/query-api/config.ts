@@ -1,4 +1,5 @@
-import { integer, optional, text } from '../core/runtime/settings.ts'
+import { parseCidrs } from '../core/runtime/client-address.ts'
+import { boolean, bytes, integer, optional, text } from '../core/runtime/settings.ts'
 
 /** Settings of the query API. Every limit is part of its interface: reaching one is a stated answer. */
 export const QUERY_API_SETTINGS = {
@@ -12,6 +13,40 @@ export const QUERY_API_SETTINGS = {
     text('MILLRACE_QUERY_PUBLIC_URL', {
       default: '',
       doc: 'Address under which clients reach the query API, for the links in its answers. Taken from the request when not set.',
+    }),
+  ),
+  trustedProxies: {
+    ...text('MILLRACE_QUERY_TRUSTED_PROXIES', {
+      default: '',
+      doc: 'Networks whose X-Forwarded-For is believed, CIDRs separated by commas; none when empty.',
+    }),
+    parse: parseCidrs,
+  },
+  bodyBytesMax: bytes('MILLRACE_QUERY_BODY_BYTES_MAX', {
+    default: '1MB',
+    doc: 'Largest request body, bytes; 413 past it.',
+  }),
+  adminSha256: optional({
+    ...text('MILLRACE_ADMIN_KEY_SHA256', {
+      doc: 'SHA-256 (hex) of the administrator’s key, which makes the first personal API keys; "millrace key admin" makes one. Left out: there is none.',
+    }),
+    parse: sha256Hex,
+  }),
+  rateLimitsOn: boolean('MILLRACE_QUERY_RATE_LIMITS', {
+    default: 'true',
+    doc: 'Whether requests per minute and hour are limited.',
+  }),
+  rateLimitAllow: {
+    ...text('MILLRACE_QUERY_RATE_LIMIT_ALLOW', {
+      default: '',
+      doc: 'Datasets that are served whatever they ask, ids separated by commas.',
+    }),
+    parse: idList,
+  },
+  rateLimitRedisUrl: optional(
+    text('MILLRACE_QUERY_RATE_LIMIT_REDIS_URL', {
+      secret: true,
+      doc: 'Redis or Valkey in which processes count requests together, e.g. redis://user:password@host:6379. Left out: each process counts its own.',
     }),
   ),
   executionSecondsMax: integer('MILLRACE_QUERY_SECONDS_MAX', {
@@ -52,10 +87,18 @@ export const QUERY_API_SETTINGS = {
   }),
 } as const
 
-/** What one question may cost. */
-export interface CostLimits {
-  readonly executionSecondsMax: number
-  readonly rowsReadMax: number
-  readonly memoryBytesMax: number
-  readonly resultBytesMax: number
+/** @throws Error completing "<setting> is … but …" */
+function sha256Hex(value: string): string {
+  if (!/^[0-9a-f]{64}$/.test(value))
+    throw new Error('must be 64 hex digits, as "millrace key admin" prints them')
+  return value
+}
+
+function idList(value: string): ReadonlySet<string> {
+  return new Set(
+    value
+      .split(',')
+      .map((id) => id.trim())
+      .filter((id) => id !== ''),
+  )
 }

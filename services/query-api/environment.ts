@@ -1,17 +1,26 @@
 import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
 import type { ControlView } from '../core/control/control-view.ts'
 import type { KafkaNames } from '../core/kafka/topics.ts'
+import type { Metadata } from '../core/metadata/metadata.ts'
 import type { Clock } from '../core/runtime/clock.ts'
-import type { CostLimits } from './config.ts'
-import type { FindInDelivery } from './delivery-search.ts'
-import type { FindInLog } from './log-search.ts'
-import type { QueryGate } from './query-gate.ts'
+import type { QueryGate } from './http/query-gate.ts'
+import type { CountersByIdentity, RateLimiterOptions } from './http/rate-limiter.ts'
+import type { CostLimits } from './query/ask.ts'
+import type { FindInDelivery } from './trace/delivery-search.ts'
+import type { FindInLog } from './trace/log-search.ts'
 
 /** What the query API needs of the world. */
 export interface Environment {
   readonly clickhouse: ClickHouse
   readonly control: ControlView
+  readonly metadata: Metadata
   readonly clock: Clock
+  /** A cryptographic source. */
+  readonly randomBytes: (size: number) => Uint8Array
+  /** SHA-256 of the administrator's key, lower-case hex; null when there is none. */
+  readonly adminSha256: string | null
+  readonly rateCounters: CountersByIdentity
+  readonly rateLimits: RateLimiterOptions
   readonly cost: CostLimits
   readonly gate: QueryGate
   readonly findInLog: FindInLog

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { CLICKHOUSE_SETTINGS } from '../core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../core/clickhouse/http-clickhouse.ts'
@@ -5,17 +6,27 @@ import { openControlView } from '../core/control/control-topic.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
+import { METADATA_SETTINGS } from '../core/metadata/metadata-settings.ts'
+import { openMetadata } from '../core/metadata/open-metadata.ts'
 import { S3_SETTINGS } from '../core/object-store/s3-settings.ts'
 import { openS3Store } from '../core/object-store/s3-store.ts'
+import { watchDependencies } from '../core/runtime/dependency-watch.ts'
 import type { Stage } from '../core/runtime/stage.ts'
-import { createClickHouseWatch } from './clickhouse-watch.ts'
 import { QUERY_API_SETTINGS } from './config.ts'
-import { createFindInDelivery } from './delivery-search.ts'
-import { createFindInLog } from './log-search.ts'
-import { createQueryGate } from './query-gate.ts'
+import { openRateCounters } from './http/open-rate-counters.ts'
+import { createQueryGate } from './http/query-gate.ts'
+import { createClickHouseWatch } from './query/clickhouse-watch.ts'
 import { createServer } from './server.ts'
+import { createFindInDelivery } from './trace/delivery-search.ts'
+import { createFindInLog } from './trace/log-search.ts'
 
-const SETTINGS = { ...KAFKA_SETTINGS, ...S3_SETTINGS, ...CLICKHOUSE_SETTINGS, ...QUERY_API_SETTINGS } as const
+const SETTINGS = {
+  ...KAFKA_SETTINGS,
+  ...S3_SETTINGS,
+  ...CLICKHOUSE_SETTINGS,
+  ...METADATA_SETTINGS,
+  ...QUERY_API_SETTINGS,
+} as const
 
 /** Questions in over HTTP, answers out of ClickHouse. */
 export const stage: Stage<typeof SETTINGS> = {
@@ -27,6 +38,8 @@ export const stage: Stage<typeof SETTINGS> = {
     const control = await openControlView({ log, names, clock, logger })
     const clickhouse = openClickHouse(settings)
     const store = openS3Store(settings)
+    const metadata = await openMetadata(settings)
+    const rateCounters = await openRateCounters(settings.rateLimitRedisUrl, { clock, metrics, logger })
     const watch = createClickHouseWatch(clickhouse, clock)
     health.add({ name: 'control', kind: 'ready', problem: () => control.problem() })
     health.add({ name: 'clickhouse', kind: 'ready', problem: watch.problem })
@@ -35,19 +48,35 @@ export const stage: Stage<typeof SETTINGS> = {
       {
         clickhouse,
         control,
+        metadata,
         clock,
+        randomBytes,
+        adminSha256: settings.adminSha256,
+        rateCounters,
+        rateLimits: { enabled: settings.rateLimitsOn, allowed: settings.rateLimitAllow },
         cost: settings,
         gate: createQueryGate(settings.concurrentMax, settings.concurrentPerDatasetMax),
         names,
         findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
         findInDelivery: createFindInDelivery(store, settings.s3Bucket),
       },
-      { logger, metrics, publicUrl: settings.publicUrl },
+      {
+        logger,
+        metrics,
+        publicUrl: settings.publicUrl,
+        bodyBytesMax: settings.bodyBytesMax,
+        trustedProxies: settings.trustedProxies,
+      },
     )
     await app.listen({ host: settings.host, port: settings.port })
     logger.info({ port: (app.server.address() as AddressInfo).port }, 'Questions are answered.')
-    await watch.run(stopping)
+    await Promise.all([
+      watch.run(stopping),
+      watchDependencies([{ name: 'metadata', ask: () => metadata.ping() }], health, clock, stopping),
+    ])
     await app.close()
+    await Promise.all([rateCounters.known.close(), rateCounters.addresses.close()])
+    await metadata.close()
     await clickhouse.close()
     store.close()
     await control.close()

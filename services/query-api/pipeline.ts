@@ -1,224 +1,168 @@
-import { randomUUID } from 'node:crypto'
-import type { Dataset } from '../../schemas/control/v1.ts'
-import { isDependencyError } from '../core/runtime/errors.ts'
-import { invalidInput, notFound } from './api-error.ts'
-import { type Bindings, createBindings } from './bindings.ts'
-import { CANNOT_COMPILE_REGEXP, clickHouseCode } from './clickhouse-failure.ts'
-import { parseDateRange } from './date-range.ts'
+import type { Logger } from '../core/runtime/logger.ts'
+import type { Metrics } from '../core/runtime/metrics.ts'
+import { actionRoutes } from './actions/actions-routes.ts'
+import { annotationRoutes } from './annotations/annotations-routes.ts'
 import type { Environment } from './environment.ts'
-import { type EventRecord, eventByIdSql, eventPageSql } from './event-query.ts'
-import { cursorOf, type EventRow, eventRow } from './event-row.ts'
-import { concerning, type EventTrace, traceOf } from './event-trace.ts'
-import { encodeCursor } from './page-cursor.ts'
-import { type FilterGroup, patternsOf } from './property-filters.ts'
-import type { EventsRequest } from './request-parameters.ts'
-import { flatRecord, ISO_TIMES, type TraceTable, traceSql } from './trace-query.ts'
+import { eventRoutes } from './events/events-routes.ts'
+import { addressIdentity } from './http/address-identity.ts'
+import { ApiError } from './http/api-error.ts'
+import { createAuthenticate } from './http/authenticate.ts'
+import { checkScope, datasetFor } from './http/authorize.ts'
+import type { Credentials } from './http/credentials.ts'
+import type { Principal } from './http/principal.ts'
+import { createRateLimiter, type Identity } from './http/rate-limiter.ts'
+import type { RawQuery } from './http/request-parameters.ts'
 import {
-  breakdownValuesSql,
-  firstEventSql,
-  type TrendRecord,
-  type TrendScope,
-  trendSql,
-} from './trend-query.ts'
-import type { TrendRequest } from './trend-request.ts'
-import { type TrendRow, trendRows } from './trend-rows.ts'
-import { intervalStarts, type TimeZone, timeZone } from './zoned-time.ts'
+  type Answer,
+  type DatasetRoute,
+  type InstallationRoute,
+  type PublicCall,
+  type PublicRoute,
+  pathParameter,
+  type Route,
+} from './http/route.ts'
+import { insightRoutes } from './insights/insights-routes.ts'
+import { createKeyLookup } from './keys/key-lookup.ts'
+import { keyRoutes } from './keys/key-routes.ts'
+import { createKeyStore } from './keys/key-store.ts'
+import { createKeyManagement } from './keys/manage-keys.ts'
+import { openApiRoutes } from './openapi/openapi-routes.ts'
+import { createAsk } from './query/ask.ts'
+import { zoneOf } from './query/question.ts'
+import { traceRoutes } from './trace/trace-routes.ts'
 
-/** Who asks, about what, and the signal that tells that nobody waits for the answer any more. */
-export interface Question {
-  readonly dataset: Dataset
-  readonly zone: TimeZone
-  readonly signal: AbortSignal
+/** A request before it is known who sent it. */
+export interface Request {
+  readonly credentials: Credentials
+  /** Of the client; null when it has gone. */
+  readonly address: string | null
+  readonly query: RawQuery
+  readonly params: Readonly<Record<string, string>>
+  readonly body: unknown
+  readonly url: URL
+  /** Aborts when nobody waits for the answer any more. */
+  readonly gone: AbortSignal
+  /** Takes headers that belong to the answer whatever it will be. */
+  announce(headers: Readonly<Record<string, string>>): void
 }
 
-/** Points of one trend line at most. */
-export const INTERVALS_MAX = 1_500
-const DAY_MS = 86_400_000
-
-/** The zone that a dataset's questions are answered in; UTC when it names none or one that nobody knows. */
-export function zoneOf(dataset: Dataset): TimeZone {
-  return timeZone(dataset.timezone ?? 'UTC') ?? (timeZone('UTC') as TimeZone)
+export interface Pipeline {
+  readonly routes: readonly Route[]
+  /** @throws ApiError for every answer that is not the route's own */
+  answer(route: Route, request: Request): Promise<Answer>
 }
 
-export interface EventsPage {
-  readonly rows: readonly EventRow[]
-  /** Cursor of the next page; null on the last one. */
-  readonly next: string | null
-}
-
-/** One page of events. Follow `next` to see every event once, also among many of the same millisecond. */
-export async function listEvents(
-  env: Environment,
-  question: Question,
-  request: EventsRequest,
-): Promise<EventsPage> {
-  const { selection, page } = request
-  const invalid = await invalidPatterns(env, question, [selection.filters])
-  const fetchPage = (afterMs: number | null) =>
-    ask<EventRecord>(env, question, (bindings) =>
-      eventPageSql(
-        { ...selection, afterMs },
-        { ...page, limit: page.limit + 1 },
-        bindings,
-        question.zone,
-        invalid,
-      ),
-    )
-  const isOpen = selection.afterMs === null && page.cursor === null && page.order === 'descending'
-  let records: EventRecord[] = []
-  // The newest page of a dataset that is alive lies within a day; only when it does not is everything looked at.
-  if (isOpen) records = await fetchPage((selection.beforeMs ?? env.clock.now()) - DAY_MS)
-  if (records.length <= page.limit) records = await fetchPage(selection.afterMs)
-  const shown = records.slice(0, page.limit)
-  const last = shown[shown.length - 1]
-  return {
-    rows: shown.map(eventRow),
-    next: records.length > page.limit && last !== undefined ? encodeCursor(cursorOf(last)) : null,
-  }
-}
-
-/** @throws ApiError 404 */
-export async function getEvent(env: Environment, question: Question, eventId: string): Promise<EventRow> {
-  const [record] = await ask<EventRecord>(env, question, (bindings) =>
-    eventByIdSql(question.dataset.id, eventId, bindings),
-  )
-  if (record === undefined) throw notFound('There is no such event.')
-  return eventRow(record)
-}
-
-/** Counts per interval, one line per series and breakdown value. */
-export async function trend(
-  env: Environment,
-  question: Question,
-  request: TrendRequest,
-): Promise<TrendRow[]> {
-  const { dataset, zone } = question
-  const nowMs = env.clock.now()
-  const range = parseDateRange(request.dateFrom, request.dateTo, nowMs, zone)
-  const fromMs = range.fromMs ?? (await firstEventMs(env, question)) ?? range.toMs - DAY_MS
-  const startsMs = intervalStarts(request.interval, fromMs, range.toMs, zone, INTERVALS_MAX)
-  if (startsMs.length > INTERVALS_MAX)
-    throw invalidInput('interval', `This makes more than ${INTERVALS_MAX} points. Take a longer interval.`)
-  const scope: TrendScope = {
-    dataset: dataset.id,
-    fromMs,
-    toMs: range.toMs,
-    startsMs,
-    filters: request.filters,
-  }
-  const invalid = await invalidPatterns(env, question, [
-    request.filters,
-    ...request.series.map(({ filters }) => filters),
-  ])
-  const rows: TrendRow[] = []
-  for (const [order, series] of request.series.entries()) {
-    let breakdown: { property: string; values: string[] } | null = null
-    if (request.breakdown !== null) {
-      const property = request.breakdown
-      const found = await ask<{ value: string }>(env, question, (bindings) =>
-        breakdownValuesSql(scope, series, property, request.breakdownLimit, bindings, zone, invalid),
-      )
-      breakdown = { property, values: found.map(({ value }) => value) }
-    }
-    const records = await ask<TrendRecord>(env, question, (bindings) =>
-      trendSql(scope, series, breakdown, bindings, zone, invalid),
-    )
-    rows.push(...trendRows(series, order, startsMs, request.interval, zone, records, breakdown !== null))
-  }
-  return rows
-}
-
-/** Where an event is in every place it went to, or why it is not there. */
-export async function traceEvent(
-  env: Environment,
-  question: Question,
-  eventId: string,
-  distinctId: string | null,
-): Promise<EventTrace> {
-  const { dataset, signal } = question
-  const { subscriptions, deliveries } = env.control.snapshot
-  const asked = concerning(
-    dataset,
-    [...subscriptions.values()].map(({ object }) => object),
-  )
-  const stored = [
-    ...(await storedRows(env, question, 'events', eventId)),
-    ...(await storedRows(env, question, 'rejected_events', eventId)),
-  ]
-  const known = stored[0]?.record.distinct_id
-  const inLog = await env.findInLog({
-    dataset: dataset.id,
-    eventId,
-    distinctId: typeof known === 'string' ? known : distinctId,
-    topics: asked.map(({ id }) => env.names.subscriber(id)),
-    signal,
+/** From a request to its answer: who asks, whether he may, how often, how much at once, and what the route has to say. */
+export function createPipeline(env: Environment, metrics: Metrics, logger: Logger): Pipeline {
+  const running = metrics.gauge('millrace_query_api_questions_running', 'Questions that are being answered.')
+  const { clock, control, gate } = env
+  const ask = createAsk(env.clickhouse, env.cost)
+  const keyStore = createKeyStore(env.metadata)
+  const keyLookup = createKeyLookup(keyStore, clock, logger)
+  const keyManagement = createKeyManagement({
+    store: keyStore,
+    lookup: keyLookup,
+    control,
+    clock,
+    randomBytes: env.randomBytes,
   })
-  return traceOf({
-    dataset,
-    eventId,
-    names: env.names,
-    stored,
-    inLog,
-    subscriptions: asked,
-    deliveries: [...deliveries.values()].map(({ object }) => object),
-    findInDelivery: (delivery, place) => env.findInDelivery(delivery, place, signal),
+  const limiter = createRateLimiter(env.rateCounters, env.rateLimits, metrics, logger)
+  const authenticate = createAuthenticate({
+    control,
+    findPersonalKey: keyLookup.find,
+    adminSha256: env.adminSha256,
+    clock,
   })
-}
 
-async function storedRows(env: Environment, question: Question, table: TraceTable, eventId: string) {
-  const rows = await ask<Record<string, unknown>>(env, question, (bindings) =>
-    traceSql(table, question.dataset.id, eventId, bindings),
-  )
-  return rows.map((row) => ({ table, record: flatRecord(table, row) }))
-}
+  async function take(route: Route, request: Request, identity: Identity): Promise<void> {
+    request.announce(await limiter.take(identity, route.limit, route.path))
+  }
 
-async function firstEventMs(env: Environment, question: Question): Promise<number | null> {
-  const [row] = await ask<{ first_ms: string | number | null }>(env, question, (bindings) =>
-    firstEventSql(question.dataset.id, bindings),
-  )
-  return row === undefined || row.first_ms === null ? null : Number(row.first_ms)
-}
-
-/** Only the engine knows which regular expressions it can compile; what it cannot matches nothing. */
-async function invalidPatterns(
-  env: Environment,
-  question: Question,
-  groups: readonly FilterGroup[],
-): Promise<ReadonlySet<string>> {
-  const invalid = new Set<string>()
-  for (const pattern of new Set(groups.flatMap(patternsOf))) {
+  /** Refusals are counted too, of whoever is known so far: guessing is slow, and nobody uses up what is another's. */
+  async function orCounted<T>(
+    route: Route,
+    request: Request,
+    identity: Identity,
+    attempt: () => T | Promise<T>,
+  ): Promise<T> {
     try {
-      await ask(env, question, (bindings) => `SELECT match('', ${bindings.bind(pattern, 'String')}) AS valid`)
+      return await attempt()
     } catch (error) {
-      if (!isDependencyError(error) || clickHouseCode(error) !== CANNOT_COMPILE_REGEXP) throw error
-      invalid.add(pattern)
+      if (error instanceof ApiError && REFUSALS.has(error.status)) await take(route, request, identity)
+      throw error
     }
   }
-  return invalid
+
+  function principalOf(route: Route, request: Request): Promise<Principal> {
+    return orCounted(route, request, addressIdentity(request.address), () =>
+      authenticate(request.credentials),
+    )
+  }
+
+  async function answerAboutDataset(route: DatasetRoute, request: Request): Promise<Answer> {
+    const principal = await principalOf(route, request)
+    const dataset = await orCounted(route, request, keyIdentity(principal), () => {
+      checkScope(principal, route.access)
+      return datasetFor(principal, control, pathParameter(request, 'dataset'))
+    })
+    await take(route, request, { kind: 'dataset', id: dataset.id })
+    const question = { dataset, zone: zoneOf(dataset), signal: request.gone }
+    const call = { ...callOf(request), principal, question }
+    if (route.limit === 'default') return route.answer(call)
+    const place = gate.enter(dataset.id)
+    running.set(gate.running)
+    try {
+      return await route.answer(call)
+    } finally {
+      place.leave()
+      running.set(gate.running)
+    }
+  }
+
+  async function answerBesideDatasets(route: InstallationRoute, request: Request): Promise<Answer> {
+    const principal = await principalOf(route, request)
+    await orCounted(route, request, keyIdentity(principal), () => checkScope(principal, route.access))
+    await take(route, request, keyIdentity(principal))
+    return route.answer({ ...callOf(request), principal })
+  }
+
+  async function answerEverybody(route: PublicRoute, request: Request): Promise<Answer> {
+    await take(route, request, addressIdentity(request.address))
+    return route.answer(callOf(request))
+  }
+
+  const families: readonly Route[] = [
+    ...eventRoutes({ ask, clock }),
+    ...insightRoutes({ ask, clock }),
+    ...traceRoutes({
+      ask,
+      control,
+      names: env.names,
+      findInLog: env.findInLog,
+      findInDelivery: env.findInDelivery,
+    }),
+    ...annotationRoutes(env.metadata, clock),
+    ...actionRoutes(env.metadata, clock),
+    ...keyRoutes(keyManagement),
+  ]
+  return {
+    routes: [...families, ...openApiRoutes(families)],
+    answer(route, request) {
+      if (route.about === 'dataset') return answerAboutDataset(route, request)
+      return route.about === 'installation'
+        ? answerBesideDatasets(route, request)
+        : answerEverybody(route, request)
+    },
+  }
 }
 
-/** Runs one statement within the cost limits; it is cancelled when nobody waits for the answer any more. */
-async function ask<T>(
-  env: Environment,
-  question: Question,
-  sqlOf: (bindings: Bindings) => string,
-): Promise<T[]> {
-  const bindings = createBindings()
-  const sql = sqlOf(bindings)
-  const { executionSecondsMax, rowsReadMax, memoryBytesMax, resultBytesMax } = env.cost
-  return env.clickhouse.query<T>(sql, bindings.parameters, {
-    queryId: `millrace-query-${randomUUID()}`,
-    signal: question.signal,
-    settings: {
-      max_execution_time: executionSecondsMax,
-      timeout_overflow_mode: 'throw',
-      max_rows_to_read: rowsReadMax,
-      read_overflow_mode: 'throw',
-      max_memory_usage: memoryBytesMax,
-      max_result_bytes: resultBytesMax,
-      result_overflow_mode: 'throw',
-      output_format_json_quote_64bit_integers: 0,
-      ...ISO_TIMES,
-    },
-  })
+/** Who was refused for what he is not. */
+const REFUSALS = new Set([401, 403, 404])
+
+function callOf({ query, params, body, url }: Request): PublicCall {
+  return { query, params, body, url }
+}
+
+function keyIdentity({ name }: Principal): Identity {
+  return { kind: 'key', id: name }
 }

@@ -2,6 +2,7 @@ import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
 import { S3_SETTINGS } from '../core/object-store/s3-settings.ts'
 import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
 import { bytes, duration, integer, optional, text } from '../core/runtime/settings.ts'
+import { STATE_DIR_SETTING } from '../core/runtime/state-dir.ts'
 
 export const S3_SINK_SETTINGS = {
   ...KAFKA_SETTINGS,
@@ -11,10 +12,7 @@ export const S3_SINK_SETTINGS = {
       doc: 'PEM file with the Ed25519 private key that manifests are signed with. Left out: one is made in MILLRACE_STATE_DIR.',
     }),
   ),
-  stateDir: text('MILLRACE_STATE_DIR', {
-    default: '.millrace/state',
-    doc: 'Directory for what a process keeps between runs.',
-  }),
+  stateDir: STATE_DIR_SETTING,
   spoolDir: text('MILLRACE_S3_SINK_SPOOL_DIR', {
     default: '.millrace/spool',
     doc: 'Directory for the rows of open batches. Nothing in it is needed after a restart.',

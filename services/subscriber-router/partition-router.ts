@@ -7,6 +7,7 @@ import type {
 } from '../core/kafka/log.ts'
 import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
 import type { PartitionWorker } from '../core/stream/partition-worker.ts'
+import { findStablePosition } from '../core/stream/stable-position.ts'
 import { type OwnLane, type OwnLaneDependencies, openOwnLane } from './own-lane.ts'
 import { type RoutedBatch, routeBatch } from './route-batch.ts'
 import type { RoutingTable } from './routing-table.ts'
@@ -94,24 +95,15 @@ export function createPartitionRouter(
 
   /** @throws DependencyError('kafka', 'corrupt') when going on would lose or repeat events unseen */
   async function findPosition(): Promise<void> {
-    const [position] = await consumer.committed([where])
-    const ranges = await log.admin.offsetRanges(where.topic, 'read_committed')
-    const start = ranges.find((range) => range.partition === partition)?.start ?? 0
-    const offset = position?.offset ?? null
-    if (offset === null && states.size > 0)
+    const position = await findStablePosition(log, consumer, where, 'router')
+    if (!position.isCommitted && states.size > 0)
       throw new DependencyError(
         'kafka',
         'corrupt',
         `The router's position in ${where.topic}/${partition} has expired. Set it with Kafka's own tools: subscribers get everything from there on.`,
       )
-    next = offset ?? start
-    src = readHighWater(position?.metadata ?? '')
-    if (next < start)
-      throw new DependencyError(
-        'kafka',
-        'corrupt',
-        `${where.topic}/${partition} begins at ${start}, but the router stands at ${next}: retention took ${start - next} offsets. Set the group's position to ${start} to go on without them.`,
-      )
+    next = position.next
+    src = readHighWater(position.metadata)
   }
 
   function openLane(id: string, state: SubscriptionState): void {

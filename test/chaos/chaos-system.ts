@@ -14,7 +14,8 @@ import { openS3Double, type S3Double } from './s3-double.ts'
 import { openSmallDisk, type SmallDisk } from './small-disk.ts'
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
-export type ChaosStage = Exclude<StageName, 'query-api'>
+/** Persons are tried by a test of their own: `test/integration/identity.test.ts`. */
+export type ChaosStage = Exclude<StageName, 'query-api' | 'identity'>
 export const CHAOS_STAGES: readonly ChaosStage[] = [
   'collector',
   'enricher',

@@ -15,7 +15,7 @@ import { STAGE_NAMES } from '../../services/cli/stages.ts'
 import { openSystem, type System } from '../../services/cli/supervisor/system.ts'
 import type { VerifyReport } from '../../services/cli/verify/verify-delivery.ts'
 import type { LogReport } from '../../services/cli/verify/verify-with-log.ts'
-import type { EventTrace } from '../../services/query-api/event-trace.ts'
+import type { EventTrace } from '../../services/query-api/trace/event-trace.ts'
 
 /** The whole system as `make demo` runs it: real engines, a process per stage, traffic through the HTTP door. */
 const EVENTS = 6_000

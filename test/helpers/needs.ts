@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { JAR_ENGINES, jarsFetched } from '../../infra/engines/jars.ts'
+import { asOrdinaryUser } from '../../infra/engines/ordinary-user.ts'
 
 declare module 'vitest' {
   interface TaskMeta {
@@ -18,6 +19,17 @@ const NEEDS = {
   jars: {
     words: 'the engines’ jars (Debian: apt-get install maven; macOS: brew install maven; then: make setup)',
     there: () => JAR_ENGINES.every(jarsFetched) || outputOf('mvn', ['--version']) !== null,
+  },
+  postgres: {
+    words:
+      'PostgreSQL, which comes with make setup and, for root, needs user namespaces (unshare --user --map-user)',
+    there: () =>
+      (jarsFetched('postgres') || outputOf('mvn', ['--version']) !== null) &&
+      outputOf(...asOrdinaryUser('true', [])) !== null,
+  },
+  redis: {
+    words: 'Redis, which comes with make setup',
+    there: () => jarsFetched('redis') || outputOf('mvn', ['--version']) !== null,
   },
   chdb: {
     words: 'chdb, which has no build for this platform',

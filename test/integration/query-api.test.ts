@@ -7,11 +7,14 @@ import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.t
 import { migrate } from '../../services/core/clickhouse/migrate.ts'
 import { generateAccessKey, parseAccessKey } from '../../services/core/control/access-key.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
+import { openSqliteMetadata } from '../../services/core/metadata/sqlite-metadata.ts'
+import { parseCidrs } from '../../services/core/runtime/client-address.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
-import { createQueryGate } from '../../services/query-api/query-gate.ts'
+import { createMemoryRateCounters } from '../../services/query-api/http/memory-rate-counters.ts'
+import { createQueryGate } from '../../services/query-api/http/query-gate.ts'
 import { createServer } from '../../services/query-api/server.ts'
 import { controlView } from '../helpers/memory-control.ts'
 
@@ -32,6 +35,9 @@ const cost = {
   resultBytesMax: 50_000_000,
 }
 
+const metadata = openSqliteMetadata(':memory:')
+const counters = createMemoryRateCounters(systemClock, () => {})
+
 function server(limits: Partial<typeof cost> = {}) {
   return createServer(
     {
@@ -46,7 +52,12 @@ function server(limits: Partial<typeof cost> = {}) {
           { id: 'kb', dataset: 'b', scope: 'read', sha256: parseAccessKey(keys.b)!.hash },
         ],
       }),
+      metadata,
       clock: { ...systemClock, now: () => nowMs },
+      randomBytes,
+      adminSha256: null,
+      rateCounters: { known: counters, addresses: counters },
+      rateLimits: { enabled: false, allowed: new Set() },
       cost: { ...cost, ...limits },
       gate: createQueryGate(50, 50),
       names: kafkaNames(''),
@@ -57,6 +68,8 @@ function server(limits: Partial<typeof cost> = {}) {
       logger: createLogger('query-api', 'error'),
       metrics: createMetrics(),
       publicUrl: null,
+      bodyBytesMax: 65_536,
+      trustedProxies: parseCidrs(''),
     },
   )
 }

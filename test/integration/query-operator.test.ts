@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -159,7 +159,12 @@ test('tail prints what is in a topic and leaves what the filter does not want', 
 
 test('the query API as a process answers, traces through Kafka and the bucket, and stops cleanly', async () => {
   const port = await freePort()
-  const more = { MILLRACE_QUERY_PORT: String(port) }
+  const adminKey = generateAccessKey('admin', randomBytes)
+  const more = {
+    MILLRACE_QUERY_PORT: String(port),
+    MILLRACE_STATE_DIR: join(directory, 'state'),
+    MILLRACE_ADMIN_KEY_SHA256: accessKeyHash(adminKey),
+  }
   const stage = await startStageProcess(
     'query-api',
     { ...environment, ...more },
@@ -176,5 +181,14 @@ test('the query API as a process answers, traces through Kafka and the bucket, a
     status: 200,
     body: { arrivals: [{ verdict: 'rejected', raw: { partition: 1, offset: 5 } }] },
   })
+  const made = await fetch(`http://127.0.0.1:${port}/api/personal_api_keys`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ label: 'events', scopes: ['query:read'], datasets: ['shop'] }),
+  })
+  expect(made.status).toBe(201)
+  const { value } = (await made.json()) as { readonly value: string }
+  expect((await get('events', value)).status).toBe(200)
+  expect(statSync(join(directory, 'state', 'metadata.sqlite')).mode & 0o777).toBe(0o600)
   expect(await stage.stop()).toBe(0)
 })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Command, Option } from 'commander'
 import { generateAccessKey, type KeyScope } from '../../core/control/access-key.ts'
-import { newKeyText } from '../config/new-key.ts'
+import { adminKeyText, newKeyText } from '../config/new-key.ts'
 
 interface KeyFlags {
   readonly dataset: string
@@ -9,11 +9,10 @@ interface KeyFlags {
   readonly id?: string
 }
 
-/** `millrace key new`: makes an access key. It is shown once; the configuration holds its hash. */
+/** `millrace key …`: makes access keys. They are shown once; the configuration holds their hash. */
 export function registerKey(program: Command): void {
-  program
-    .command('key')
-    .description('Make access keys.')
+  const key = program.command('key').description('Make access keys.')
+  key
     .command('new')
     .description('Make a key, show it once, and print what goes into millrace.yaml.')
     .requiredOption('--dataset <id>', 'the dataset that it opens')
@@ -24,7 +23,13 @@ export function registerKey(program: Command): void {
     )
     .option('--id <id>', 'name of the key (default: dataset, scope and four digits)')
     .action(({ dataset, scope, id }: KeyFlags) => {
-      const key = generateAccessKey(scope, randomBytes)
-      process.stdout.write(newKeyText(key, { dataset, scope, id: id ?? null }))
+      const text = generateAccessKey(scope, randomBytes)
+      process.stdout.write(newKeyText(text, { dataset, scope, id: id ?? null }))
+    })
+  key
+    .command('admin')
+    .description('Make the administrator’s key, show it once, and print the setting of the query API.')
+    .action(() => {
+      process.stdout.write(adminKeyText(generateAccessKey('admin', randomBytes)))
     })
 }

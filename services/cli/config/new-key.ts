@@ -17,3 +17,14 @@ Keep it now: it is not stored anywhere and cannot be shown again. Under "keys" i
     sha256: ${hash}
 `
 }
+
+/** What `millrace key admin` prints: the key, and the setting that lets it in. */
+export function adminKeyText(key: string): string {
+  return `${key}
+
+Keep it now: it is not stored anywhere and cannot be shown again. It makes personal API keys and reads no data. In the
+environment of every query API:
+
+  MILLRACE_ADMIN_KEY_SHA256=${accessKeyHash(key)}
+`
+}

@@ -29,6 +29,8 @@ export function demoConsumers(names: KafkaNames): DemoConsumers {
   const rows = [
     { name: 'clickhouse events', group: names.group('clickhouse-sink', 'events'), topic: names.enriched },
     { name: 'clickhouse rejected', group: names.group('clickhouse-sink', 'rejected'), topic: names.rejected },
+    { name: 'identity', group: names.group('identity', 'repartition'), topic: names.enriched },
+    { name: 'persons', group: names.group('identity', 'resolve'), topic: names.identity },
   ]
   return { topics, files, rows }
 }

@@ -1,7 +1,8 @@
 import type { ClickHouse } from '../../core/clickhouse/clickhouse.ts'
-import { type AppliedMigration, appliedMigrations, type Migration } from '../../core/clickhouse/migrate.ts'
+import { appliedMigrations } from '../../core/clickhouse/migrate.ts'
 import type { Clock } from '../../core/runtime/clock.ts'
 import { isDependencyError } from '../../core/runtime/errors.ts'
+import type { AppliedMigration, Migration } from '../../core/runtime/migration-files.ts'
 import { clockFinding, type Finding, fault, ok, warning } from './check.ts'
 import { versionFinding } from './clickhouse-version.ts'
 

@@ -31,3 +31,9 @@ export const CLICKHOUSE_SETTINGS = {
 } as const
 
 export type ClickHouseSettings = Settings<typeof CLICKHOUSE_SETTINGS>
+
+/** Of stages that write there. */
+export const CLICKHOUSE_MIGRATE_SETTING = boolean('MILLRACE_CLICKHOUSE_MIGRATE', {
+  default: 'true',
+  doc: 'Whether a stage that writes to ClickHouse brings the tables up to date when it starts. Switch off where its user may not.',
+})

@@ -72,6 +72,34 @@ export function routerTopicSpec(names: KafkaNames, partitions: number, replicati
 }
 
 /**
+ * What the identity stage writes, and makes: who did what by dataset, kept for ever, since persons can be rebuilt from
+ * it; and persons as of now.
+ */
+export function identityTopicSpecs(
+  names: KafkaNames,
+  { partitions, replicationFactor }: Pick<TopicOptions, 'partitions' | 'replicationFactor'>,
+): readonly TopicSpec[] {
+  return [
+    {
+      topic: names.identity,
+      partitions,
+      replicationFactor,
+      config: {
+        'cleanup.policy': 'delete',
+        'retention.ms': '-1',
+        'message.timestamp.type': 'LogAppendTime',
+      },
+    },
+    {
+      topic: names.persons,
+      partitions,
+      replicationFactor,
+      config: { 'cleanup.policy': 'compact', 'message.timestamp.type': 'LogAppendTime' },
+    },
+  ]
+}
+
+/**
  * Makes the internal topics that are missing and leaves the others as they are.
  *
  * @throws DependencyError as {@link LogAdmin.createTopics}

@@ -9,6 +9,10 @@ export interface KafkaNames {
   readonly receipts: string
   readonly dedupe: string
   readonly control: string
+  /** What changes persons, by dataset; the order of merges. */
+  readonly identity: string
+  /** Persons as of now. */
+  readonly persons: string
   /** Where each subscription stands in each partition of `events.enriched`. */
   readonly router: string
   /** A topic that is there for moments, to ask the brokers something. */
@@ -31,6 +35,8 @@ export function kafkaNames(prefix: string): KafkaNames {
     receipts: `${prefix}events.receipts`,
     dedupe: `${prefix}events.dedupe`,
     control: `${prefix}millrace.control`,
+    identity: `${prefix}events.identity`,
+    persons: `${prefix}persons`,
     router: `${prefix}millrace.router`,
     probe: (id) => own('probe', id),
     subscriber: (id) => `${prefix}sub.${id}`,

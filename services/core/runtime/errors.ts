@@ -30,7 +30,7 @@ export const DEPENDENCY_ERRORS = {
 export type DependencyErrorCode = keyof typeof DEPENDENCY_ERRORS
 
 /** Name of a dependency as it stands in metrics, logs and health answers. */
-export type Dependency = 'kafka' | 's3' | 'clickhouse' | 'disk' | 'control'
+export type Dependency = 'kafka' | 's3' | 'clickhouse' | 'disk' | 'control' | 'metadata'
 
 /**
  * The world misbehaved. Bad data is a value and never this; our own bugs are plain errors, are not caught, and end

@@ -15,7 +15,7 @@ test('a known key has the checksum that another CRC-32 (zlib of Python) gives it
   const key = generateAccessKey('write', (size) => new Uint8Array(size))
   expect(key).toBe('mr_w_0000000000000000000000000000002Wey6g')
   expect(parseAccessKey(key)).toEqual({
-    scope: 'write',
+    kind: 'write',
     hash: createHash('sha256').update(key).digest('hex'),
   })
 })
@@ -55,12 +55,12 @@ test('what cannot be a key is refused: empty, long, NUL, full-width, padded, wro
   expect(wrong.filter((text) => parseAccessKey(text) !== null)).toEqual([])
 })
 
-test('every generated key parses back to its scope and to the hash that is stored', () => {
+test('every generated key parses back to its kind and to the hash that is stored', () => {
   fc.assert(
-    fc.property(fc.constantFrom('write', 'read'), (scope) => {
-      const key = generateAccessKey(scope, randomBytes)
+    fc.property(fc.constantFrom('write', 'read', 'personal', 'admin'), (kind) => {
+      const key = generateAccessKey(kind, randomBytes)
       expect(key).toMatch(ACCESS_KEY_PATTERN)
-      expect(parseAccessKey(key)).toEqual({ scope, hash: accessKeyHash(key) })
+      expect(parseAccessKey(key)).toEqual({ kind, hash: accessKeyHash(key) })
     }),
   )
 })

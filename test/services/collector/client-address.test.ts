@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { clientAddress, parseCidrs } from '../../../services/collector/client-address.ts'
 import { COLLECTOR_SETTINGS } from '../../../services/collector/config.ts'
+import { clientAddress, parseCidrs } from '../../../services/core/runtime/client-address.ts'
 import { parseSettings, SettingsError } from '../../../services/core/runtime/settings.ts'
 import { openCollector } from './open-collector.ts'
 

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { generateAccessKey } from '../../../services/core/control/access-key.ts'
 import {
   EXPIRED_KEY,
   NOW_MS,
@@ -61,9 +63,14 @@ test('whatever is wrong with a key gets one and the same answer', async () => {
   expect(collector.records).toEqual([])
 })
 
-test('a read key may not write, and no key at all is told apart', async () => {
+test('a read key may not write, nor one of the API, and no key at all is told apart', async () => {
   const collector = openCollector()
   expect(await collector.post(EVENT, { key: READ_KEY })).toMatchObject({
+    status: 403,
+    body: { code: 'wrong_scope' },
+  })
+  const personal = generateAccessKey('personal', randomBytes)
+  expect(await collector.post(EVENT, { key: personal })).toMatchObject({
     status: 403,
     body: { code: 'wrong_scope' },
   })

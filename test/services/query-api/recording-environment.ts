@@ -5,13 +5,24 @@ import type {
   QueryOptions,
   QueryParameters,
 } from '../../../services/core/clickhouse/clickhouse.ts'
-import { generateAccessKey, parseAccessKey } from '../../../services/core/control/access-key.ts'
+import {
+  accessKeyHash,
+  generateAccessKey,
+  type KeyKind,
+  parseAccessKey,
+} from '../../../services/core/control/access-key.ts'
 import { kafkaNames } from '../../../services/core/kafka/topics.ts'
+import { migrateMetadata } from '../../../services/core/metadata/metadata-migrations.ts'
+import { openSqliteMetadata } from '../../../services/core/metadata/sqlite-metadata.ts'
+import { parseCidrs } from '../../../services/core/runtime/client-address.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../services/core/runtime/metrics.ts'
 import type { Environment } from '../../../services/query-api/environment.ts'
-import { createQueryGate } from '../../../services/query-api/query-gate.ts'
+import { createMemoryRateCounters } from '../../../services/query-api/http/memory-rate-counters.ts'
+import { createQueryGate } from '../../../services/query-api/http/query-gate.ts'
+import type { Method } from '../../../services/query-api/http/route.ts'
 import { createServer } from '../../../services/query-api/server.ts'
+import { createManualClock } from '../../helpers/manual-clock.ts'
 import { controlView } from '../../helpers/memory-control.ts'
 
 export interface AskedQuestion {
@@ -20,12 +31,16 @@ export interface AskedQuestion {
   readonly options: QueryOptions
 }
 
-let keyNumber = 0
+let drawn = 0
+/** Other bytes with every call, the same in every run. */
+function drawBytes(size: number): Uint8Array {
+  drawn++
+  return createHash('sha512').update(String(drawn)).digest().subarray(0, size)
+}
+
 /** A valid key, another one with every call. */
-export function testKey(scope: 'read' | 'write'): string {
-  keyNumber++
-  const bytes = createHash('sha512').update(String(keyNumber)).digest()
-  return generateAccessKey(scope, (size) => bytes.subarray(0, size))
+export function testKey(kind: KeyKind): string {
+  return generateAccessKey(kind, drawBytes)
 }
 
 export const NOW_MS = Date.parse('2026-11-22T12:00:00Z')
@@ -46,6 +61,7 @@ export function recordingEnvironment(
     blogRead: testKey('read'),
     unknown: testKey('read'),
     orphan: testKey('read'),
+    admin: testKey('admin'),
   }
   const stored = (id: string, dataset: string, scope: 'read' | 'write', text: string, expires?: string) => ({
     id,
@@ -58,6 +74,7 @@ export function recordingEnvironment(
     datasets: [
       { id: 'shop', account: 'acme', timezone: 'Europe/Berlin' },
       { id: 'blog', account: 'other' },
+      { id: 'free', account: 'acme' },
     ],
     keys: [
       stored('a', 'shop', 'read', keys.shopRead),
@@ -79,10 +96,20 @@ export function recordingEnvironment(
     ping: async () => '26.7',
     close: async () => {},
   }
+  const clock = createManualClock(NOW_MS)
+  const metadata = openSqliteMetadata(':memory:')
   const env: Environment = {
     clickhouse,
     control,
-    clock: { now: () => NOW_MS, monotonic: () => 0, sleep: async () => {} },
+    metadata,
+    clock,
+    randomBytes: drawBytes,
+    adminSha256: accessKeyHash(keys.admin),
+    rateCounters: {
+      known: createMemoryRateCounters(clock, () => {}),
+      addresses: createMemoryRateCounters(clock, () => {}),
+    },
+    rateLimits: { enabled: true, allowed: new Set(['free']) },
     cost: { executionSecondsMax: 20, rowsReadMax: 1000, memoryBytesMax: 2000, resultBytesMax: 3000 },
     gate: createQueryGate(3, 2),
     names: kafkaNames(''),
@@ -91,8 +118,42 @@ export function recordingEnvironment(
   }
   const lines: string[] = []
   const logger = createLogger('query-api', 'debug', { write: (line: string) => lines.push(line) })
-  const app = createServer(env, { logger, metrics: createMetrics(), publicUrl: null })
+  const metrics = createMetrics()
+  const app = createServer(env, {
+    logger,
+    metrics,
+    publicUrl: null,
+    bodyBytesMax: 65_536,
+    trustedProxies: parseCidrs('10.9.0.0/16'),
+  })
+  app.addHook('onReady', async () => {
+    await migrateMetadata(metadata)
+  })
   const get = async (url: string, key: string | null = keys.shopRead) =>
     app.inject({ url, headers: key === null ? {} : { authorization: `Bearer ${key}` } })
-  return { env, app, get, asked, keys, control, lines }
+  /** A call with a body, or of another method than GET. */
+  const send = async (method: Method, url: string, key: string | null, body?: unknown) => {
+    const response = await app.inject({
+      method,
+      url,
+      headers: key === null ? {} : { authorization: `Bearer ${key}` },
+      ...(body === undefined ? {} : { payload: body as object }),
+    })
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      body: response.body === '' ? null : response.json(),
+    }
+  }
+  /** Makes a personal key and gives its text. */
+  const personalKey = async (scopes: readonly string[], datasets: readonly string[] = ['shop']) => {
+    const { status, body } = await send('POST', '/api/personal_api_keys', keys.admin, {
+      label: 'test',
+      scopes,
+      datasets,
+    })
+    if (status !== 201) throw new Error(JSON.stringify(body))
+    return body.value as string
+  }
+  return { env, app, get, send, personalKey, asked, keys, control, lines, clock, metrics }
 }

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
-import type { EventRecord } from '../../../services/query-api/event-query.ts'
-import { type AskedQuestion, recordingEnvironment, testKey } from './recording-environment.ts'
+import { recordingEnvironment, testKey } from './recording-environment.ts'
 
 const ROUTES = [
   '/api/datasets/shop/events',
@@ -11,21 +10,6 @@ const ROUTES = [
   '/api/datasets/shop/insights/trend.csv',
   '/api/datasets/shop/trace/e1',
 ]
-
-const record = (over: Partial<EventRecord> = {}): EventRecord => ({
-  event_id: 'e1',
-  event: 'page_view',
-  distinct_id: 'd1',
-  user_id: null,
-  event_time_ms: Date.parse('2026-11-22T11:00:00Z'),
-  src_partition: 3,
-  src_offset: 17,
-  properties: '{"plan":"pro"}',
-  set: null,
-  set_once: null,
-  browser: 'Firefox',
-  ...over,
-})
 
 test.each(ROUTES)('%s opens for a read key of its dataset only', async (url) => {
   const { app, keys, asked, control } = recordingEnvironment()
@@ -178,65 +162,6 @@ test('questions past the limits of a dataset or the process are told to come bac
   expect((await get('/api/datasets/shop/events')).statusCode).toBe(200)
 })
 
-test.each([
-  ['limit=0', 'limit'],
-  ['limit=10001', 'limit'],
-  ['limit=1e3', 'limit'],
-  ['limit=-1', 'limit'],
-  ['format=xml', 'format'],
-  ['orderBy=event', 'orderBy'],
-  ['orderBy=timestamp;DROP', 'orderBy'],
-  ['after=yesterday', 'after'],
-  ['after=2026-02-31', 'after'],
-  ['cursor=abc', 'cursor'],
-  ['event=a&event=b', 'event'],
-  ['properties={', 'properties'],
-  ['properties=5', 'properties'],
-  ['properties=[{"key":"a","operator":"sql","value":1}]', 'properties'],
-  ['properties=[{"key":"a","type":"hogql","value":1}]', 'properties'],
-  ['properties=[{"key":"a","value":{}}]', 'properties'],
-  ['properties=[{"key":"a","operator":"gt"}]', 'properties'],
-  [`event=${'x'.repeat(1001)}`, 'event'],
-  ['csv_mode=excel', 'csv_mode'],
-  ['offset=100', 'offset'],
-  ['select=event', 'select'],
-])('%s is a 400 that names its parameter', async (query, attr) => {
-  const { get, asked } = recordingEnvironment()
-  const response = await get(`/api/datasets/shop/events?${query}`)
-  expect(response.statusCode).toBe(400)
-  expect(response.json()).toMatchObject({ type: 'validation_error', attr })
-  expect(asked).toEqual([])
-})
-
-test.each([
-  ['interval=minute', 'interval'],
-  ['interval=hour;', 'interval'],
-  ['date_from=-5x', 'date_from'],
-  ['date_from=2026-01-02&date_to=2026-01-01', 'date_to'],
-  ['interval=hour&date_from=2020-01-01', 'interval'],
-  ['math=sum', 'math'],
-  ['events=[]', 'events'],
-  ['events=[{"id":5}]', 'events__id'],
-  ['events=[{"id":"a","math":"p99"}]', 'events__math'],
-  ['breakdown=a&breakdown_limit=301', 'breakdown_limit'],
-  ['format=xlsx', 'format'],
-  ['compare=true', 'compare'],
-  ['formula=A/B', 'formula'],
-  ['breakdown=a&breakdown_type=cohort', 'breakdown_type'],
-  ['smoothing_intervals=7', 'smoothing_intervals'],
-  ['display=ActionsPie', 'display'],
-  ['constructor=1', 'constructor'],
-  ['events=[{"id":"a","math_property":"b"}]', 'events__math_property'],
-  ['events=[{"id":"a","order":1}]', 'events__order'],
-  ['events=[{"id":"a"}]&event=b', 'event'],
-])('trend: %s is a 400 that names its parameter', async (query, attr) => {
-  const { get, asked } = recordingEnvironment()
-  const response = await get(`/api/datasets/shop/insights/trend?${query}`)
-  expect(response.statusCode).toBe(400)
-  expect(response.json()).toMatchObject({ type: 'validation_error', attr })
-  expect(asked).toEqual([])
-})
-
 test('unknown paths are 404, other methods 405, both without asking who it is', async () => {
   const { app, get } = recordingEnvironment()
   for (const url of ['/', '/api', '/api/datasets/shop/nothing', '/api/datasets/shop/events/%', '/metrics'])
@@ -247,120 +172,11 @@ test('unknown paths are 404, other methods 405, both without asking who it is', 
   }
 })
 
-test('an event has the shape that clients of product-analytics APIs know', async () => {
-  const { get } = recordingEnvironment(() => [record({ user_id: 'u1', set: '{"a":1}' })])
-  const { results, next } = (await get('/api/datasets/shop/events?after=2026-01-01')).json()
-  expect(next).toBe(null)
-  expect(results).toEqual([
-    {
-      id: 'e1',
-      distinct_id: 'd1',
-      properties: { plan: 'pro', $user_id: 'u1', $browser: 'Firefox', $set: { a: 1 } },
-      event: 'page_view',
-      timestamp: '2026-11-22T11:00:00.000Z',
-      person: { is_identified: true, distinct_ids: ['d1'], properties: {} },
-      elements: [],
-      elements_chain: '',
-    },
-  ])
-})
-
-test('the last day is tried first, and everything only when that does not fill the page', async () => {
-  const full = recordingEnvironment(({ parameters }) =>
-    Array.from({ length: Number(Object.values(parameters).at(-1)) }, (_, i) => record({ src_offset: i })),
-  )
-  await full.get('/api/datasets/shop/events?limit=2')
-  expect(full.asked.length).toBe(1)
-  const sparse = recordingEnvironment(() => [record()])
-  await sparse.get('/api/datasets/shop/events?limit=2')
-  expect(sparse.asked.map(({ sql }) => sql.includes('event_time > '))).toEqual([true, false])
-})
-
-test('next keeps the question, adds the cursor and leaves the key out', async () => {
-  const { get, keys } = recordingEnvironment(() => [record(), record({ src_offset: 18 })])
-  const url = `/api/datasets/shop/events?limit=1&event=page%20view&personal_api_key=${keys.shopRead}`
-  const next = new URL((await get(url, null)).json().next)
-  expect(next.pathname).toBe('/api/datasets/shop/events')
-  expect(next.searchParams.get('event')).toBe('page view')
-  expect(next.searchParams.has('personal_api_key')).toBe(false)
-  const cursor = Buffer.from(next.searchParams.get('cursor') as string, 'base64url').toString()
-  expect(cursor).toBe(`${Date.parse('2026-11-22T11:00:00Z')}.3.17`)
-})
-
-test('CSV has the same rows, a link to the next page and a cap of 3,500', async () => {
-  let asked: AskedQuestion | undefined
-  const { get } = recordingEnvironment((question) => {
-    asked = question
-    return [record({ event: '=cmd()', properties: '{"a":"x,y"}', browser: null })]
+test('a Host header that names no host is a 400, for links in answers are made of it', async () => {
+  const { app, keys } = recordingEnvironment()
+  const response = await app.inject({
+    url: '/api/datasets/shop/events',
+    headers: { host: '[', authorization: `Bearer ${keys.shopRead}` },
   })
-  const response = await get('/api/datasets/shop/events.csv?after=2026-01-01')
-  expect(response.headers['content-type']).toContain('text/csv')
-  expect(response.body).toBe(
-    'id,timestamp,event,distinct_id,properties\r\n' +
-      `e1,2026-11-22T11:00:00.000Z,'=cmd(),d1,"{""a"":""x,y""}"\r\n`,
-  )
-  expect(Object.values(asked?.parameters ?? {}).at(-1)).toBe(3_501)
-})
-
-test('what is refused as not supported is told with what is', async () => {
-  const { get } = recordingEnvironment()
-  const detail = async (query: string) =>
-    (await get(`/api/datasets/shop/insights/trend?${query}`)).json().detail
-  expect(await detail('formula=A/B')).toMatch(/^formula is not supported here\. What is: event, math, /)
-  expect(await detail('compare=true')).toBe('compare is not supported here, except as false.')
-})
-
-test('parameters that ask for what is done anyway are taken', async () => {
-  const { get } = recordingEnvironment()
-  const query =
-    'insight=TRENDS&display=ActionsLineGraph&compare=false&breakdown_type=event&refresh=true&formula='
-  expect((await get(`/api/datasets/shop/insights/trend?${query}`)).statusCode).toBe(200)
-})
-
-test('a trend as CSV has a line per series and value, and a column per interval', async () => {
-  const { get } = recordingEnvironment(({ sql }) =>
-    sql.includes('start_ms')
-      ? [{ start_ms: String(Date.parse('2026-11-20T23:00:00Z')), value: '1,2', is_other: 0, amount: '5' }]
-      : [{ value: '1,2' }],
-  )
-  const query = 'date_from=-2d&events=[{"id":"a","name":"=x"}]&breakdown=p'
-  const text = `series,20-Nov-2026,21-Nov-2026,22-Nov-2026\r\n"'=x - 1,2",0,5,0\r\n`
-  const suffix = await get(`/api/datasets/shop/insights/trend.csv?${query}`)
-  expect(suffix.body).toBe(text)
-  expect(suffix.headers['content-disposition']).toBe('attachment; filename="shop-trend.csv"')
-  const parameter = await get(`/api/datasets/shop/insights/trend?${query}&format=csv&csv_mode=raw`)
-  expect(parameter.headers['content-type']).toContain('text/csv')
-  expect(parameter.body).toBe(text.replace("'", ''))
-})
-
-test('ids with slashes, spaces, unicode and 200 bytes are found', async () => {
-  for (const id of ['a/b', 'ü'.repeat(100), 'x y?z#', '%2F']) {
-    const { get, asked } = recordingEnvironment(() => [record({ event_id: id })])
-    const response = await get(`/api/datasets/shop/events/${encodeURIComponent(id)}`)
-    expect(response.json().id).toBe(id)
-    expect(Object.values(asked[0]?.parameters ?? {})).toContain(id)
-  }
-})
-
-test('an event that is not there is a 404', async () => {
-  const { get } = recordingEnvironment()
-  expect((await get('/api/datasets/shop/events/none')).json()).toMatchObject({ code: 'not_found' })
-})
-
-test('a trend is zero-filled in the time zone of the dataset', async () => {
-  const { get } = recordingEnvironment(() => [
-    { start_ms: String(Date.parse('2026-11-20T23:00:00Z')), value: '', is_other: 0, amount: '5' },
-  ])
-  const body = (await get('/api/datasets/shop/insights/trend?date_from=-2d&event=page_view')).json()
-  expect(body).toMatchObject({ is_cached: false, timezone: 'Europe/Berlin', next: null })
-  expect(body.result).toEqual([
-    {
-      action: { id: 'page_view', type: 'events', order: 0, name: 'page_view', math: 'total' },
-      label: 'page_view',
-      count: 5,
-      data: [0, 5, 0],
-      labels: ['20-Nov-2026', '21-Nov-2026', '22-Nov-2026'],
-      days: ['2026-11-20', '2026-11-21', '2026-11-22'],
-    },
-  ])
+  expect([response.statusCode, response.json().code]).toEqual([400, 'parse_error'])
 })

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createBindings } from '../../../services/query-api/bindings.ts'
-import { eventByIdSql, eventPageSql } from '../../../services/query-api/event-query.ts'
-import { OPERATORS, parsePropertyFilters } from '../../../services/query-api/property-filters.ts'
-import { traceSql } from '../../../services/query-api/trace-query.ts'
-import { breakdownValuesSql, trendSql } from '../../../services/query-api/trend-query.ts'
-import { type TimeZone, timeZone } from '../../../services/query-api/zoned-time.ts'
+import { eventByIdSql, eventPageSql } from '../../../services/query-api/events/event-query.ts'
+import { breakdownValuesSql, trendSql } from '../../../services/query-api/insights/trend-query.ts'
+import { createBindings } from '../../../services/query-api/query/bindings.ts'
+import { OPERATORS, parsePropertyFilters } from '../../../services/query-api/query/property-filters.ts'
+import { type TimeZone, timeZone } from '../../../services/query-api/query/zoned-time.ts'
+import { traceSql } from '../../../services/query-api/trace/trace-query.ts'
 
 const utc = timeZone('UTC') as TimeZone
 const hostile = fc.oneof(

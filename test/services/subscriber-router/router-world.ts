@@ -1,6 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Dataset, Subscription } from '../../../schemas/control/v1.ts'
-import type { GroupConsumer, Log, ProduceRecord } from '../../../services/core/kafka/log.ts'
+import type { Log, ProduceRecord } from '../../../services/core/kafka/log.ts'
 import { recordKey } from '../../../services/core/kafka/partition.ts'
 import { HEADERS, kafkaNames } from '../../../services/core/kafka/topics.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
@@ -10,6 +9,7 @@ import { createMetrics, type Metrics } from '../../../services/core/runtime/metr
 import { parseSettings } from '../../../services/core/runtime/settings.ts'
 import { ROUTER_SETTINGS } from '../../../services/subscriber-router/config.ts'
 import { runRouter } from '../../../services/subscriber-router/pipeline.ts'
+import { createProcesses, type RunningProcess } from '../../helpers/killable-processes.ts'
 import { createManualClock } from '../../helpers/manual-clock.ts'
 import { controlView } from '../../helpers/memory-control.ts'
 import { createMemoryLog } from '../../helpers/memory-log.ts'
@@ -23,43 +23,15 @@ export const DATASETS: readonly Dataset[] = [
   { id: 'other', account: 'rival' },
 ]
 
-/** One process: what it does can be counted, and it can be killed at any call it makes. */
-interface Process {
-  readonly calls: string[]
-  killAt: number
-  dead: boolean
-  /** Its polls hang: it does not learn what becomes of its partitions. */
-  deaf: boolean
-}
-
-export interface RunningRouter {
+export interface RunningRouter extends RunningProcess {
   readonly metrics: Metrics
-  readonly process: Process
-  /** Drains and ends it. */
-  stop(): Promise<void>
-  /** The group gives its partitions to others; it does not notice and goes on. */
-  turnZombie(): Promise<void>
-  /** Ends it where it is, and makes the group forget it. */
-  kill(): Promise<void>
-  /** Rejects when the router ends by an error. */
-  readonly done: Promise<void>
 }
 
 /** A log, a configuration and any number of router processes over them. Time stands still until it is moved. */
 export async function createRouterWorld(subscriptions: readonly Subscription[]) {
   const clock = createManualClock()
-  const current = new AsyncLocalStorage<Process>()
-  const log = createMemoryLog({
-    clock,
-    async onCall(operation) {
-      const process = current.getStore()
-      if (process === undefined) return
-      process.calls.push(operation)
-      if (process.calls.length >= process.killAt) process.dead = true
-      // A killed process does nothing more, ever.
-      if (process.dead || (process.deaf && operation === 'poll')) await new Promise(() => undefined)
-    },
-  })
+  const processes = createProcesses(clock)
+  const log = createMemoryLog({ clock, onCall: processes.onCall })
   const control = controlView({ datasets: DATASETS, subscriptions })
   await log.admin.createTopics([
     { topic: names.enriched, partitions: PARTITIONS, replicationFactor: 1, config: {} },
@@ -71,24 +43,8 @@ export async function createRouterWorld(subscriptions: readonly Subscription[]) 
   function startRouter(
     options: { readonly killAt?: number; readonly failPoint?: (name: string) => void } = {},
   ): RunningRouter {
-    const process: Process = {
-      calls: [],
-      killAt: options.killAt ?? Number.POSITIVE_INFINITY,
-      dead: false,
-      deaf: false,
-    }
-    const consumers: GroupConsumer[] = []
-    const own: Log = {
-      ...log,
-      async openGroupConsumer(groupOptions) {
-        const consumer = await log.openGroupConsumer(groupOptions)
-        consumers.push(consumer)
-        return consumer
-      },
-    }
-    const stopping = new AbortController()
     const metrics = createMetrics()
-    const done = current.run(process, () =>
+    const run = (own: Log, stopping: AbortSignal) =>
       runRouter({
         log: own,
         names,
@@ -101,33 +57,9 @@ export async function createRouterWorld(subscriptions: readonly Subscription[]) 
         logger: createLogger('test', 'error', { write: () => undefined }),
         metrics,
         health: new Health(),
-        stopping: stopping.signal,
-      }),
-    )
-    done.catch(() => undefined)
-    async function expel(): Promise<void> {
-      // A poll under way would join the group again.
-      await clock.advance(500)
-      for (const consumer of consumers) log.controls.expel(consumer)
-    }
-    return {
-      process,
-      done,
-      metrics,
-      async stop() {
-        stopping.abort()
-        await clock.advance(5_000)
-        await done
-      },
-      async turnZombie() {
-        process.deaf = true
-        await expel()
-      },
-      async kill() {
-        process.dead = true
-        await expel()
-      },
-    }
+        stopping,
+      })
+    return { ...processes.start(log, run, options.killAt), metrics }
   }
 
   return {

@@ -1,0 +1,67 @@
+import { invalidInput } from './api-error.ts'
+
+/** Query parameters as they came. */
+export type RawQuery = Readonly<Record<string, string | readonly string[] | undefined>>
+
+export const FORMATS = ['json', 'csv'] as const
+export type Format = (typeof FORMATS)[number]
+
+export const TEXT_LENGTH_MAX = 1_000
+/** Of an unknown parameter's name that is repeated in the answer. */
+export const NAME_LENGTH_MAX = 100
+
+/** @throws ApiError 400 for a parameter that is given twice or is too long */
+export function textParameter(query: RawQuery, name: string, lengthMax = TEXT_LENGTH_MAX): string | null {
+  const value = query[name]
+  if (value === undefined || value === '') return null
+  if (typeof value !== 'string') throw invalidInput(name, `${name} may be given once.`)
+  if (value.length > lengthMax) throw invalidInput(name, `${name} may have at most ${lengthMax} characters.`)
+  return value
+}
+
+/**
+ * Refuses what a question does not know, because leaving it out would answer another question than was asked.
+ *
+ * @param known   parameters that are read
+ * @param implied parameters that are not, with the values that ask for what is done anyway: clients send them along
+ * @throws ApiError 400 that names the first one
+ */
+export function refuseUnknown(
+  query: RawQuery,
+  known: readonly string[],
+  implied: ReadonlyMap<string, readonly string[]> = new Map(),
+): void {
+  for (const given of Object.keys(query)) {
+    if (known.includes(given) || given === 'personal_api_key') continue
+    const value = textParameter(query, given)
+    const harmless = implied.get(given) ?? []
+    if (value === null || harmless.includes(value)) continue
+    const name = given.slice(0, NAME_LENGTH_MAX)
+    throw invalidInput(
+      name,
+      harmless.length > 0
+        ? `${name} is not supported here, except as ${harmless.join(' or ')}.`
+        : `${name} is not supported here. What is: ${known.join(', ')}.`,
+    )
+  }
+}
+
+export function choiceParameter<const C extends readonly string[]>(
+  query: RawQuery,
+  name: string,
+  choices: C,
+  otherwise: C[number],
+): C[number] {
+  const value = textParameter(query, name) ?? otherwise
+  if (!choices.includes(value)) throw invalidInput(name, `${name} must be one of ${choices.join(', ')}.`)
+  return value
+}
+
+export function countParameter(query: RawQuery, name: string, otherwise: number, max: number): number {
+  const text = textParameter(query, name)
+  if (text === null) return otherwise
+  const value = Number(text)
+  if (!/^\d{1,9}$/.test(text) || value < 1 || value > max)
+    throw invalidInput(name, `${name} must be a whole number from 1 to ${max}.`)
+  return value
+}

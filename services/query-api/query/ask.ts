@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto'
+import type { ClickHouse } from '../../core/clickhouse/clickhouse.ts'
+import { type Bindings, createBindings } from './bindings.ts'
+import type { Question } from './question.ts'
+
+/** What one question may cost. */
+export interface CostLimits {
+  readonly executionSecondsMax: number
+  readonly rowsReadMax: number
+  readonly memoryBytesMax: number
+  readonly resultBytesMax: number
+}
+
+/**
+ * Runs one statement within the cost limits; it is cancelled when nobody waits for the answer any more.
+ *
+ * @param sqlOf makes the statement, binding every value on the way
+ * @throws DependencyError of ClickHouse, also for a statement that costs too much
+ */
+export type Ask = <T>(question: Question, sqlOf: (bindings: Bindings) => string) => Promise<T[]>
+
+/** Setting under which ClickHouse writes times as ISO 8601 in UTC. */
+const ISO_TIMES = { date_time_output_format: 'iso' } as const
+
+export function createAsk(clickhouse: Pick<ClickHouse, 'query'>, cost: CostLimits): Ask {
+  return async <T>(question: Question, sqlOf: (bindings: Bindings) => string) => {
+    const bindings = createBindings()
+    const sql = sqlOf(bindings)
+    return clickhouse.query<T>(sql, bindings.parameters, {
+      queryId: `millrace-query-${randomUUID()}`,
+      signal: question.signal,
+      settings: {
+        max_execution_time: cost.executionSecondsMax,
+        timeout_overflow_mode: 'throw',
+        max_rows_to_read: cost.rowsReadMax,
+        read_overflow_mode: 'throw',
+        max_memory_usage: cost.memoryBytesMax,
+        max_result_bytes: cost.resultBytesMax,
+        result_overflow_mode: 'throw',
+        output_format_json_quote_64bit_integers: 0,
+        ...ISO_TIMES,
+      },
+    })
+  }
+}

@@ -1,0 +1,78 @@
+import type { ENRICHED_EVENT_FIELDS } from '../../../schemas/enriched-event/v1.ts'
+
+type EnrichedColumn = (typeof ENRICHED_EVENT_FIELDS)[number]['name']
+
+/**
+ * Names under which clients of product-analytics APIs know what enrichment found, and the column that holds it.
+ * They show in an event's properties and can be filtered and broken down by. A property of the customer's own of
+ * the same name wins.
+ */
+export const PROPERTY_COLUMNS = {
+  $current_url: 'url',
+  $host: 'url_host',
+  $pathname: 'url_path',
+  $title: 'page_title',
+  $screen_name: 'screen_name',
+  $app_name: 'app_name',
+  $app_version: 'app_version',
+  $referrer: 'referrer',
+  $referring_domain: 'referrer_host',
+  $referrer_category: 'referrer_category',
+  $referrer_name: 'referrer_name',
+  utm_source: 'utm_source',
+  utm_medium: 'utm_medium',
+  utm_campaign: 'utm_campaign',
+  utm_term: 'utm_term',
+  utm_content: 'utm_content',
+  $session_id: 'session_id',
+  $user_id: 'user_id',
+  $browser: 'browser',
+  $browser_version: 'browser_version',
+  $os: 'os',
+  $os_version: 'os_version',
+  $device_type: 'device_type',
+  $raw_user_agent: 'user_agent',
+  $screen_width: 'screen_width',
+  $screen_height: 'screen_height',
+  $viewport_width: 'viewport_width',
+  $viewport_height: 'viewport_height',
+  $locale: 'locale',
+  $timezone: 'client_timezone',
+  $is_bot: 'is_bot',
+  $ip: 'ip',
+  $geoip_continent_code: 'geo_continent',
+  $geoip_country_code: 'geo_country',
+  $geoip_city_name: 'geo_city',
+  $lib: 'library',
+  $lib_version: 'library_version',
+  $engaged_seconds: 'engaged_seconds',
+  $revenue: 'revenue_amount',
+  $currency: 'revenue_currency',
+} as const satisfies Readonly<Record<string, EnrichedColumn>>
+
+const COLUMN_OF: ReadonlyMap<string, string> = new Map(Object.entries(PROPERTY_COLUMNS))
+
+/** Placeholder in, SQL out: what a property is in SQL. */
+export interface PropertySql {
+  /** Bool: it is there and not null. */
+  readonly isSet: string
+  /** String: its text; numbers, booleans, lists and objects as JSON. Empty where it is not set. */
+  readonly text: string
+}
+
+/**
+ * @param key         property name, for looking up its column
+ * @param placeholder the same name, bound
+ */
+export function propertySql(key: string, placeholder: string): PropertySql {
+  const own = `(JSONHas(properties, ${placeholder}) AND JSONType(properties, ${placeholder}) != 'Null')`
+  const ownText =
+    `if(JSONType(properties, ${placeholder}) = 'String', JSONExtractString(properties, ${placeholder}), ` +
+    `JSONExtractRaw(properties, ${placeholder}))`
+  const column = COLUMN_OF.get(key)
+  if (column === undefined) return { isSet: own, text: `if(${own}, ${ownText}, '')` }
+  return {
+    isSet: `(${own} OR isNotNull(${column}))`,
+    text: `if(${own}, ${ownText}, ifNull(toString(${column}), ''))`,
+  }
+}

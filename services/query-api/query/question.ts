@@ -1,0 +1,14 @@
+import type { Dataset } from '../../../schemas/control/v1.ts'
+import { type TimeZone, timeZone } from './zoned-time.ts'
+
+/** Who asks, about what, and the signal that tells that nobody waits for the answer any more. */
+export interface Question {
+  readonly dataset: Dataset
+  readonly zone: TimeZone
+  readonly signal: AbortSignal
+}
+
+/** The zone that a dataset's questions are answered in; UTC when it names none or one that nobody knows. */
+export function zoneOf(dataset: Dataset): TimeZone {
+  return timeZone(dataset.timezone ?? 'UTC') ?? (timeZone('UTC') as TimeZone)
+}

@@ -1,0 +1,42 @@
+import { textDeclared } from '../http/parameter-declarations.ts'
+import { textParameter } from '../http/request-parameters.ts'
+import { DATASET_PATH, type DatasetRoute, pathParameter } from '../http/route.ts'
+import { type TracePlaces, traceEvent } from './trace-event.ts'
+
+export function traceRoutes(places: TracePlaces): DatasetRoute[] {
+  return [
+    {
+      about: 'dataset',
+      method: 'GET',
+      path: `${DATASET_PATH}/trace/:event`,
+      tag: 'events',
+      summary: 'Where one event is in every place it went, or why it is not there.',
+      access: { object: 'query', action: 'read' },
+      limit: 'clickhouse',
+      parameters: {
+        distinct_id: textDeclared(
+          'Of the event, for one that ClickHouse does not have yet: the search is shorter.',
+        ),
+      },
+      success: { status: 200, description: 'An entry per arrival at the collector.' },
+      example: {
+        params: { dataset: 'shop', event: 'e-77' },
+        answer: {
+          event_id: 'e-77',
+          dataset_id: 'shop',
+          explanation: 'No event of this id was ever accepted, as far as Kafka and ClickHouse reach back.',
+          arrivals: [],
+          kafka_searched_completely: true,
+        },
+      },
+      answer: async (call) => ({
+        body: await traceEvent(
+          places,
+          call.question,
+          pathParameter(call, 'event'),
+          textParameter(call.query, 'distinct_id'),
+        ),
+      }),
+    },
+  ]
+}

@@ -1,0 +1,97 @@
+import { sql } from 'kysely'
+import { describe, expect, test } from 'vitest'
+import type { Metadata } from '../../services/core/metadata/metadata.ts'
+import { METADATA_MIGRATIONS_DIR, migrateMetadata } from '../../services/core/metadata/metadata-migrations.ts'
+import { readMigrationFiles } from '../../services/core/runtime/migration-files.ts'
+
+type Row = Readonly<Record<string, string | number | null>>
+
+/** Rows as a version's program wrote them, by the version that made their table. */
+const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
+  1: {
+    personal_api_keys: {
+      id: 'k1',
+      label: 'dashboards',
+      sha256: 'a'.repeat(64),
+      tail: 'kQ3x',
+      previous_sha256: null,
+      previous_until: null,
+      scopes: '["*"]',
+      datasets: '["shop"]',
+      created_at: 1_790_000_000_000,
+      created_by: 'administrator',
+      rolled_at: null,
+      expires_at: null,
+      last_used_at: 1_790_000_000_000,
+    },
+  },
+  2: {
+    object_numbers: { dataset_id: 'shop', kind: 'annotations', last: 7 },
+    annotations: {
+      dataset_id: 'shop',
+      id: 7,
+      content: 'Release',
+      date_marker: null,
+      creation_type: 'USR',
+      scope: 'project',
+      dashboard_item: null,
+      deleted: 0,
+      created_at: 1_790_000_000_000,
+      created_by: 'administrator',
+      updated_at: 1_790_000_000_000,
+    },
+  },
+  3: {
+    actions: {
+      dataset_id: 'shop',
+      id: 1,
+      name: 'Bought',
+      description: '',
+      steps: '[{"event":"purchase"}]',
+      tags: '[]',
+      post_to_slack: 0,
+      slack_message_format: '',
+      deleted: 0,
+      created_at: 1_790_000_000_000,
+      created_by: 'administrator',
+      updated_at: 1_790_000_000_000,
+    },
+  },
+}
+
+const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)
+
+/** Every migration is applied to a database of the version before it, with data in place. */
+export function metadataMigrationsContract(name: string, open: () => Promise<Metadata>): void {
+  describe(`migrations contract: ${name}`, () => {
+    test.each(migrations.slice(1))(
+      'version $version finds the data of the one before',
+      async ({ version }) => {
+        const metadata = await open()
+        await migrateMetadata(metadata, migrations.slice(0, version - 1))
+        const tables = Object.entries(ROWS)
+          .filter(([made]) => Number(made) < version)
+          .flatMap(([, rows]) => Object.entries(rows))
+        expect(tables.length).toBeGreaterThan(0)
+        for (const [table, row] of tables) {
+          const names = sql.join(Object.keys(row).map((column) => sql.ref(column)))
+          await sql`INSERT INTO ${sql.table(table)} (${names}) VALUES (${sql.join(Object.values(row))})`.execute(
+            metadata.db,
+          )
+        }
+        expect(await migrateMetadata(metadata)).toEqual(
+          migrations.slice(version - 1).map((migration) => migration.version),
+        )
+        for (const [table, row] of tables) {
+          const { rows } = await sql`SELECT * FROM ${sql.table(table)}`.execute(metadata.db)
+          expect(rows.map((found) => ({ ...(found as Row) }))).toEqual([expect.objectContaining(row)])
+        }
+        await metadata.close()
+      },
+    )
+
+    test('what every version made has data here to be found by the next', () => {
+      expect(Object.keys(ROWS).map(Number)).toEqual(migrations.map(({ version }) => version))
+    })
+  })
+}

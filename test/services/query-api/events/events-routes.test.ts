@@ -1,0 +1,117 @@
+import { expect, test } from 'vitest'
+import type { EventRecord } from '../../../../services/query-api/events/event-query.ts'
+import { type AskedQuestion, recordingEnvironment } from '../recording-environment.ts'
+
+const record = (over: Partial<EventRecord> = {}): EventRecord => ({
+  event_id: 'e1',
+  event: 'page_view',
+  distinct_id: 'd1',
+  user_id: null,
+  event_time_ms: Date.parse('2026-11-22T11:00:00Z'),
+  src_partition: 3,
+  src_offset: 17,
+  properties: '{"plan":"pro"}',
+  set: null,
+  set_once: null,
+  browser: 'Firefox',
+  ...over,
+})
+
+test.each([
+  ['limit=0', 'limit'],
+  ['limit=10001', 'limit'],
+  ['limit=1e3', 'limit'],
+  ['limit=-1', 'limit'],
+  ['format=xml', 'format'],
+  ['orderBy=event', 'orderBy'],
+  ['orderBy=timestamp;DROP', 'orderBy'],
+  ['after=yesterday', 'after'],
+  ['after=2026-02-31', 'after'],
+  ['cursor=abc', 'cursor'],
+  ['event=a&event=b', 'event'],
+  ['properties={', 'properties'],
+  ['properties=5', 'properties'],
+  ['properties=[{"key":"a","operator":"sql","value":1}]', 'properties'],
+  ['properties=[{"key":"a","type":"hogql","value":1}]', 'properties'],
+  ['properties=[{"key":"a","value":{}}]', 'properties'],
+  ['properties=[{"key":"a","operator":"gt"}]', 'properties'],
+  [`event=${'x'.repeat(1001)}`, 'event'],
+  ['csv_mode=excel', 'csv_mode'],
+  ['offset=100', 'offset'],
+  ['select=event', 'select'],
+])('%s is a 400 that names its parameter', async (query, attr) => {
+  const { get, asked } = recordingEnvironment()
+  const response = await get(`/api/datasets/shop/events?${query}`)
+  expect(response.statusCode).toBe(400)
+  expect(response.json()).toMatchObject({ type: 'validation_error', attr })
+  expect(asked).toEqual([])
+})
+
+test('an event has the shape that clients of product-analytics APIs know', async () => {
+  const { get } = recordingEnvironment(() => [record({ user_id: 'u1', set: '{"a":1}' })])
+  const { results, next } = (await get('/api/datasets/shop/events?after=2026-01-01')).json()
+  expect(next).toBe(null)
+  expect(results).toEqual([
+    {
+      id: 'e1',
+      distinct_id: 'd1',
+      properties: { plan: 'pro', $user_id: 'u1', $browser: 'Firefox', $set: { a: 1 } },
+      event: 'page_view',
+      timestamp: '2026-11-22T11:00:00.000Z',
+      person: { is_identified: true, distinct_ids: ['d1'], properties: {} },
+      elements: [],
+      elements_chain: '',
+    },
+  ])
+})
+
+test('the last day is tried first, and everything only when that does not fill the page', async () => {
+  const full = recordingEnvironment(({ parameters }) =>
+    Array.from({ length: Number(Object.values(parameters).at(-1)) }, (_, i) => record({ src_offset: i })),
+  )
+  await full.get('/api/datasets/shop/events?limit=2')
+  expect(full.asked.length).toBe(1)
+  const sparse = recordingEnvironment(() => [record()])
+  await sparse.get('/api/datasets/shop/events?limit=2')
+  expect(sparse.asked.map(({ sql }) => sql.includes('event_time > '))).toEqual([true, false])
+})
+
+test('next keeps the question, adds the cursor and leaves the key out', async () => {
+  const { get, keys } = recordingEnvironment(() => [record(), record({ src_offset: 18 })])
+  const url = `/api/datasets/shop/events?limit=1&event=page%20view&personal_api_key=${keys.shopRead}`
+  const next = new URL((await get(url, null)).json().next)
+  expect(next.pathname).toBe('/api/datasets/shop/events')
+  expect(next.searchParams.get('event')).toBe('page view')
+  expect(next.searchParams.has('personal_api_key')).toBe(false)
+  const cursor = Buffer.from(next.searchParams.get('cursor') as string, 'base64url').toString()
+  expect(cursor).toBe(`${Date.parse('2026-11-22T11:00:00Z')}.3.17`)
+})
+
+test('CSV has the same rows, a link to the next page and a cap of 3,500', async () => {
+  let asked: AskedQuestion | undefined
+  const { get } = recordingEnvironment((question) => {
+    asked = question
+    return [record({ event: '=cmd()', properties: '{"a":"x,y"}', browser: null })]
+  })
+  const response = await get('/api/datasets/shop/events.csv?after=2026-01-01')
+  expect(response.headers['content-type']).toContain('text/csv')
+  expect(response.body).toBe(
+    'id,timestamp,event,distinct_id,properties\r\n' +
+      `e1,2026-11-22T11:00:00.000Z,'=cmd(),d1,"{""a"":""x,y""}"\r\n`,
+  )
+  expect(Object.values(asked?.parameters ?? {}).at(-1)).toBe(3_501)
+})
+
+test('ids with slashes, spaces, unicode and 200 bytes are found', async () => {
+  for (const id of ['a/b', 'ü'.repeat(100), 'x y?z#', '%2F']) {
+    const { get, asked } = recordingEnvironment(() => [record({ event_id: id })])
+    const response = await get(`/api/datasets/shop/events/${encodeURIComponent(id)}`)
+    expect(response.json().id).toBe(id)
+    expect(Object.values(asked[0]?.parameters ?? {})).toContain(id)
+  }
+})
+
+test('an event that is not there is a 404', async () => {
+  const { get } = recordingEnvironment()
+  expect((await get('/api/datasets/shop/events/none')).json()).toMatchObject({ code: 'not_found' })
+})

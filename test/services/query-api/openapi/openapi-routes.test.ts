@@ -1,0 +1,139 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { Value } from '@sinclair/typebox/value'
+import { expect, test } from 'vitest'
+import { parseAccessKey } from '../../../../services/core/control/access-key.ts'
+import { createLogger } from '../../../../services/core/runtime/logger.ts'
+import { createMetrics } from '../../../../services/core/runtime/metrics.ts'
+import { METHODS } from '../../../../services/query-api/http/route.ts'
+import { curlOf } from '../../../../services/query-api/openapi/example-call.ts'
+import type { OpenApiDocument } from '../../../../services/query-api/openapi/openapi-document.ts'
+import { referencePage } from '../../../../services/query-api/openapi/reference-page.ts'
+import { createPipeline } from '../../../../services/query-api/pipeline.ts'
+import { recordingEnvironment } from '../recording-environment.ts'
+
+async function served(): Promise<OpenApiDocument> {
+  const response = await recordingEnvironment().get('/api/openapi.json', null)
+  expect(response.statusCode).toBe(200)
+  return response.json()
+}
+
+const routes = createPipeline(
+  recordingEnvironment().env,
+  createMetrics(),
+  createLogger('test', 'error'),
+).routes
+
+test('the document is OpenAPI 3.1 to a validator that is not ours', async () => {
+  const { valid, errors } = await new Validator().validate(
+    (await served()) as unknown as Record<string, unknown>,
+  )
+  expect([valid, errors]).toEqual([true, undefined])
+})
+
+/** Paths of the framework's own drawing of its routes, where a path that begins with another hangs below it. */
+function drawnPaths(drawing: string): string[] {
+  const above: string[] = []
+  return [...drawing.matchAll(/^([│ ]*)[├└]── (\S+) \(/gm)].map(([, indent = '', part = '']) => {
+    const depth = indent.length / 4
+    above[depth] = (above[depth - 1] ?? '') + part
+    return above[depth]
+  })
+}
+
+test('the document has every path that is registered, and no other', async () => {
+  const { app } = recordingEnvironment()
+  await app.ready()
+  const registered = drawnPaths(app.printRoutes({ commonPrefix: false })).map((path) =>
+    path.replace(/:(\w+)/g, '{$1}'),
+  )
+  expect(registered.length).toBeGreaterThanOrEqual(15)
+  expect(Object.keys((await served()).paths).toSorted()).toEqual(registered.toSorted())
+})
+
+test('a method is answered when the document has it, and 405 with those that it has when not', async () => {
+  const { app } = recordingEnvironment()
+  for (const [path, operations] of Object.entries((await served()).paths)) {
+    const url = path.replace('{dataset}', 'shop').replace(/\{\w+\}/g, '1')
+    const documented = Object.keys(operations).map((method) => method.toUpperCase())
+    for (const method of METHODS) {
+      const { statusCode, headers } = await app.inject({ method, url })
+      if (documented.includes(method)) expect([url, method, statusCode]).not.toEqual([url, method, 405])
+      else expect([statusCode, headers.allow]).toEqual([405, documented.join(', ')])
+    }
+  }
+})
+
+test('operations have names of their own, a scope, limits, errors and an example', async () => {
+  const operations = Object.values((await served()).paths).flatMap((methods) => Object.values(methods))
+  expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length)
+  for (const operation of operations) {
+    expect(operation.description).toMatch(
+      /^Needs (no key|the scope `[a-z_]+:(read|write)`)\. Limits: \d+ per 1 min \(`\w+`\), \d+ per 60 min \(`\w+`\)\.$/,
+    )
+    expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(['400', '429', '503']))
+  }
+})
+
+test.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
+  'the example of %s is what the route declares',
+  (_, route) => {
+    const { example, body, success, path, parameters = {} } = route
+    for (const [, name = ''] of path.matchAll(/:(\w+)/g)) expect(example.params).toHaveProperty(name)
+    expect(Object.keys(example.query ?? {}).filter((name) => !(name in parameters))).toEqual([])
+    if (body !== undefined) expect([...Value.Errors(body, example.body)]).toEqual([])
+    else expect(example.body).toBe(undefined)
+    expect(example.answer === undefined).toBe(success.status === 204)
+    if (success.schema !== undefined) expect([...Value.Errors(success.schema, example.answer)]).toEqual([])
+  },
+)
+
+test('examples of objects work, one after the other, and answer as they are declared', async () => {
+  const { send, personalKey } = recordingEnvironment()
+  const key = await personalKey(['*'])
+  for (const tag of ['annotations', 'actions']) {
+    const own = routes.filter((route) => route.tag === tag)
+    for (const method of ['POST', 'GET', 'PUT', 'PATCH', 'DELETE']) {
+      for (const route of own.filter((each) => each.method === method)) {
+        const url = route.path.replace(
+          /:(\w+)/g,
+          (_match, name: string) => route.example.params?.[name] ?? '',
+        )
+        const { status, body } = await send(route.method, url, key, route.example.body)
+        expect([url, method, status]).toEqual([url, method, route.success.status])
+        if (route.success.schema !== undefined)
+          expect([...Value.Errors(route.success.schema, body)]).toEqual([])
+      }
+    }
+  }
+})
+
+test('the page shows every route, runs nothing and loads nothing', async () => {
+  const response = await recordingEnvironment().get('/api/docs', null)
+  expect(response.headers['content-type']).toContain('text/html')
+  expect(response.headers['content-security-policy']).toContain("default-src 'none'")
+  for (const { path } of routes) expect(response.body).toContain(path)
+  expect(response.body).not.toMatch(/<script|src=|https?:\/\//)
+})
+
+test('what a declaration says is text on the page, whatever it is', () => {
+  const [route] = routes
+  const page = referencePage([{ ...route!, summary: '<img onerror=x> & "a"' }])
+  expect(page).toContain('&#60;img onerror=x&#62; &#38; &#34;a&#34;')
+  expect(page).not.toContain('<img')
+})
+
+test('an example is a command that a shell takes as it is', () => {
+  const post = routes.find(({ method, tag }) => method === 'POST' && tag === 'annotations')!
+  expect(curlOf({ ...post, example: { ...post.example, body: { content: "it's" } } })).toBe(
+    `curl -X POST -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' -d '{"content":"it'\\''s"}' "$API/api/datasets/shop/annotations"`,
+  )
+})
+
+test('neither document nor page holds anything of this installation', async () => {
+  const { get, keys } = recordingEnvironment()
+  const text = (await get('/api/openapi.json', null)).body + (await get('/api/docs', null)).body
+  for (const key of Object.values(keys)) {
+    expect(text).not.toContain(key)
+    expect(text).not.toContain(parseAccessKey(key)!.hash)
+  }
+})
