@@ -2,25 +2,43 @@ import { expect, test } from 'vitest'
 import { recordingEnvironment } from '../recording-environment.ts'
 
 test.each([
-  ['interval=minute', 'interval'],
+  ['interval=second', 'interval'],
   ['interval=hour;', 'interval'],
   ['date_from=-5x', 'date_from'],
   ['date_from=2026-01-02&date_to=2026-01-01', 'date_to'],
   ['interval=hour&date_from=2020-01-01', 'interval'],
-  ['math=sum', 'math'],
   ['events=[]', 'events'],
+  ['events={"id":"a"}', 'events'],
+  ['events=[{"id":"a","math":"p50"}]', 'events__math'],
+  ['events=[{"id":"a","math":"sum"}]', 'events__math_property'],
+  ['events=[{"id":"a","math":"unique_group"}]', 'events__math_group_type_index'],
+  ['events=[{"id":"a","order":-1}]', 'events__order'],
+  ['events=[{"id":"a","colour":"red"}]', 'events__colour'],
+  ['actions=[{"id":"a"}]', 'actions__id'],
+  ['actions=[{"id":7}]', 'actions__id'],
+  ['compare=perhaps', 'compare'],
+  ['formula=A/B', 'formula'],
+  ['formula=A/(A', 'formula'],
+  ['formula=sqrt(A)', 'formula'],
+  ['breakdown=a&breakdown_type=hogql', 'breakdown_type'],
+  ['breakdown=a&breakdown_type=cohort', 'breakdown'],
+  ['breakdown=a&breakdown_type=session', 'breakdown'],
+  ['breakdown=[5]&breakdown_type=cohort', 'properties'],
+  ['breakdown=["a","b","c","d"]', 'breakdown'],
+  ['smoothing_intervals=0', 'smoothing_intervals'],
+  ['display=Pie', 'display'],
+  ['display=ActionsLineGraphCumulative&math=weekly_active', 'display'],
+  ['sampling_factor=0', 'sampling_factor'],
+  ['sampling_factor=1.5', 'sampling_factor'],
+  ['aggregation_group_type_index=5', 'aggregation_group_type_index'],
+  ['properties=[{"key":"a","type":"element","value":"b"}]', 'properties'],
+  ['properties=[{"key":"a","type":"session","value":"b"}]', 'properties'],
+  ['properties=[{"key":"id","type":"cohort","value":"x"}]', 'properties'],
+  ['properties=[{"key":"a","type":"group","value":"b"}]', 'properties'],
   ['events=[{"id":5}]', 'events__id'],
-  ['events=[{"id":"a","math":"p99"}]', 'events__math'],
   ['breakdown=a&breakdown_limit=301', 'breakdown_limit'],
   ['format=xlsx', 'format'],
-  ['compare=true', 'compare'],
-  ['formula=A/B', 'formula'],
-  ['breakdown=a&breakdown_type=cohort', 'breakdown_type'],
-  ['smoothing_intervals=7', 'smoothing_intervals'],
-  ['display=ActionsPie', 'display'],
   ['constructor=1', 'constructor'],
-  ['events=[{"id":"a","math_property":"b"}]', 'events__math_property'],
-  ['events=[{"id":"a","order":1}]', 'events__order'],
   ['events=[{"id":"a"}]&event=b', 'event'],
 ])('trend: %s is a 400 that names its parameter', async (query, attr) => {
   const { get, asked } = recordingEnvironment()
@@ -34,8 +52,8 @@ test('what is refused as not supported is told with what is', async () => {
   const { get } = recordingEnvironment()
   const detail = async (query: string) =>
     (await get(`/api/datasets/shop/insights/trend?${query}`)).json().detail
-  expect(await detail('formula=A/B')).toMatch(/^formula is not supported here\. What is: event, math, /)
-  expect(await detail('compare=true')).toBe('compare is not supported here, except as false.')
+  expect(await detail('colour=red')).toMatch(/^colour is not supported here\. What is: event, math, /)
+  expect(await detail('shown_as=Lifecycle')).toBe('shown_as is not supported here, except as Volume.')
 })
 
 test('parameters that ask for what is done anyway are taken', async () => {
@@ -48,7 +66,7 @@ test('parameters that ask for what is done anyway are taken', async () => {
 test('a trend as CSV has a line per series and value, and a column per interval', async () => {
   const { get } = recordingEnvironment(({ sql }) =>
     sql.includes('start_ms')
-      ? [{ start_ms: String(Date.parse('2026-11-20T23:00:00Z')), value: '1,2', is_other: 0, amount: '5' }]
+      ? [{ start_ms: String(Date.parse('2026-11-20T23:00:00Z')), line: '1,2', is_other: 0, amount: '5' }]
       : [{ value: '1,2' }],
   )
   const query = 'date_from=-2d&events=[{"id":"a","name":"=x"}]&breakdown=p'
@@ -63,13 +81,20 @@ test('a trend as CSV has a line per series and value, and a column per interval'
 
 test('a trend is zero-filled in the time zone of the dataset', async () => {
   const { get } = recordingEnvironment(() => [
-    { start_ms: String(Date.parse('2026-11-20T23:00:00Z')), value: '', is_other: 0, amount: '5' },
+    { start_ms: String(Date.parse('2026-11-20T23:00:00Z')), line: '', is_other: 0, amount: '5' },
   ])
   const body = (await get('/api/datasets/shop/insights/trend?date_from=-2d&event=page_view')).json()
   expect(body).toMatchObject({ is_cached: false, timezone: 'Europe/Berlin', next: null })
   expect(body.result).toEqual([
     {
-      action: { id: 'page_view', type: 'events', order: 0, name: 'page_view', math: 'total' },
+      action: {
+        id: 'page_view',
+        type: 'events',
+        order: 0,
+        name: 'page_view',
+        custom_name: null,
+        math: 'total',
+      },
       label: 'page_view',
       count: 5,
       data: [0, 5, 0],
