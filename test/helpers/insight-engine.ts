@@ -13,6 +13,8 @@ import type { Happening, History } from '../reference/history.ts'
 
 /** Questions that run at the same time: as many as the embedded engine has readers. */
 const CONCURRENT = 4
+/** After so many wrong answers the rest is not asked. */
+const FAILURES_MAX = 5
 export const NOW_MS = Date.parse('2026-11-10T12:00:00Z')
 
 const EMPTY_EVENT = Object.fromEntries(
@@ -153,8 +155,20 @@ export async function forEachHistory<T>(
   check: (one: T, index: number) => Promise<void>,
 ): Promise<void> {
   let next = 0
+  const failed: number[] = []
+  let first: unknown
   const work = async () => {
-    for (let index = next++; index < cases.length; index = next++) await check(cases[index] as T, index)
+    for (let index = next++; index < cases.length; index = next++) {
+      try {
+        await check(cases[index] as T, index)
+      } catch (error) {
+        failed.push(index)
+        if (failed.length === 1) first = error
+        if (failed.length === FAILURES_MAX) next = cases.length
+      }
+    }
   }
   await Promise.all(Array.from({ length: CONCURRENT }, work))
+  if (first instanceof Error) first.message = `History ${failed.join(', ')}: ${first.message}`
+  if (failed.length > 0) throw first
 }

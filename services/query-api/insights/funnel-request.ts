@@ -1,0 +1,168 @@
+import { invalidInput } from '../http/api-error.ts'
+import { choiceParameter, type RawQuery, refuseUnknown, textParameter } from '../http/request-parameters.ts'
+import type { Interval } from '../query/zoned-time.ts'
+import { BREAKDOWN_PARAMETERS, type Breakdown, readBreakdown } from './breakdown.ts'
+import { type EntityRequest, jsonList, objectOf, readEntities, readEntity } from './entity-request.ts'
+import {
+  IGNORED_PARAMETERS,
+  INSIGHT_PARAMETERS,
+  type InsightRequest,
+  readInsightRequest,
+  wholeParameter,
+} from './insight-request.ts'
+import { readInterval } from './trend-request.ts'
+
+export const FUNNEL_LIMITS = { steps: 20, exclusions: 5, window: 100_000, bins: 90 } as const
+
+export const FUNNEL_PARAMETERS = [
+  'events',
+  'actions',
+  'interval',
+  'funnel_window_interval',
+  'funnel_window_interval_unit',
+  'funnel_window_days',
+  'funnel_order_type',
+  'funnel_viz_type',
+  'funnel_from_step',
+  'funnel_to_step',
+  'exclusions',
+  'bin_count',
+  'breakdown_attribution_type',
+  'breakdown_attribution_value',
+  ...INSIGHT_PARAMETERS,
+  ...BREAKDOWN_PARAMETERS,
+  ...IGNORED_PARAMETERS,
+] as const
+
+export const FUNNEL_IMPLIED = new Map([
+  ['insight', ['FUNNELS']],
+  ['display', ['FunnelViz', 'ActionsLineGraph']],
+  ['funnel_aggregate_by_hogql', ['person_id']],
+])
+
+const UNIT_MS = {
+  second: 1_000,
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+  week: 604_800_000,
+  month: 2_592_000_000,
+} as const
+const UNITS = Object.keys(UNIT_MS) as (keyof typeof UNIT_MS)[]
+const DEFAULT_WINDOW_DAYS = 14
+
+/** Which of an actor's values the actor counts under. */
+export type Attribution =
+  | { readonly by: 'first_touch' | 'last_touch' | 'all_events' }
+  | { readonly by: 'step'; readonly step: number }
+
+export interface Exclusion extends EntityRequest {
+  /** Steps, counted from 0, between which the event must not happen. */
+  readonly from: number
+  readonly to: number
+}
+
+export interface FunnelRequest extends InsightRequest {
+  readonly steps: readonly EntityRequest[]
+  readonly order: 'ordered' | 'unordered' | 'strict'
+  readonly view: 'steps' | 'trends' | 'time_to_convert'
+  readonly windowMs: number
+  readonly exclusions: readonly Exclusion[]
+  /** Steps, counted from 0, that trends and times are about. */
+  readonly fromStep: number
+  readonly toStep: number
+  readonly interval: Interval
+  readonly breakdown: Breakdown | null
+  readonly attribution: Attribution
+  /** Null to choose by the number of actors. */
+  readonly binCount: number | null
+}
+
+/**
+ * @param known further parameters that the route reads
+ * @throws ApiError 400
+ */
+export function readFunnelRequest(query: RawQuery, known: readonly string[] = []): FunnelRequest {
+  refuseUnknown(query, [...FUNNEL_PARAMETERS, ...known], FUNNEL_IMPLIED)
+  const steps = readEntities(query, STEP_MEMBERS, () => ({}))
+  if (steps.length === 0 || steps.length > FUNNEL_LIMITS.steps)
+    throw invalidInput('events', `events and actions must be 1 to ${FUNNEL_LIMITS.steps} steps together.`)
+  const order = choiceParameter(
+    query,
+    'funnel_order_type',
+    ['ordered', 'unordered', 'strict'] as const,
+    'ordered',
+  )
+  const last = steps.length - 1
+  const fromStep = wholeParameter(query, 'funnel_from_step', 0, last) ?? 0
+  const toStep = wholeParameter(query, 'funnel_to_step', 0, last) ?? last
+  if (fromStep >= toStep && last > 0)
+    throw invalidInput('funnel_from_step', 'funnel_from_step must be before funnel_to_step.')
+  return {
+    ...readInsightRequest(query),
+    steps,
+    order,
+    view: choiceParameter(query, 'funnel_viz_type', ['steps', 'trends', 'time_to_convert'] as const, 'steps'),
+    windowMs: readWindow(query),
+    exclusions: readExclusions(query, last, order),
+    fromStep,
+    toStep,
+    interval: readInterval(query),
+    breakdown: readBreakdown(query),
+    attribution: readAttribution(query, last),
+    binCount:
+      textParameter(query, 'bin_count') === 'auto'
+        ? null
+        : wholeParameter(query, 'bin_count', 1, FUNNEL_LIMITS.bins),
+  }
+}
+
+/** Members that clients send with a step though a funnel counts people only. */
+const STEP_MEMBERS = ['math', 'math_property', 'math_hogql', 'math_group_type_index']
+
+function readWindow(query: RawQuery): number {
+  const days = wholeParameter(query, 'funnel_window_days', 1, FUNNEL_LIMITS.window)
+  const count = wholeParameter(query, 'funnel_window_interval', 1, FUNNEL_LIMITS.window)
+  if (count === null && days !== null) return days * UNIT_MS.day
+  const unit = choiceParameter(query, 'funnel_window_interval_unit', UNITS, 'day')
+  return (count ?? DEFAULT_WINDOW_DAYS) * UNIT_MS[unit]
+}
+
+function readExclusions(query: RawQuery, last: number, order: FunnelRequest['order']): Exclusion[] {
+  const listed = jsonList(query, 'exclusions')
+  if (listed.length > FUNNEL_LIMITS.exclusions)
+    throw invalidInput('exclusions', `There may be at most ${FUNNEL_LIMITS.exclusions} exclusions.`)
+  return listed.map((value, index) => {
+    const given = objectOf(value, 'exclusions')
+    const entity = readEntity(given, 'events', 'exclusions', index, [
+      'funnel_from_step',
+      'funnel_to_step',
+      ...STEP_MEMBERS,
+    ])
+    const from = given.funnel_from_step ?? 0
+    const to = given.funnel_to_step ?? last
+    const isRange = Number.isInteger(from) && Number.isInteger(to)
+    if (!isRange || Number(from) < 0 || Number(from) >= Number(to) || Number(to) > last)
+      throw invalidInput(
+        'exclusions',
+        'An exclusion lies between two steps of the funnel, the earlier one first.',
+      )
+    if (order === 'unordered' && (from !== 0 || to !== last))
+      throw invalidInput(
+        'exclusions',
+        'Steps in any order have nothing between two of them: exclude from 0 to the last.',
+      )
+    return { ...entity, from: Number(from), to: Number(to) }
+  })
+}
+
+function readAttribution(query: RawQuery, last: number): Attribution {
+  const by = choiceParameter(
+    query,
+    'breakdown_attribution_type',
+    ['first_touch', 'last_touch', 'all_events', 'step'] as const,
+    'first_touch',
+  )
+  if (by !== 'step') return { by }
+  return { by, step: wholeParameter(query, 'breakdown_attribution_value', 0, last) ?? 0 }
+}
