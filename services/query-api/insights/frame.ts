@@ -49,6 +49,8 @@ export interface References<E extends EntityRequest> {
   readonly entities: readonly E[]
   /** Cohorts that are no filters, such as those of a breakdown. */
   readonly cohortIds?: readonly number[]
+  /** The range of a question whose start follows from its end, whatever `date_from` says. */
+  readonly rangeTo?: (toMs: number) => { readonly fromMs: number; readonly toMs: number }
 }
 
 /**
@@ -61,10 +63,12 @@ export async function frameOf<E extends EntityRequest>(
   needs: InsightNeeds,
   question: Question,
   request: InsightRequest,
-  { entities, cohortIds = [] }: References<E>,
+  { entities, cohortIds = [], rangeTo }: References<E>,
 ): Promise<{ readonly frame: Frame; readonly entities: readonly (E & Entity)[] }> {
   const { dataset, zone } = question
-  const range = parseDateRange(request.dateFrom, request.dateTo, needs.clock.now(), zone)
+  const dateFrom = rangeTo === undefined ? request.dateFrom : 'all'
+  const asked = parseDateRange(dateFrom, request.dateTo, needs.clock.now(), zone)
+  const range = rangeTo === undefined ? asked : rangeTo(asked.toMs)
   const resolved = await Promise.all(
     entities.map(async (entity) => ({ ...entity, steps: await stepsOf(entity, dataset.id, needs) })),
   )
