@@ -139,16 +139,20 @@ export function binEdgesSql(
  * @param value column that holds the value
  */
 export function lineSql(value: string, values: BreakdownValues, bindings: Bindings): string {
-  if (values.edges !== null) {
-    // The upper bound of the last bin belongs to it.
-    const lower = bindings.bind(values.edges.slice(0, -1), 'Array(Float64)')
-    const names = bindings.bind(values.values, 'Array(String)')
-    const number = `toFloat64OrNull(${value})`
-    return (
-      `if(isNull(${number}) OR NOT isFinite(ifNull(${number}, 0)), '', ` +
-      `${names}[arrayCount(edge -> edge <= assumeNotNull(${number}), ${lower})]) AS line, 0 AS is_other`
-    )
-  }
+  if (values.edges !== null) return `${binSql(value, values, bindings)} AS line, 0 AS is_other`
   const own = bindings.bind(values.values, 'Array(String)')
   return `if(has(${own}, ${value}), ${value}, '') AS line, if(has(${own}, ${value}), 0, 1) AS is_other`
+}
+
+/** Text: the name of the bin that a number lies in, empty for what is no number. */
+export function binSql(value: string, { values, edges }: BreakdownValues, bindings: Bindings): string {
+  if (edges === null || edges.length === 0) return "''"
+  // The upper bound of the last bin belongs to it.
+  const lower = bindings.bind(edges.slice(0, -1), 'Array(Float64)')
+  const names = bindings.bind(values, 'Array(String)')
+  const number = `toFloat64OrNull(${value})`
+  return (
+    `if(isNull(${number}) OR NOT isFinite(ifNull(${number}, 0)), '', ` +
+    `${names}[arrayCount(edge -> edge <= assumeNotNull(${number}), ${lower})])`
+  )
 }

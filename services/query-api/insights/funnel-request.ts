@@ -103,29 +103,41 @@ export function readFunnelRequest(query: RawQuery, known: readonly string[] = []
     steps,
     order,
     view: choiceParameter(query, 'funnel_viz_type', ['steps', 'trends', 'time_to_convert'] as const, 'steps'),
-    windowMs: readWindow(query),
+    windowMs: readFunnelWindow(query),
     exclusions: readExclusions(query, last, order),
     fromStep,
     toStep,
     interval: readInterval(query),
     breakdown: readBreakdown(query),
     attribution: readAttribution(query, last),
-    binCount:
-      textParameter(query, 'bin_count') === 'auto'
-        ? null
-        : wholeParameter(query, 'bin_count', 1, FUNNEL_LIMITS.bins),
+    binCount: readBinCount(query),
   }
+}
+
+/** Null for `auto`. */
+export function readBinCount(query: RawQuery): number | null {
+  return textParameter(query, 'bin_count') === 'auto'
+    ? null
+    : wholeParameter(query, 'bin_count', 1, FUNNEL_LIMITS.bins)
 }
 
 /** Members that clients send with a step though a funnel counts people only. */
 const STEP_MEMBERS = ['math', 'math_property', 'math_hogql', 'math_group_type_index']
 
-function readWindow(query: RawQuery): number {
+function readFunnelWindow(query: RawQuery): number {
   const days = wholeParameter(query, 'funnel_window_days', 1, FUNNEL_LIMITS.window)
-  const count = wholeParameter(query, 'funnel_window_interval', 1, FUNNEL_LIMITS.window)
-  if (count === null && days !== null) return days * UNIT_MS.day
-  const unit = choiceParameter(query, 'funnel_window_interval_unit', UNITS, 'day')
-  return (count ?? DEFAULT_WINDOW_DAYS) * UNIT_MS[unit]
+  const isOld = days !== null && textParameter(query, 'funnel_window_interval') === null
+  return isOld ? days * UNIT_MS.day : readWindow(query, 'funnel_window_interval')
+}
+
+/**
+ * A length of time as `<name>` and `<name>_unit`, in milliseconds; 14 days where neither is sent, a month is 30 days.
+ *
+ * @throws ApiError 400
+ */
+export function readWindow(query: RawQuery, name: string): number {
+  const count = wholeParameter(query, name, 1, FUNNEL_LIMITS.window) ?? DEFAULT_WINDOW_DAYS
+  return count * UNIT_MS[choiceParameter(query, `${name}_unit`, UNITS, 'day')]
 }
 
 function readExclusions(query: RawQuery, last: number, order: FunnelRequest['order']): Exclusion[] {

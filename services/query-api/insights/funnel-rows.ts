@@ -1,7 +1,7 @@
 import type { Interval, TimeZone } from '../query/zoned-time.ts'
 import type { Breakdown } from './breakdown.ts'
 import type { EntityRequest } from './entity-request.ts'
-import type { FunnelStepsRecord, FunnelTimesRecord, FunnelTrendRecord } from './funnel-answers-sql.ts'
+import type { FunnelStepsRecord, FunnelTrendRecord } from './funnel-answers-sql.ts'
 import type { FunnelRequest } from './funnel-request.ts'
 import { OTHER_SLOT, OWN_SLOT } from './funnel-sql.ts'
 import { intervalDay, intervalLabel } from './interval-labels.ts'
@@ -119,11 +119,18 @@ const BINS_CHOSEN_MAX = 60
 /** Width of bins when all times are the same, seconds. */
 const WIDTH_OF_NOTHING = 60
 
-/** As many bins as the cube root of the actors, of whole seconds. */
-export function binsOf(record: FunnelTimesRecord, asked: number | null): { bins: number; width: number } {
-  const chosen = Math.min(BINS_CHOSEN_MAX, Math.max(1, cubeRootUp(Number(record.actors))))
-  const bins = asked ?? chosen
-  return { bins, width: Math.ceil((record.high - record.low) / bins) || WIDTH_OF_NOTHING }
+/**
+ * As many bins as the cube root of what is counted, of whole seconds.
+ *
+ * @param times how many, and the whole seconds that they lie between
+ * @param asked bins that were asked for; null to choose
+ */
+export function binsOf(
+  times: { readonly size: number; readonly low: number; readonly high: number },
+  asked: number | null,
+): { readonly bins: number; readonly width: number } {
+  const bins = asked ?? Math.min(BINS_CHOSEN_MAX, Math.max(1, cubeRootUp(times.size)))
+  return { bins, width: Math.ceil((times.high - times.low) / bins) || WIDTH_OF_NOTHING }
 }
 
 /** The least whole number whose cube is not smaller; floating point gives one too many for some cubes. */

@@ -4,7 +4,7 @@ import type { Entity } from './frame.ts'
 import type { Funnel } from './funnel-sql.ts'
 
 /** A place in an actor's events: `(time, index)`, the index counted from 1. Nowhere is index 0. */
-const NOWHERE = '(toInt64(0), toInt64(0))'
+export const NOWHERE = '(toInt64(0), toInt64(0))'
 
 /**
  * The runs of every actor, those that an exclusion ends left out, and no actor without any.
@@ -27,7 +27,7 @@ export function funnelRunsSql(actors: string, funnel: Funnel, bindings: Bindings
     ...funnel.exclusions.map((_, e) => {
       const bit = funnel.steps.length + e
       const own = `arrayMap((t, k, m) -> if(bitTest(m, ${bit}), (t, k), ${NOWHERE}), times, indexes, masks)`
-      return `${shifted(filled(own, bit), NOWHERE)} AS excluded${e}`
+      return `${shiftedSql(filledSql(own, bit), NOWHERE)} AS excluded${e}`
     }),
   ]
   const chains = funnel.order === 'unordered' ? unorderedSql(funnel, window) : orderedSql(funnel, window)
@@ -39,12 +39,12 @@ export function funnelRunsSql(actors: string, funnel: Funnel, bindings: Bindings
 }
 
 /** At every event the nearest one at or after it that has the bit. */
-function filled(array: string, bit: number): string {
+export function filledSql(array: string, bit: number): string {
   return `arrayReverseFill((x, m) -> bitTest(m, ${bit}), ${array}, masks)`
 }
 
 /** What the next event has. */
-function shifted(array: string, none: string): string {
+export function shiftedSql(array: string, none: string): string {
   return `arrayPushBack(arrayPopFront(${array}), ${none})`
 }
 
@@ -76,13 +76,13 @@ function orderedSql(funnel: Funnel, window: string): Chains {
     if (!isLast) {
       parameters.push('later')
       const next = `chain${step + 1}`
-      if (order === 'strict') arrays.push(shifted(next, none(step + 1)))
+      if (order === 'strict') arrays.push(shiftedSql(next, none(step + 1)))
       else {
-        const nearest = filled(next, step + 1)
+        const nearest = filledSql(next, step + 1)
         const isSame = steps
           .slice(0, step + 1)
           .some((earlier) => isSameEntity(earlier, steps[step + 1] as Entity))
-        arrays.push(isSame ? shifted(nearest, none(step + 1)) : nearest)
+        arrays.push(isSame ? shiftedSql(nearest, none(step + 1)) : nearest)
       }
     }
     columns.push(
@@ -140,13 +140,13 @@ function unorderedSql(funnel: Funnel, window: string): Chains {
         later === null
           ? `arrayMap((t, k, m) -> if(bitTest(m, ${bit}), (t, k), ${none}), times, indexes, masks)`
           : `arrayMap((t, k, m, later) -> if(bitTest(m, ${bit}), tupleConcat((t, k), later), ${none}), ` +
-            `times, indexes, masks, ${shifted(
+            `times, indexes, masks, ${shiftedSql(
               later,
               `(${Array(2 * (copies - copy))
                 .fill('toInt64(0)')
                 .join(', ')})`,
             )})`
-      columns.push(`${filled(own, bit)} AS kind${kind}_${copy}`)
+      columns.push(`${filledSql(own, bit)} AS kind${kind}_${copy}`)
     }
   const names = kinds.map((_, kind) => `c${kind}`)
   const places = kinds.flatMap(({ copies }, kind) =>
@@ -196,7 +196,7 @@ function isExcludedSql(range: {
 }
 
 /** Two steps about the same events, which one event cannot be both of. */
-function isSameEntity(a: Entity, b: Entity): boolean {
+export function isSameEntity(a: Entity, b: Entity): boolean {
   const about = ({ steps, filters }: Entity): readonly [unknown, FilterGroup] => [steps, filters]
   return JSON.stringify(about(a)) === JSON.stringify(about(b))
 }

@@ -1,6 +1,6 @@
 import type { Bindings } from '../query/bindings.ts'
 import type { Breakdown } from './breakdown.ts'
-import { type BreakdownValues, breakdownSql } from './breakdown-sql.ts'
+import { type BreakdownValues, binSql, breakdownSql } from './breakdown-sql.ts'
 import { actorSql, entitySql, eventRowsSql } from './event-rows.ts'
 import type { Entity, Frame } from './frame.ts'
 import type { Attribution, Exclusion, FunnelRequest } from './funnel-request.ts'
@@ -81,6 +81,13 @@ function maskSql(entities: readonly Entity[], frame: Frame, bindings: Bindings):
     .reduce((mask, bit) => `bitOr(${mask}, ${bit})`)
 }
 
+/** The slot of a value of the breakdown. */
+export function slotSql(value: string, values: BreakdownValues, bindings: Bindings): string {
+  if (values.edges !== null) return `concat('${OWN_SLOT}', ${binSql(value, values, bindings)})`
+  const own = bindings.bind(values.values, 'Array(String)')
+  return `if(has(${own}, ${value}), concat('${OWN_SLOT}', ${value}), '${OTHER_SLOT}')`
+}
+
 /** Per actor and value that it counts under: its events as `happened`. */
 function attributedSql(
   rows: string,
@@ -89,9 +96,7 @@ function attributedSql(
   bindings: Bindings,
 ): string {
   const { attribution, values, by } = breakdown
-  const own = bindings.bind(values.values, 'Array(String)')
-  const slotOf = (value: string) =>
-    `if(has(${own}, ${value}), concat('${OWN_SLOT}', ${value}), '${OTHER_SLOT}')`
+  const slotOf = (value: string) => slotSql(value, values, bindings)
   const event =
     '(time_ms, src_partition, src_offset, ' +
     `bitOr(mask, if(value != '', toUInt64(${2 ** HAS_VALUE_BIT}), toUInt64(0))), ${slotOf('value')})`

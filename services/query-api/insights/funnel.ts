@@ -114,7 +114,10 @@ export async function funnelTimes(
   if (records.length === 0 && breakdown === null) return [{ bins: [], average_conversion_time: null }]
   const rows: FunnelTimesRow[] = []
   for (const record of orderedSlots(records, ({ actors }) => Number(actors))) {
-    const { bins, width } = binsOf(record, request.binCount)
+    const { bins, width } = binsOf(
+      { size: Number(record.actors), low: record.low, high: record.high },
+      request.binCount,
+    )
     const counts = await needs.ask<{ bin: number; actors: number }>(question, (bindings) =>
       funnelBinsSql(frame, funnel, fromStep, toStep, { slot: record.slot, low: record.low, width }, bindings),
     )
