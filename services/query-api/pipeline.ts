@@ -13,6 +13,7 @@ import { traceRoutes } from './trace/trace-routes.ts'
 export interface Request {
   readonly authorization: string | undefined
   readonly query: RawQuery
+  readonly body: unknown
   readonly params: Readonly<Record<string, string>>
   readonly url: URL
   /** Aborts when nobody waits for the answer any more. */
@@ -42,7 +43,7 @@ export function createPipeline(env: Environment, metrics: Metrics): Pipeline {
       }),
     ],
     async answer(route, request) {
-      const { query, params, url, gone } = request
+      const { query, body, params, url, gone } = request
       const credentials = {
         authorization: request.authorization,
         queryKey: textParameter(query, 'personal_api_key'),
@@ -52,7 +53,7 @@ export function createPipeline(env: Environment, metrics: Metrics): Pipeline {
       running.set(env.gate.running)
       try {
         const question = { dataset, zone: zoneOf(dataset), signal: gone }
-        return await route.answer({ question, query, params, url })
+        return await route.answer({ question, query, body, params, url })
       } finally {
         place.leave()
         running.set(env.gate.running)

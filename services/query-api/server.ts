@@ -19,7 +19,7 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 const BASE = '/api/datasets/:dataset'
 /** Event ids may be 200 bytes, which is 600 characters when every byte is escaped. */
 const PATH_PARAMETER_LENGTH_MAX = 1_024
-const BODY_BYTES_MAX = 1_024
+const BODY_BYTES_MAX = 256 * 1_024
 const REQUEST_TIMEOUT_MS = 30_000
 
 /** Builds the app without listening. */
@@ -75,6 +75,7 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
       const { headers, body } = await pipeline.answer(route, {
         authorization: request.headers.authorization,
         query: request.query as RawQuery,
+        body: request.body,
         params: request.params as Readonly<Record<string, string>>,
         url: ownAddress(request, publicUrl),
         gone: gone.signal,

@@ -5,6 +5,8 @@ import type { RawQuery } from './request-parameters.ts'
 export interface Call {
   readonly question: Question
   readonly query: RawQuery
+  /** What JSON the body holds; undefined without one. */
+  readonly body: unknown
   /** Parameters in the path, unescaped. */
   readonly params: Readonly<Record<string, string>>
   /** The call's own absolute address, as clients reach it. */
@@ -19,7 +21,7 @@ export interface Answer {
 
 /** What is answered under one method and path. It throws an {@link ApiError} for every other answer. */
 export interface Route {
-  readonly method: 'GET'
+  readonly method: 'GET' | 'POST'
   /** Below `/api/datasets/:dataset`, with parameters as `:name`. */
   readonly path: string
   answer(call: Call): Promise<Answer>

@@ -2,6 +2,7 @@ import type { Bindings } from '../query/bindings.ts'
 import { propertySql } from '../query/event-properties.ts'
 import { filterSql } from '../query/filter-sql.ts'
 import { groupKeySql } from '../query/group-rows.ts'
+import { NO_FILTERS } from '../query/property-filters.ts'
 import { sessionPropertySql, sessionRowsSql } from '../query/session-properties.ts'
 import { addIntervals } from '../query/zoned-time.ts'
 import type { Breakdown } from './breakdown.ts'
@@ -98,7 +99,7 @@ export function startMsSql(startsMs: readonly number[], bindings: Bindings): str
 }
 
 /** Columns that every statement needs: `start_ms` and, with a breakdown, `value`. */
-function rowColumns(frame: Frame, shape: TrendShape, bindings: Bindings) {
+export function rowColumns(frame: Frame, shape: TrendShape, bindings: Bindings) {
   const columns = [`${startMsSql(shape.startsMs, bindings)} AS start_ms`]
   if (shape.breakdown === null) return { columns, joins: [] }
   const { value, joins } = breakdownSql(shape.breakdown.by, frame, bindings)
@@ -117,7 +118,7 @@ function aggregateSql(aggregate: string, number: string): string {
 }
 
 /** `subject`: whom a series counts, empty for nobody; `number`: what it computes with. */
-function subjectSql(
+export function subjectSql(
   counts: SeriesMath,
   frame: Frame,
   bindings: Bindings,
@@ -215,15 +216,32 @@ function firstTimeSql(
   shape: TrendShape,
   bindings: Bindings,
 ): string {
+  const firsts = firstTimesSql(frame, series, matching, shape, bindings)
+  return (
+    `SELECT start_ms, ${linesSql(shape, bindings)}, count() AS amount FROM (${firsts}) ` +
+    `WHERE time_ms >= ${bindings.bind(frame.fromMs, 'Int64')} GROUP BY start_ms, line, is_other`
+  )
+}
+
+/**
+ * A row per actor whose first event ever passes the filters: `subject, time_ms, start_ms, value`.
+ *
+ * @param matching whether the first event is the first one that passes them, or the first one of its name
+ */
+export function firstTimesSql(
+  frame: Frame,
+  series: Series,
+  matching: boolean,
+  shape: TrendShape,
+  bindings: Bindings,
+): string {
   const { columns, joins } = rowColumns(frame, shape, bindings)
   const scope = filterScope(frame, bindings)
-  // Without `matching` it is the first event of that name, and only then the filters decide.
   const passes = matching
     ? '1'
     : `(${filterSql(frame.filters, scope)} AND ${filterSql(series.filters, scope)})`
-  const none = { kind: 'AND', parts: [] } as const
   const rows = eventRowsSql(
-    matching ? frame : { ...frame, filters: none },
+    matching ? frame : { ...frame, filters: NO_FILTERS },
     {
       fromMs: null,
       toMs: frame.toMs,
@@ -231,21 +249,22 @@ function firstTimeSql(
         ...columns,
         ...(shape.breakdown === null ? ["'' AS value"] : []),
         `${actorSql(frame, bindings)} AS subject`,
-        `event_time >= fromUnixTimestamp64Milli(${bindings.bind(frame.fromMs, 'Int64')}, 'UTC') AS in_range`,
+        'toUnixTimestamp64Milli(event_time) AS time_ms',
         `${passes} AS passes`,
         '(event_time, src_partition, src_offset) AS place',
       ],
       joins,
-      entities: [matching ? series : { ...series, filters: none }],
+      entities: [matching ? series : { ...series, filters: NO_FILTERS }],
     },
     bindings,
   )
+  // A person is in several cohorts at once.
+  const per = shape.breakdown?.by.by === 'cohorts' ? ', value' : ''
   const firsts =
-    'SELECT subject, argMin((start_ms, value, in_range, passes), place) AS first ' +
-    `FROM (${rows}) WHERE subject != '' GROUP BY subject${shape.breakdown?.by.by === 'cohorts' ? ', value' : ''}`
+    'SELECT subject, argMin((start_ms, value, time_ms, passes), place) AS first ' +
+    `FROM (${rows}) WHERE subject != '' GROUP BY subject${per}`
   return (
-    `SELECT start_ms, ${linesSql(shape, bindings)}, count() AS amount FROM (` +
-    `SELECT first.1 AS start_ms, first.2 AS value FROM (${firsts}) WHERE first.3 AND first.4` +
-    ') GROUP BY start_ms, line, is_other'
+    'SELECT subject, first.1 AS start_ms, first.2 AS value, first.3 AS time_ms ' +
+    `FROM (${firsts}) WHERE first.4`
   )
 }

@@ -13,6 +13,11 @@ import { parseInstant, type TimeZone } from './zoned-time.ts'
  */
 export type CohortMembers = (bindings: Bindings) => string
 
+/** A cohort that is a list of person keys. */
+export function listedMembers(personKeys: readonly string[]): CohortMembers {
+  return (bindings) => `SELECT arrayJoin(${bindings.bind(personKeys, 'Array(String)')})`
+}
+
 /** What conditions on events depend on beyond the filters. */
 export interface FilterScope {
   readonly dataset: string

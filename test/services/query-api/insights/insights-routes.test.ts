@@ -100,6 +100,91 @@ test('a trend is zero-filled in the time zone of the dataset', async () => {
       data: [0, 5, 0],
       labels: ['20-Nov-2026', '21-Nov-2026', '22-Nov-2026'],
       days: ['2026-11-20', '2026-11-21', '2026-11-22'],
+      persons_urls: ['2026-11-19', '2026-11-20', '2026-11-21'].map((day) => ({
+        url: expect.stringContaining(
+          `/api/datasets/shop/persons/trends?date_from=-2d&event=page_view&entity_order=0&point=${day}T23%3A00%3A00.000Z`,
+        ),
+      })),
     },
   ])
+})
+
+test('a question may be posted as JSON, lists as lists, and is the same question', async () => {
+  const got = recordingEnvironment()
+  const posted = recordingEnvironment()
+  const events = [{ id: 'a', math: 'dau', properties: [{ key: 'k', value: ['x', 'y'] }] }]
+  const query = new URLSearchParams({ events: JSON.stringify(events), interval: 'week', compare: 'true' })
+  await got.get(`/api/datasets/shop/insights/trend?${query}`)
+  const response = await posted.app.inject({
+    method: 'POST',
+    url: '/api/datasets/shop/insights/trend?interval=day',
+    headers: { authorization: `Bearer ${posted.keys.shopRead}` },
+    payload: { events, interval: 'week', compare: true },
+  })
+  expect(response.statusCode).toBe(200)
+  const asked = ({ sql, parameters }: { sql: string; parameters: unknown }) => ({ sql, parameters })
+  expect(posted.asked.map(asked)).toEqual(got.asked.map(asked))
+})
+
+const STEPS = 'events=[{"id":"a"},{"id":"b"}]'
+
+test.each([
+  ['funnel?events=[]', 'events'],
+  [`funnel?${STEPS}&funnel_order_type=random`, 'funnel_order_type'],
+  [`funnel?${STEPS}&funnel_window_interval=0`, 'funnel_window_interval'],
+  [`funnel?${STEPS}&funnel_window_interval_unit=year`, 'funnel_window_interval_unit'],
+  [`funnel?${STEPS}&funnel_from_step=1&funnel_to_step=0`, 'funnel_from_step'],
+  [`funnel?${STEPS}&funnel_to_step=2`, 'funnel_to_step'],
+  [`funnel?${STEPS}&exclusions=[{"id":"x","funnel_from_step":1,"funnel_to_step":1}]`, 'exclusions'],
+  [`funnel?${STEPS}&exclusions=[{"id":"x","funnel_from_step":0,"funnel_to_step":2}]`, 'exclusions'],
+  [`funnel?${STEPS}&bin_count=91`, 'bin_count'],
+  [
+    `funnel?${STEPS}&breakdown_attribution_type=step&breakdown_attribution_value=2`,
+    'breakdown_attribution_value',
+  ],
+  [`funnel?${STEPS}&funnel_aggregate_by_hogql=x`, 'funnel_aggregate_by_hogql'],
+  ['funnel/correlation?events=[{"id":"a"}]', 'events'],
+  [`funnel/correlation?${STEPS}&funnel_correlation_type=properties`, 'funnel_correlation_names'],
+  ['retention?period=Year', 'period'],
+  ['retention?total_intervals=61', 'total_intervals'],
+  ['retention?retention_type=often', 'retention_type'],
+  ['retention?target_entity={"id":"a","type":"cohorts"}', 'target_entity__type'],
+  ['stickiness', 'events'],
+  [`stickiness?${STEPS}&stickiness_criteria={"operator":"gt","value":1}`, 'stickiness_criteria'],
+  [`lifecycle?${STEPS}`, 'events'],
+  ['lifecycle?event=a&toggledLifecycles=["gone"]', 'toggledLifecycles'],
+  ['path?step_limit=1', 'step_limit'],
+  ['path?step_limit=2&start_point=/a&end_point=/b', 'step_limit'],
+  ['path?edge_limit=1001', 'edge_limit'],
+  ['path?include_event_types=["hogql"]', 'include_event_types'],
+  ['path?local_path_cleaning_filters=[{"alias":"x"}]', 'local_path_cleaning_filters'],
+  ['path?local_path_cleaning_filters=[{"regex":"(a)","alias":"\\\\1"}]', 'local_path_cleaning_filters'],
+  ['path?funnel_paths=funnel_path_after_step', 'funnel_filter'],
+  ['timing?pairing=all', 'pairing'],
+  ['timing?window_interval_unit=year', 'window_interval_unit'],
+])('%s is a 400 that names its parameter', async (address, attr) => {
+  const { get, asked } = recordingEnvironment()
+  const response = await get(`/api/datasets/shop/insights/${address}`)
+  expect(response.json()).toMatchObject({ type: 'validation_error', attr })
+  expect(response.statusCode).toBe(400)
+  expect(asked).toEqual([])
+})
+
+test.each([
+  ['trends?event=a&entity_order=1', 'entity_order'],
+  ['trends?event=a&limit=1001', 'limit'],
+  ['trends?event=a&breakdown=p', 'breakdown_value'],
+  ['trends?event=a&point=soon', 'point'],
+  [`funnel?${STEPS}&funnel_step=-1`, 'funnel_step'],
+  [`funnel?${STEPS}&funnel_step=3`, 'funnel_step'],
+  [`stickiness?${STEPS}`, 'stickiness_days'],
+  ['lifecycle?event=a', 'target_date'],
+  ['path?path_start_key=home', 'path_start_key'],
+  ['path?path_start_key=1_a&path_end_key=3_b', 'path_end_key'],
+  ['retention?selected_interval=11', 'selected_interval'],
+])('persons/%s is a 400 that names its parameter', async (address, attr) => {
+  const { get } = recordingEnvironment()
+  const response = await get(`/api/datasets/shop/persons/${address}`)
+  expect(response.json()).toMatchObject({ type: 'validation_error', attr })
+  expect(response.statusCode).toBe(400)
 })
