@@ -385,6 +385,12 @@ export function clickHouseHttpContract(url: () => string): void {
     expect(await rows('SELECT s FROM t WHERE n = -7')).toEqual([{ s: 'beside' }])
   })
 
+  test('parameters may be as long as hundreds of kilobytes', async () => {
+    const numbers = Array.from({ length: 10_000 }, (_, n) => 1_795_269_600_000 + n)
+    const [row] = await rows<{ n: number }>('SELECT length({numbers:Array(Int64)}) AS n', { numbers })
+    expect(Number(row?.n)).toBe(10_000)
+  })
+
   test('ping answers', async () => {
     expect(await client.ping()).toMatchObject({ success: true })
     expect(await (await fetch(`${url()}/ping`)).text()).toBe('Ok.\n')

@@ -20,13 +20,16 @@ export interface FrontOptions {
   readonly password: string | null
 }
 
+/** Parameters of a statement travel in the address; a server takes as much (http_max_uri_size). */
+const REQUEST_LINE_BYTES_MAX = 1024 * 1024
+
 /** The server's HTTP dialect in front of the engine. Not listening yet. */
 export function createFrontServer(engine: FrontEngine, options: FrontOptions): Server {
   const spoolDir = join(options.stateDir, 'inserts')
   // What a killed process left was never acknowledged.
   rmSync(spoolDir, { recursive: true, force: true })
   mkdirSync(spoolDir, { recursive: true })
-  const server = createServer((request, response) => {
+  const server = createServer({ maxHeaderSize: REQUEST_LINE_BYTES_MAX }, (request, response) => {
     const path = (request.url ?? '/').split('?')[0]
     const plain = (status: number, text: string) =>
       response.writeHead(status, { 'content-type': 'text/plain; charset=UTF-8' }).end(text)

@@ -1,6 +1,7 @@
 import type { Bindings } from '../query/bindings.ts'
 import { PROPERTY_COLUMNS } from '../query/event-properties.ts'
-import { type FilterGroup, filterSql } from '../query/property-filters.ts'
+import { eventOnlyScope, filterSql } from '../query/filter-sql.ts'
+import type { FilterGroup } from '../query/property-filters.ts'
 import { timeSql } from '../query/time-sql.ts'
 import type { TimeZone } from '../query/zoned-time.ts'
 import type { PageCursor } from './page-cursor.ts'
@@ -66,7 +67,9 @@ export function selectionSql(
   if (selection.afterMs !== null) conditions.push(`event_time > ${timeSql(selection.afterMs, bindings)}`)
   if (selection.beforeMs !== null) conditions.push(`event_time < ${timeSql(selection.beforeMs, bindings)}`)
   if (selection.filters.parts.length > 0)
-    conditions.push(filterSql(selection.filters, bindings, zone, invalidPatterns))
+    conditions.push(
+      filterSql(selection.filters, eventOnlyScope(selection.dataset, bindings, zone, invalidPatterns)),
+    )
   return conditions.join(' AND ')
 }
 

@@ -12,12 +12,30 @@ export const BODY_DEPTH_MAX = 32
  * @throws ApiError 400 for the first fault, naming its field in `attr`, nested ones joined with `__`
  */
 export function readBody<T extends TSchema>(schema: T, body: unknown): Static<T> {
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw invalidInput('body', 'Send a JSON object (Content-Type: application/json).', 'parse_error')
-  const nul = pathOfNul(body)
+  const object = readObject(body)
+  const nul = pathOfNul(object)
   if (nul !== null) throw invalidInput(nul, 'Null characters are not allowed.', 'null_characters_not_allowed')
   if (Value.Check(schema, body)) return body
   throw faultOf(Value.Errors(schema, body).First() as ValueError, schema)
+}
+
+/**
+ * A body whose members somebody else reads. Null characters are left to him.
+ *
+ * @throws ApiError 400 for anything but an object, and for deeper nesting than {@link BODY_DEPTH_MAX}
+ */
+export function readObject(body: unknown): Readonly<Record<string, unknown>> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw invalidInput('body', 'Send a JSON object (Content-Type: application/json).', 'parse_error')
+  refuseDeep(body, 0)
+  return body as Readonly<Record<string, unknown>>
+}
+
+function refuseDeep(value: unknown, depth: number): void {
+  if (depth > BODY_DEPTH_MAX)
+    throw invalidInput('body', `A body may be nested ${BODY_DEPTH_MAX} levels deep at most.`)
+  if (typeof value !== 'object' || value === null) return
+  for (const part of Object.values(value)) refuseDeep(part, depth + 1)
 }
 
 function faultOf(error: ValueError, schema: TSchema): ApiError {
@@ -85,8 +103,6 @@ function wordsFor(schema: TSchema): string {
 
 /** Where text with a NUL is, as a field; null when there is none. No text column of PostgreSQL takes one. */
 function pathOfNul(value: unknown, path: readonly string[] = []): string | null {
-  if (path.length > BODY_DEPTH_MAX)
-    throw invalidInput('body', `A body may be nested ${BODY_DEPTH_MAX} levels deep at most.`)
   if (typeof value === 'string') return value.includes('\0') ? fieldName(path) : null
   if (typeof value !== 'object' || value === null) return null
   for (const [name, part] of Object.entries(value)) {

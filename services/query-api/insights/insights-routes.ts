@@ -1,83 +1,88 @@
 import type { Clock } from '../../core/runtime/clock.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
-import type { Format } from '../http/request-parameters.ts'
+import type { Format, RawQuery } from '../http/request-parameters.ts'
 import { type Answer, DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
 import type { Ask } from '../query/ask.ts'
+import type { Question } from '../query/question.ts'
+import { type Definitions, NO_DEFINITIONS } from './definitions.ts'
+import type { InsightNeeds } from './frame.ts'
+import { INSIGHT_EXAMPLES, TREND_EXAMPLE, TREND_FILE_EXAMPLE } from './insight-examples.ts'
+import { INSIGHTS } from './insight-questions.ts'
+import { linkedTrend } from './linked-people.ts'
+import { peopleLink } from './people-link.ts'
+import { peopleRoutes } from './people-routes.ts'
+import { questionRoutes } from './question-routes.ts'
 import { trend } from './trend.ts'
 import { trendCsv } from './trend-csv.ts'
 import { readTrendRequest, TREND_PARAMETERS } from './trend-request.ts'
 
-export function insightRoutes(needs: {
+const COMMON = {
+  tag: 'insights',
+  access: { object: 'insight', action: 'read' },
+  limit: 'clickhouse',
+} as const
+
+export function insightRoutes(given: {
   readonly ask: Ask
   readonly clock: Pick<Clock, 'now'>
+  readonly definitions?: Definitions
 }): DatasetRoute[] {
-  const { ask, clock } = needs
+  const needs: InsightNeeds = { definitions: NO_DEFINITIONS, ...given }
 
-  async function trends(call: DatasetCall, format?: Format): Promise<Answer> {
-    const { question } = call
-    const asked = readTrendRequest(call.query, format)
-    const result = await trend(ask, clock, question, asked)
-    if (asked.format === 'csv')
-      return csvAnswer(`${question.dataset.id}-trend.csv`, trendCsv(result, asked.csvMode))
-    return {
-      body: {
-        result,
-        is_cached: false,
-        last_refresh: new Date(clock.now()).toISOString(),
-        timezone: question.zone,
-        next: null,
-      },
-    }
-  }
-
-  const common = {
-    about: 'dataset',
-    method: 'GET',
-    tag: 'insights',
-    access: { object: 'insight', action: 'read' },
-    limit: 'clickhouse',
-    parameters: TREND_PARAMETERS,
-  } as const
-  const example = {
-    params: { dataset: 'shop' },
-    query: { event: 'page_view', math: 'dau', date_from: '-2d' },
-  }
-  return [
-    {
-      ...common,
-      path: `${DATASET_PATH}/insights/trend`,
-      summary: 'Events or people per interval.',
-      success: { status: 200, description: 'A line per series and breakdown value.' },
-      example: { ...example, answer: EXAMPLE_TREND },
-      answer: (call) => trends(call),
+  const answerOf = (question: Question, result: unknown): Answer => ({
+    body: {
+      result,
+      is_cached: false,
+      last_refresh: new Date(needs.clock.now()).toISOString(),
+      timezone: question.zone,
+      next: null,
     },
+  })
+
+  async function trends({ question, url }: DatasetCall, query: RawQuery, format?: Format): Promise<Answer> {
+    const asked = readTrendRequest(query, format)
+    const lines = await trend(needs, question, asked)
+    if (asked.format === 'csv') {
+      const rows = lines.map(({ row }) => row)
+      return csvAnswer(`${question.dataset.id}-trend.csv`, trendCsv(rows, asked.csvMode))
+    }
+    const link = peopleLink(url, 'trends', query)
+    return answerOf(question, linkedTrend(lines, asked.breakdown !== null, link))
+  }
+
+  return [
+    ...questionRoutes({
+      ...COMMON,
+      path: '/insights/trend',
+      summary: 'Events or people per interval.',
+      parameters: TREND_PARAMETERS,
+      description: 'A line per series and breakdown value.',
+      example: TREND_EXAMPLE,
+      answer: trends,
+    }),
     {
-      ...common,
+      ...COMMON,
+      about: 'dataset',
+      method: 'GET',
       path: `${DATASET_PATH}/insights/trend.csv`,
       summary: 'Events or people per interval, as a CSV file.',
+      parameters: TREND_PARAMETERS,
       success: { status: 200, description: 'A column per interval.', mediaType: 'text/csv' },
-      example: {
-        ...example,
-        answer: 'series,20-Nov-2026,21-Nov-2026,22-Nov-2026\r\npage_view,5,5,4\r\n',
-      },
-      answer: (call) => trends(call, 'csv'),
+      example: TREND_FILE_EXAMPLE,
+      answer: (call) => trends(call, call.query, 'csv'),
     },
+    ...INSIGHTS.flatMap(({ path, people, result, ...declared }) =>
+      questionRoutes({
+        ...COMMON,
+        ...declared,
+        path: `/insights/${path}`,
+        example: INSIGHT_EXAMPLES[path],
+        async answer({ question, url }, query) {
+          const link = peopleLink(url, people, query)
+          return answerOf(question, await result(needs, question, query, link))
+        },
+      }),
+    ),
+    ...peopleRoutes(needs),
   ]
-}
-
-const EXAMPLE_TREND = {
-  result: [
-    {
-      action: { id: 'page_view', type: 'events', order: 0, name: 'page_view', math: 'dau' },
-      label: 'page_view',
-      count: 14,
-      data: [5, 5, 4],
-      labels: ['20-Nov-2026', '21-Nov-2026', '22-Nov-2026'],
-      days: ['2026-11-20', '2026-11-21', '2026-11-22'],
-    },
-  ],
-  is_cached: false,
-  last_refresh: '2026-11-22T14:05:00.000Z',
-  timezone: 'Europe/Berlin',
-  next: null,
 }

@@ -1,39 +1,77 @@
 import { invalidInput } from '../http/api-error.ts'
 import { CSV_MODES, type CsvMode } from '../http/csv.ts'
-import { choiceDeclared, countDeclared, textDeclared } from '../http/parameter-declarations.ts'
+import {
+  choiceDeclared,
+  countDeclared,
+  flagDeclared,
+  type ParameterDeclarations,
+  textDeclared,
+} from '../http/parameter-declarations.ts'
 import {
   choiceParameter,
-  countParameter,
   FORMATS,
   type Format,
-  NAME_LENGTH_MAX,
   type RawQuery,
-  refuseUnknown,
-  TEXT_LENGTH_MAX,
   textParameter,
 } from '../http/request-parameters.ts'
-import { type FilterGroup, parsePropertyFilters, readFilterTree } from '../query/property-filters.ts'
 import { INTERVALS, type Interval } from '../query/zoned-time.ts'
-import { TREND_MATHS, type TrendMath, type TrendSeries } from './trend-query.ts'
+import { BREAKDOWN_LIMITS, BREAKDOWN_PARAMETERS, type Breakdown, readBreakdown } from './breakdown.ts'
+import { type EntityRequest, readEntities } from './entity-request.ts'
+import {
+  ACTIONS_PARAMETER,
+  EVENTS_PARAMETER,
+  flagParameter,
+  INSIGHT_PARAMETERS,
+  type InsightRequest,
+  readInsightRequest,
+  refuseUndeclared,
+  wholeParameter,
+} from './insight-request.ts'
+import { MATH_MEMBERS, MATHS, readMath, type SeriesMath } from './series-math.ts'
+import { type Formula, parseFormula } from './trend-formula.ts'
 
-const SERIES_MAX = 10
+export const SERIES_MAX = 10
+export const SMOOTHING_MAX = 60
 
-export const BREAKDOWN_LIMITS = { default: 25, max: 300 } as const
+/** What clients of product-analytics APIs send along, as far as it asks for nothing else than is done. */
+export const TREND_IMPLIED = new Map([
+  ['insight', ['TRENDS']],
+  ['shown_as', ['Volume']],
+])
+
+/** How clients draw a trend, with what they need for it: points, points added up, or one number for the range. */
+const DISPLAYS = {
+  ActionsLineGraph: 'points',
+  ActionsAreaGraph: 'points',
+  ActionsBar: 'points',
+  ActionsLineGraphCumulative: 'cumulative',
+  ActionsTable: 'aggregate',
+  ActionsPie: 'aggregate',
+  ActionsBarValue: 'aggregate',
+  WorldMap: 'aggregate',
+  BoldNumber: 'aggregate',
+} as const
+const DISPLAY_NAMES = Object.keys(DISPLAYS) as (keyof typeof DISPLAYS)[]
+
+/** See {@link readInterval}. */
+export const INTERVAL_PARAMETER = choiceDeclared('Length of one point.', INTERVALS, 'day')
 
 export const TREND_PARAMETERS = {
   event: textDeclared('One series: events of this name; all events when left out.'),
-  math: choiceDeclared('What is counted of that series.', TREND_MATHS, 'total'),
-  events: textDeclared('Several series, as JSON.'),
-  interval: choiceDeclared('Length of one point.', INTERVALS, 'day'),
-  date_from: textDeclared('A date, a time, `-7d` (default), `-1mStart`, `all`, …'),
-  date_to: textDeclared('Like date_from.'),
-  properties: textDeclared('Filters, as JSON.'),
-  breakdown: textDeclared('A line per value of this property.'),
-  breakdown_limit: countDeclared(
-    'Largest values; the others together are `Other`.',
-    BREAKDOWN_LIMITS.default,
-    BREAKDOWN_LIMITS.max,
+  math: choiceDeclared('What is counted of that series.', MATHS, 'total'),
+  events: EVENTS_PARAMETER,
+  actions: ACTIONS_PARAMETER,
+  interval: INTERVAL_PARAMETER,
+  display: choiceDeclared(
+    'Points, points added up (`…Cumulative`), or one number for the range.',
+    DISPLAY_NAMES,
+    'ActionsLineGraph',
   ),
+  compare: flagDeclared('Whether the period before is answered as well.'),
+  formula: textDeclared('One line of this instead of the series: `A / (B + 1) * 100`.'),
+  smoothing_intervals: countDeclared('Points that every one is the mean of.', 1, SMOOTHING_MAX),
+  ...INSIGHT_PARAMETERS,
+  ...BREAKDOWN_PARAMETERS,
   format: choiceDeclared('Of the answer.', FORMATS, 'json'),
   csv_mode: choiceDeclared(
     'Whether cells that a spreadsheet would run are defused.',
@@ -42,96 +80,108 @@ export const TREND_PARAMETERS = {
   ),
 }
 
-/** What clients of product-analytics APIs send along, as far as it asks for nothing else than is done. */
-const IMPLIED = new Map([
-  ['insight', ['TRENDS']],
-  ['display', ['ActionsLineGraph']],
-  ['breakdown_type', ['event']],
-  ['compare', ['false']],
-  ['refresh', ['true', 'false']],
+/** Maths whose points can be added up to one that means something. */
+const ADDITIVE: ReadonlySet<SeriesMath['kind']> = new Set([
+  'total',
+  'dau',
+  'unique_group',
+  'unique_session',
+  'first_time',
 ])
 
-export interface TrendRequest {
-  readonly series: readonly TrendSeries[]
+export interface SeriesRequest extends EntityRequest {
+  readonly math: string
+  readonly counts: SeriesMath
+}
+
+export interface TrendRequest extends InsightRequest {
+  readonly series: readonly SeriesRequest[]
   readonly interval: Interval
-  readonly dateFrom: string | null
-  readonly dateTo: string | null
-  readonly filters: FilterGroup
-  readonly breakdown: string | null
-  readonly breakdownLimit: number
+  readonly shape: 'points' | 'cumulative' | 'aggregate'
+  readonly compare: boolean
+  readonly formula: { readonly text: string; readonly parsed: Formula } | null
+  /** Points that a moving average is taken over; 1 for none. */
+  readonly smoothingIntervals: number
+  readonly breakdown: Breakdown | null
   readonly format: Format
   readonly csvMode: CsvMode
 }
 
-/** @throws ApiError 400 for what cannot be read, and for what is not supported */
-export function readTrendRequest(query: RawQuery, format?: Format): TrendRequest {
-  refuseUnknown(query, Object.keys(TREND_PARAMETERS), IMPLIED)
+/**
+ * @param further parameters that the route reads besides
+ * @throws ApiError 400 for what cannot be read, and for what is not supported
+ */
+export function readTrendRequest(
+  query: RawQuery,
+  format?: Format,
+  further: ParameterDeclarations = {},
+): TrendRequest {
+  refuseUndeclared(query, TREND_PARAMETERS, further, TREND_IMPLIED)
+  const series = readSeries(query)
+  const display = choiceParameter(query, 'display', DISPLAY_NAMES, 'ActionsLineGraph')
+  const shape = DISPLAYS[display]
+  if (shape === 'cumulative') refuseNotAdditive(series)
+  const formula = textParameter(query, 'formula')
   return {
-    series: readSeries(query),
-    interval: choiceParameter(query, 'interval', INTERVALS, 'day'),
-    dateFrom: textParameter(query, 'date_from'),
-    dateTo: textParameter(query, 'date_to'),
-    filters: parsePropertyFilters(textParameter(query, 'properties', Number.POSITIVE_INFINITY)),
-    breakdown: textParameter(query, 'breakdown'),
-    breakdownLimit: countParameter(query, 'breakdown_limit', BREAKDOWN_LIMITS.default, BREAKDOWN_LIMITS.max),
+    ...readInsightRequest(query),
+    series,
+    interval: readInterval(query),
+    shape,
+    compare: flagParameter(query, 'compare'),
+    formula: formula === null ? null : { text: formula, parsed: parseFormula(formula, series.length) },
+    smoothingIntervals: wholeParameter(query, 'smoothing_intervals', 1, SMOOTHING_MAX) ?? 1,
+    breakdown: readBreakdown(
+      query,
+      display === 'WorldMap' ? BREAKDOWN_LIMITS.countries : BREAKDOWN_LIMITS.default,
+    ),
     format: format ?? choiceParameter(query, 'format', FORMATS, 'json'),
     csvMode: choiceParameter(query, 'csv_mode', CSV_MODES, 'spreadsheet'),
   }
 }
 
-/** `events` as JSON, or the short form for one series: `event` and `math`. */
-function readSeries(query: RawQuery): TrendSeries[] {
-  const text = textParameter(query, 'events', 32_768)
-  if (text === null) {
-    const event = textParameter(query, 'event')
-    const math = readMath(textParameter(query, 'math'), 'math')
-    return [{ event, name: event ?? 'All events', math, filters: { kind: 'AND', parts: [] } }]
-  }
-  for (const short of ['event', 'math'])
-    if (textParameter(query, short) !== null)
-      throw invalidInput(short, `${short} is for a single series. Put it into events instead.`)
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    throw invalidInput('events', 'This is not JSON. Send a list like [{"id":"purchase","math":"total"}].')
-  }
-  if (!Array.isArray(parsed) || parsed.length === 0 || parsed.length > SERIES_MAX)
-    throw invalidInput('events', `events must be a list of 1 to ${SERIES_MAX} series.`)
-  return parsed.map((given: unknown, index) => {
-    if (typeof given !== 'object' || given === null) throw invalidInput('events', 'A series is an object.')
-    const { id, name, math, properties, type, order, ...others } = given as Readonly<Record<string, unknown>>
-    if (type !== undefined && type !== 'events') throw invalidInput('events__type', 'type must be "events".')
-    // Lines come in the order of the list; a client that numbers them so means the same.
-    if (order !== undefined && order !== index)
-      throw invalidInput('events__order', 'order must be the place in the list, counted from 0.')
-    const [unknown] = Object.keys(others)
-    if (unknown !== undefined)
-      throw invalidInput(
-        `events__${unknown.slice(0, NAME_LENGTH_MAX)}`,
-        'A series has id, name, math, properties and type; nothing else is supported.',
-      )
-    const event = id === null || id === undefined ? null : textOf(id, 'events__id')
-    return {
-      event,
-      name: name === undefined || name === null ? (event ?? 'All events') : textOf(name, 'events__name'),
-      math: readMath(
-        math === undefined || math === null ? null : textOf(math, 'events__math'),
-        'events__math',
-      ),
-      filters: readFilterTree(properties ?? [], 'events__properties'),
+/** Old clients ask by the minute and mean by the hour. */
+export function readInterval(query: RawQuery): Interval {
+  const asked = choiceParameter(query, 'interval', [...INTERVALS, 'minute'] as const, 'day')
+  return asked === 'minute' ? 'hour' : asked
+}
+
+/** `events` and `actions` as JSON, or the short form for one series: `event` and `math`. */
+export function readSeries(query: RawQuery): SeriesRequest[] {
+  const isListed = textParameter(query, 'events', Number.POSITIVE_INFINITY) !== null
+  const series = readEntities(query, MATH_MEMBERS, readMath)
+  const event = textParameter(query, 'event')
+  const math = textParameter(query, 'math')
+  if (series.length === 0 && !isListed) {
+    const short = {
+      id: event,
+      type: 'events' as const,
+      name: event ?? 'All events',
+      customName: null,
+      order: 0,
     }
-  })
+    return [{ ...short, filters: { kind: 'AND', parts: [] }, ...readShortMath(math) }]
+  }
+  if (event !== null || math !== null)
+    throw invalidInput(
+      event !== null ? 'event' : 'math',
+      'event and math are for a single series. Put them into events instead.',
+    )
+  if (series.length === 0 || series.length > SERIES_MAX)
+    throw invalidInput('events', `events and actions must be 1 to ${SERIES_MAX} series together.`)
+  return series
 }
 
-function textOf(value: unknown, attr: string): string {
-  if (typeof value !== 'string' || value.length > TEXT_LENGTH_MAX)
-    throw invalidInput(attr, `This must be text of at most ${TEXT_LENGTH_MAX} characters.`)
-  return value
+function readShortMath(math: string | null) {
+  const read = readMath({ math }, 'events')
+  return read
 }
 
-function readMath(text: string | null, attr: string): TrendMath {
-  const math = (text ?? 'total') as TrendMath
-  if (!TREND_MATHS.includes(math)) throw invalidInput(attr, `math must be one of ${TREND_MATHS.join(', ')}.`)
-  return math
+function refuseNotAdditive(series: readonly SeriesRequest[]): void {
+  const wrong = series.find(({ counts }) => !ADDITIVE.has(counts.kind) && !isSum(counts))
+  if (wrong !== undefined)
+    throw invalidInput('display', `Points of ${wrong.math} cannot be added up, so they cannot be cumulative.`)
+}
+
+function isSum(counts: SeriesMath): boolean {
+  return counts.kind === 'property' && counts.aggregate === 'sum'
 }

@@ -1,70 +1,165 @@
-import type { Clock } from '../../core/runtime/clock.ts'
-import { invalidInput } from '../http/api-error.ts'
-import type { Ask } from '../query/ask.ts'
-import { parseDateRange } from '../query/date-range.ts'
-import { invalidPatterns } from '../query/invalid-patterns.ts'
 import type { Question } from '../query/question.ts'
-import { intervalStarts } from '../query/zoned-time.ts'
+import { addIntervals } from '../query/zoned-time.ts'
+import { cohortIdsOf } from './breakdown.ts'
+import type { BreakdownValues } from './breakdown-sql.ts'
+import { breakdownValuesOf } from './breakdown-values.ts'
+import { type Frame, frameOf, type InsightNeeds, startsOf } from './frame.ts'
 import {
-  breakdownValuesSql,
-  firstEventSql,
-  type TrendRecord,
-  type TrendScope,
-  trendSql,
-} from './trend-query.ts'
+  cumulative,
+  formulaLines,
+  largestFirst,
+  smoothed,
+  type TrendLine,
+  trendLines,
+} from './trend-lines.ts'
 import type { TrendRequest } from './trend-request.ts'
-import { type TrendRow, trendRows } from './trend-rows.ts'
+import { actionOf, type RowFrame, type TrendRow, trendRow } from './trend-rows.ts'
+import { type Series, type TrendRecord, trendSql } from './trend-sql.ts'
 
-/** Points of one trend line at most. */
-export const INTERVALS_MAX = 1_500
-const DAY_MS = 86_400_000
+/** A row with what tells its points apart. */
+export interface TrendAnswerRow {
+  readonly row: TrendRow
+  readonly line: TrendLine
+  /** Starts of the points; one for a number that stands for the whole range. */
+  readonly startsMs: readonly number[]
+  /** Null for the line of a formula: nobody in particular is behind it. */
+  readonly order: number | null
+}
 
-/** Counts per interval, one line per series and breakdown value. */
+/** One stretch of time of a trend: the asked one, or the one before. */
+export interface Period {
+  readonly frame: Frame
+  readonly startsMs: readonly number[]
+  readonly name: 'current' | 'previous'
+}
+
+/** Numbers per interval, one line per series, breakdown value and period. */
 export async function trend(
-  ask: Ask,
-  clock: Pick<Clock, 'now'>,
+  needs: InsightNeeds,
   question: Question,
   request: TrendRequest,
-): Promise<TrendRow[]> {
-  const { dataset, zone } = question
-  const nowMs = clock.now()
-  const range = parseDateRange(request.dateFrom, request.dateTo, nowMs, zone)
-  const fromMs = range.fromMs ?? (await firstEventMs(ask, question)) ?? range.toMs - DAY_MS
-  const startsMs = intervalStarts(request.interval, fromMs, range.toMs, zone, INTERVALS_MAX)
-  if (startsMs.length > INTERVALS_MAX)
-    throw invalidInput('interval', `This makes more than ${INTERVALS_MAX} points. Take a longer interval.`)
-  const scope: TrendScope = {
-    dataset: dataset.id,
-    fromMs,
-    toMs: range.toMs,
-    startsMs,
-    filters: request.filters,
-  }
-  const invalid = await invalidPatterns(ask, question, [
-    request.filters,
-    ...request.series.map(({ filters }) => filters),
-  ])
-  const rows: TrendRow[] = []
-  for (const [order, series] of request.series.entries()) {
-    let breakdown: { property: string; values: string[] } | null = null
-    if (request.breakdown !== null) {
-      const property = request.breakdown
-      const found = await ask<{ value: string }>(question, (bindings) =>
-        breakdownValuesSql(scope, series, property, request.breakdownLimit, bindings, zone, invalid),
-      )
-      breakdown = { property, values: found.map(({ value }) => value) }
-    }
-    const records = await ask<TrendRecord>(question, (bindings) =>
-      trendSql(scope, series, breakdown, bindings, zone, invalid),
-    )
-    rows.push(...trendRows(series, order, startsMs, request.interval, zone, records, breakdown !== null))
+): Promise<TrendAnswerRow[]> {
+  const { frame, entities: series } = await frameOf(needs, question, request, {
+    entities: request.series,
+    cohortIds: cohortIdsOf(request.breakdown),
+  })
+  const values =
+    request.breakdown === null
+      ? null
+      : await breakdownValuesOf(needs.ask, question, frame, request.breakdown, series)
+  const rows: TrendAnswerRow[] = []
+  for (const period of periodsOf(frame, request)) {
+    const lines: (readonly TrendLine[])[] = []
+    for (const one of series) lines.push(await linesOf(needs, question, request, period, one, values))
+    rows.push(...rowsOf(request, period, lines))
   }
   return rows
 }
 
-async function firstEventMs(ask: Ask, question: Question): Promise<number | null> {
-  const [row] = await ask<{ first_ms: string | number | null }>(question, (bindings) =>
-    firstEventSql(question.dataset.id, bindings),
+/**
+ * The period that is asked for, and with a comparison the one before it: both bounds and all points moved back by as
+ * many intervals of the calendar as there are points.
+ */
+export function periodsOf(frame: Frame, request: Pick<TrendRequest, 'interval' | 'compare'>): Period[] {
+  const { interval, compare } = request
+  const startsMs = startsOf(frame, interval)
+  const current: Period = { frame, startsMs, name: 'current' }
+  if (!compare) return [current]
+  const back = (ms: number) => addIntervals(ms, interval, -startsMs.length, frame.zone)
+  const before = { ...frame, fromMs: back(frame.fromMs), toMs: back(frame.toMs) }
+  return [current, { frame: before, startsMs: startsOf(before, interval), name: 'previous' }]
+}
+
+/** Points of a period as its statements make them: one for the whole range where one number is asked for. */
+export function pointsOf(
+  period: Period,
+  shape: TrendRequest['shape'],
+  series: Pick<Series, 'counts'>,
+): readonly number[] {
+  if (shape !== 'aggregate') return period.startsMs
+  return series.counts.kind === 'active' ? period.startsMs.slice(-1) : period.startsMs.slice(0, 1)
+}
+
+async function linesOf(
+  { ask }: InsightNeeds,
+  question: Question,
+  request: TrendRequest,
+  period: Period,
+  series: Series,
+  values: BreakdownValues | null,
+): Promise<TrendLine[]> {
+  const startsMs = pointsOf(period, request.shape, series)
+  const isCumulative = request.shape === 'cumulative'
+  const records = await ask<TrendRecord>(question, (bindings) =>
+    trendSql(
+      period.frame,
+      series,
+      {
+        startsMs,
+        firstOnly: isCumulative,
+        breakdown: request.breakdown === null || values === null ? null : { by: request.breakdown, values },
+      },
+      bindings,
+    ),
   )
-  return row === undefined || row.first_ms === null ? null : Number(row.first_ms)
+  const lines = trendLines(startsMs, scaled(records, request, series), values)
+  return isCumulative ? lines.map((line) => ({ ...line, data: cumulative(line.data) })) : lines
+}
+
+/** Counts of a sample stand for all; sizes and distributions are those of the sample. */
+function scaled(
+  records: readonly TrendRecord[],
+  { samplingFactor }: TrendRequest,
+  { counts }: Series,
+): readonly TrendRecord[] {
+  const isCount = !['per_actor', 'session_duration'].includes(counts.kind)
+  const isSize = counts.kind === 'property' && counts.aggregate !== 'sum'
+  if (samplingFactor === 1 || !isCount || isSize) return records
+  return records.map((record) => ({ ...record, amount: Number(record.amount) / samplingFactor }))
+}
+
+function rowsOf(
+  request: TrendRequest,
+  period: Period,
+  series: readonly (readonly TrendLine[])[],
+): TrendAnswerRow[] {
+  const rowFrame: RowFrame = {
+    startsMs: period.startsMs,
+    interval: request.interval,
+    zone: period.frame.zone,
+    shape: request.shape,
+    period: request.compare ? period.name : null,
+    breakdown: request.breakdown,
+    cohortNames: period.frame.cohortNames,
+  }
+  const startsMs = request.shape === 'aggregate' ? period.startsMs.slice(0, 1) : period.startsMs
+  const isOrdered =
+    request.breakdown?.by === 'cohorts' ||
+    (request.breakdown?.by === 'properties' && request.breakdown.binCount !== null)
+  const finished = (lines: readonly TrendLine[]) => {
+    const smooth = lines.map((line) =>
+      request.smoothingIntervals > 1
+        ? { ...line, data: smoothed(line.data, request.smoothingIntervals) }
+        : line,
+    )
+    return isOrdered ? smooth : largestFirst(smooth)
+  }
+  if (request.formula !== null) {
+    const name = `Formula (${request.formula.text})`
+    return finished(formulaLines(request.formula.parsed, series)).map((line) => ({
+      row: trendRow(line, name, null, rowFrame),
+      line,
+      startsMs,
+      order: null,
+    }))
+  }
+  return series.flatMap((lines, index) => {
+    const asked = request.series[index]!
+    return finished(lines).map((line) => ({
+      row: trendRow(line, asked.customName ?? asked.name, actionOf(asked), rowFrame),
+      line,
+      startsMs,
+      order: asked.order,
+    }))
+  })
 }

@@ -1,7 +1,14 @@
 import type { QueryParameters } from '../../core/clickhouse/clickhouse.ts'
 
 /** ClickHouse types that values are bound as. */
-export type BindingType = 'String' | 'Int64' | 'UInt64' | 'Float64' | 'Array(String)' | 'Array(Int64)'
+export type BindingType =
+  | 'String'
+  | 'Int64'
+  | 'UInt64'
+  | 'Float64'
+  | 'Array(String)'
+  | 'Array(Int64)'
+  | 'Array(Float64)'
 
 /**
  * Values on their way into one statement. The only thing that ever enters SQL text is the placeholder, so nothing

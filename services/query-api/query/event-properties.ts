@@ -61,18 +61,31 @@ export interface PropertySql {
 }
 
 /**
+ * A property of an event: the customer's own, else what enrichment found.
+ *
  * @param key         property name, for looking up its column
  * @param placeholder the same name, bound
  */
 export function propertySql(key: string, placeholder: string): PropertySql {
-  const own = `(JSONHas(properties, ${placeholder}) AND JSONType(properties, ${placeholder}) != 'Null')`
-  const ownText =
-    `if(JSONType(properties, ${placeholder}) = 'String', JSONExtractString(properties, ${placeholder}), ` +
-    `JSONExtractRaw(properties, ${placeholder}))`
+  const own = jsonPropertySql('properties', placeholder)
   const column = COLUMN_OF.get(key)
-  if (column === undefined) return { isSet: own, text: `if(${own}, ${ownText}, '')` }
+  if (column === undefined) return own
   return {
-    isSet: `(${own} OR isNotNull(${column}))`,
-    text: `if(${own}, ${ownText}, ifNull(toString(${column}), ''))`,
+    isSet: `(${own.isSet} OR isNotNull(${column}))`,
+    text: `if(${own.isSet}, ${own.text}, ifNull(toString(${column}), ''))`,
   }
+}
+
+/**
+ * A member of a JSON object.
+ *
+ * @param column      String column that holds the object
+ * @param placeholder the member's name, bound
+ */
+export function jsonPropertySql(column: string, placeholder: string): PropertySql {
+  const isSet = `(JSONHas(${column}, ${placeholder}) AND JSONType(${column}, ${placeholder}) != 'Null')`
+  const text =
+    `if(JSONType(${column}, ${placeholder}) = 'String', JSONExtractString(${column}, ${placeholder}), ` +
+    `JSONExtractRaw(${column}, ${placeholder}))`
+  return { isSet, text: `if(${isSet}, ${text}, '')` }
 }

@@ -1,7 +1,5 @@
 import { invalidInput } from '../http/api-error.ts'
-import type { Bindings } from './bindings.ts'
-import { propertySql } from './event-properties.ts'
-import { parseInstant, type TimeZone } from './zoned-time.ts'
+import { isSessionProperty, SESSION_PROPERTIES } from './session-properties.ts'
 
 export const OPERATORS = [
   'exact',
@@ -22,18 +20,44 @@ export const OPERATORS = [
 ] as const
 export type Operator = (typeof OPERATORS)[number]
 
+/** Whose property it is. A person's is read as it is now, or as it was when the event arrived. */
+export type PropertyOwner =
+  | { readonly of: 'event' }
+  | { readonly of: 'person'; readonly asOf: 'now' | 'event' }
+  | { readonly of: 'session' }
+  | { readonly of: 'group'; readonly index: number }
+
 export interface PropertyFilter {
   readonly kind: 'filter'
+  readonly owner: PropertyOwner
   readonly key: string
   readonly operator: Operator
   /** Always a list of texts; one text for everything but exact and is_not. */
   readonly values: readonly string[]
 }
 
+/** Whether the person is a member of a cohort. */
+export interface CohortFilter {
+  readonly kind: 'cohort'
+  readonly id: number
+  readonly isNegated: boolean
+}
+
 export interface FilterGroup {
   readonly kind: 'AND' | 'OR'
-  readonly parts: readonly (FilterGroup | PropertyFilter)[]
+  readonly parts: readonly (FilterGroup | PropertyFilter | CohortFilter)[]
 }
+
+export const NO_FILTERS: FilterGroup = { kind: 'AND', parts: [] }
+
+/** What a filter's `type` may say, each with what it reads. */
+export const FILTER_TYPES = ['event', 'person', 'session', 'group', 'cohort'] as const
+export type FilterType = (typeof FILTER_TYPES)[number]
+/** Names of the same thing that clients use. */
+const TYPE_SYNONYMS: ReadonlyMap<string, FilterType> = new Map([
+  ['static-cohort', 'cohort'],
+  ['precalculated-cohort', 'cohort'],
+])
 
 /** Bounds of a filter parameter. Reaching one is a 400. */
 export const FILTER_LIMITS = {
@@ -43,16 +67,22 @@ export const FILTER_LIMITS = {
   values: 500,
   keyLength: 1_000,
   regexes: 10,
+  groupTypes: 5,
 }
 
 /**
  * Reads the `properties` parameter: a list of filters (all must hold) or groups `{type: "AND"|"OR", values: […]}`.
  *
- * @param text null for no filter
+ * @param text  null for no filter
+ * @param types what the question at hand can answer
  * @throws ApiError 400 naming what is wrong
  */
-export function parsePropertyFilters(text: string | null, attr = 'properties'): FilterGroup {
-  if (text === null || text === '') return { kind: 'AND', parts: [] }
+export function parsePropertyFilters(
+  text: string | null,
+  attr = 'properties',
+  types: readonly FilterType[] = ['event'],
+): FilterGroup {
+  if (text === null || text === '') return NO_FILTERS
   if (text.length > FILTER_LIMITS.textBytes)
     throw invalidInput(attr, `Filters may be at most ${FILTER_LIMITS.textBytes} characters of JSON.`)
   let parsed: unknown
@@ -61,24 +91,33 @@ export function parsePropertyFilters(text: string | null, attr = 'properties'): 
   } catch {
     throw invalidInput(attr, 'This is not JSON. Send a list of filters, e.g. [{"key":"plan","value":"pro"}].')
   }
-  return readFilterTree(parsed, attr)
+  return readFilterTree(parsed, attr, types)
 }
 
 /** Like {@link parsePropertyFilters}, of a value that is parsed already. */
-export function readFilterTree(value: unknown, attr: string): FilterGroup {
-  const state = { attr, filters: 0, regexes: 0 }
+export function readFilterTree(
+  value: unknown,
+  attr: string,
+  types: readonly FilterType[] = ['event'],
+): FilterGroup {
+  const state = { attr, types, filters: 0, regexes: 0 }
   if (Array.isArray(value)) return { kind: 'AND', parts: value.map((part) => readPart(part, 1, state)) }
   const part = readPart(value, 1, state)
-  return part.kind === 'filter' ? { kind: 'AND', parts: [part] } : part
+  return part.kind === 'filter' || part.kind === 'cohort' ? { kind: 'AND', parts: [part] } : part
 }
 
 interface ReadState {
   readonly attr: string
+  readonly types: readonly FilterType[]
   filters: number
   regexes: number
 }
 
-function readPart(value: unknown, depth: number, state: ReadState): FilterGroup | PropertyFilter {
+function readPart(
+  value: unknown,
+  depth: number,
+  state: ReadState,
+): FilterGroup | PropertyFilter | CohortFilter {
   const { attr } = state
   if (depth > FILTER_LIMITS.depth)
     throw invalidInput(attr, `Groups may be ${FILTER_LIMITS.depth} deep at most.`)
@@ -91,12 +130,68 @@ function readPart(value: unknown, depth: number, state: ReadState): FilterGroup 
   }
   if (++state.filters > FILTER_LIMITS.filters)
     throw invalidInput(attr, `There may be at most ${FILTER_LIMITS.filters} filters.`)
-  if (given.type !== undefined && given.type !== null && given.type !== 'event')
-    throw invalidInput(attr, 'Only filters of type "event" can be answered.')
-  return readFilter(given, state)
+  const type = readType(given.type, state)
+  return type === 'cohort' ? readCohort(given, attr) : readFilter(given, readOwner(type, given, attr), state)
 }
 
-function readFilter(given: Readonly<Record<string, unknown>>, state: ReadState): PropertyFilter {
+function readType(given: unknown, { attr, types }: ReadState): FilterType {
+  const text = given ?? 'event'
+  const type = TYPE_SYNONYMS.get(String(text)) ?? types.find((one) => one === text)
+  if (type !== undefined && types.includes(type)) return type
+  throw invalidInput(
+    attr,
+    `Only filters of type ${types.map((one) => `"${one}"`).join(', ')} can be answered here.`,
+  )
+}
+
+function readOwner(
+  type: Exclude<FilterType, 'cohort'>,
+  given: Readonly<Record<string, unknown>>,
+  attr: string,
+): PropertyOwner {
+  if (type === 'person') return { of: type, asOf: readAsOf(given.as_of, attr) }
+  if (type === 'group') return { of: type, index: readGroupTypeIndex(given.group_type_index, attr) }
+  if (type === 'session' && !isSessionProperty(given.key))
+    throw invalidInput(attr, `A session has the properties ${SESSION_PROPERTIES.join(', ')}.`)
+  return { of: type }
+}
+
+/** @throws ApiError 400 for anything but nothing, `now` and `event` */
+export function readAsOf(value: unknown, attr: string): 'now' | 'event' {
+  if (value === undefined || value === null || value === 'now') return 'now'
+  if (value === 'event') return 'event'
+  throw invalidInput(attr, 'as_of is "now" or "event": the person as it is, or as it was at the event.')
+}
+
+/** @throws ApiError 400 */
+export function readGroupTypeIndex(value: unknown, attr: string): number {
+  const index = typeof value === 'string' && value !== '' ? Number(value) : value
+  if (typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < FILTER_LIMITS.groupTypes)
+    return index
+  throw invalidInput(
+    attr,
+    `The index of a group type is a whole number from 0 to ${FILTER_LIMITS.groupTypes - 1}.`,
+  )
+}
+
+/** `{type: "cohort", key: "id", value: 5}`, negated by `negation` or by the operators `not_in` and `is_not`. */
+function readCohort(given: Readonly<Record<string, unknown>>, attr: string): CohortFilter {
+  const { value, operator } = given
+  const id = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+  if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0)
+    throw invalidInput(attr, 'The "value" of a cohort filter is the id of the cohort.')
+  const operators: readonly unknown[] = ['in', 'exact', 'not_in', 'is_not']
+  if (operator !== undefined && operator !== null && !operators.includes(operator))
+    throw invalidInput(attr, 'The operator of a cohort filter is "in" or "not_in".')
+  const isNegated = operator === 'not_in' || operator === 'is_not'
+  return { kind: 'cohort', id, isNegated: isNegated !== (given.negation === true) }
+}
+
+function readFilter(
+  given: Readonly<Record<string, unknown>>,
+  owner: PropertyOwner,
+  state: ReadState,
+): PropertyFilter {
   const { attr } = state
   const { key } = given
   if (typeof key !== 'string' || key.length > FILTER_LIMITS.keyLength)
@@ -104,7 +199,8 @@ function readFilter(given: Readonly<Record<string, unknown>>, state: ReadState):
   const operator = (given.operator ?? 'exact') as Operator
   if (!OPERATORS.includes(operator))
     throw invalidInput(attr, `There is no such operator. There are: ${OPERATORS.join(', ')}.`)
-  if (operator === 'is_set' || operator === 'is_not_set') return { kind: 'filter', key, operator, values: [] }
+  if (operator === 'is_set' || operator === 'is_not_set')
+    return { kind: 'filter', owner, key, operator, values: [] }
   const values = Array.isArray(given.value) ? given.value : [given.value]
   const isList = operator === 'exact' || operator === 'is_not'
   if (values.length > (isList ? FILTER_LIMITS.values : 1))
@@ -119,103 +215,19 @@ function readFilter(given: Readonly<Record<string, unknown>>, state: ReadState):
   if (!isList && texts.length !== 1) throw invalidInput(attr, `${operator} needs a "value".`)
   if (operator.endsWith('regex') && ++state.regexes > FILTER_LIMITS.regexes)
     throw invalidInput(attr, `There may be at most ${FILTER_LIMITS.regexes} regular expressions.`)
-  return { kind: 'filter', key, operator, values: texts }
+  return { kind: 'filter', owner, key, operator, values: texts }
+}
+
+/** Every filter in it, in order, whatever groups it lies in. */
+export function filtersOf(group: FilterGroup): (PropertyFilter | CohortFilter)[] {
+  return group.parts.flatMap((part) =>
+    part.kind === 'filter' || part.kind === 'cohort' ? [part] : filtersOf(part),
+  )
 }
 
 /** Every regular expression in it. The engine alone can tell which ones are valid. */
 export function patternsOf(group: FilterGroup): string[] {
-  return group.parts.flatMap((part) => {
-    if (part.kind !== 'filter') return patternsOf(part)
-    return part.operator.endsWith('regex') ? [part.values[0] as string] : []
-  })
-}
-
-/**
- * The condition in SQL. Text is compared as text, numbers as numbers (what is not a number never matches), an
- * invalid regular expression matches nothing, and a negation also holds where the property is not set.
- *
- * @param zone            for dates without an offset
- * @param invalidPatterns regular expressions that the engine refused
- */
-export function filterSql(
-  group: FilterGroup,
-  bindings: Bindings,
-  zone: TimeZone,
-  invalidPatterns: ReadonlySet<string>,
-): string {
-  if (group.parts.length === 0) return '1'
-  const parts = group.parts.map((part) =>
-    part.kind === 'filter'
-      ? conditionSql(part, bindings, zone, invalidPatterns)
-      : filterSql(part, bindings, zone, invalidPatterns),
+  return filtersOf(group).flatMap((filter) =>
+    filter.kind === 'filter' && filter.operator.endsWith('regex') ? [filter.values[0] as string] : [],
   )
-  return `(${parts.join(` ${group.kind} `)})`
-}
-
-const COMPARISONS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const
-
-function conditionSql(
-  filter: PropertyFilter,
-  bindings: Bindings,
-  zone: TimeZone,
-  invalidPatterns: ReadonlySet<string>,
-): string {
-  const property = propertySql(filter.key, bindings.bind(filter.key, 'String'))
-  const value = filter.values[0] ?? ''
-  const positive = (condition: string) => `(${property.isSet} AND ${condition})`
-  switch (filter.operator) {
-    case 'exact':
-      return positive(`has(${bindings.bind(filter.values, 'Array(String)')}, ${property.text})`)
-    case 'is_not':
-      return `NOT ${positive(`has(${bindings.bind(filter.values, 'Array(String)')}, ${property.text})`)}`
-    case 'icontains':
-      return positive(`positionCaseInsensitiveUTF8(${property.text}, ${bindings.bind(value, 'String')}) > 0`)
-    case 'not_icontains':
-      return `NOT ${positive(`positionCaseInsensitiveUTF8(${property.text}, ${bindings.bind(value, 'String')}) > 0`)}`
-    case 'regex':
-      if (invalidPatterns.has(value)) return '0'
-      return positive(`match(${property.text}, ${bindings.bind(value, 'String')})`)
-    case 'not_regex':
-      if (invalidPatterns.has(value)) return '1'
-      return `NOT ${positive(`match(${property.text}, ${bindings.bind(value, 'String')})`)}`
-    case 'gt':
-    case 'gte':
-    case 'lt':
-    case 'lte': {
-      const number = value.trim() === '' ? Number.NaN : Number(value)
-      if (!Number.isFinite(number)) return '0'
-      const operator = COMPARISONS[filter.operator]
-      return positive(
-        `ifNull(toFloat64OrNull(${property.text}) ${operator} ${bindings.bind(number, 'Float64')}, 0)`,
-      )
-    }
-    case 'is_set':
-      return property.isSet
-    case 'is_not_set':
-      return `NOT ${property.isSet}`
-    case 'is_date_exact':
-    case 'is_date_before':
-    case 'is_date_after':
-      return positive(dateSql(filter.operator, value, property.text, bindings, zone))
-  }
-}
-
-/** A date alone stands for its whole day: before it starts, after it ends, or within it. */
-function dateSql(
-  operator: Operator,
-  value: string,
-  text: string,
-  bindings: Bindings,
-  zone: TimeZone,
-): string {
-  const instant = parseInstant(value, zone)
-  if (instant === null) return '0'
-  const timeMs = `toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(${text}, 3, ${bindings.bind(zone, 'String')}))`
-  const start = () => bindings.bind(instant.startMs, 'Int64')
-  const end = () => bindings.bind(instant.endMs, 'Int64')
-  if (operator === 'is_date_before') return `ifNull(${timeMs} < ${start()}, 0)`
-  if (operator === 'is_date_after')
-    return `ifNull(${timeMs} ${instant.endMs > instant.startMs ? '>=' : '>'} ${end()}, 0)`
-  if (instant.endMs === instant.startMs) return `ifNull(${timeMs} = ${start()}, 0)`
-  return `ifNull(${timeMs} >= ${start()} AND ${timeMs} < ${end()}, 0)`
 }

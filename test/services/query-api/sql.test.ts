@@ -1,9 +1,14 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { eventByIdSql, eventPageSql } from '../../../services/query-api/events/event-query.ts'
-import { breakdownValuesSql, trendSql } from '../../../services/query-api/insights/trend-query.ts'
+import { breakdownValuesSql } from '../../../services/query-api/insights/breakdown-sql.ts'
+import { trendSql } from '../../../services/query-api/insights/trend-sql.ts'
 import { createBindings } from '../../../services/query-api/query/bindings.ts'
-import { OPERATORS, parsePropertyFilters } from '../../../services/query-api/query/property-filters.ts'
+import {
+  NO_FILTERS,
+  OPERATORS,
+  parsePropertyFilters,
+} from '../../../services/query-api/query/property-filters.ts'
 import { type TimeZone, timeZone } from '../../../services/query-api/query/zoned-time.ts'
 import { traceSql } from '../../../services/query-api/trace/trace-query.ts'
 
@@ -40,16 +45,45 @@ function statements(values: Values, operator: string): { texts: string[]; bound:
   )
   const made = [createBindings(), createBindings(), createBindings(), createBindings(), createBindings()]
   const none = new Set<string>()
-  const scope = { dataset: values.dataset, fromMs: 1, toMs: 2, startsMs: [1], filters }
-  const series = { event: values.event, name: 'n', math: 'dau' as const, filters }
+  const frame = {
+    dataset: values.dataset,
+    zone: utc,
+    fromMs: 1,
+    toMs: 2,
+    filters,
+    samplingFactor: 0.5,
+    groupTypeIndex: null,
+    invalidPatterns: none,
+    cohorts: new Map(),
+    cohortNames: new Map(),
+  }
+  const series = {
+    type: 'events' as const,
+    id: values.event,
+    name: 'n',
+    customName: null,
+    order: 0,
+    steps: [{ event: values.event, filters: NO_FILTERS }],
+    filters,
+    math: 'dau',
+    counts: { kind: 'dau' as const },
+  }
   const selection = { ...values, afterMs: 1, beforeMs: 2, filters }
   const cursor = { eventTimeMs: 5, srcPartition: 1, srcOffset: 2 }
-  const breakdown = { property: values.breakdown, values: [values.event] }
+  const by = {
+    by: 'properties' as const,
+    owner: { of: 'person' as const, asOf: 'now' as const },
+    keys: [values.breakdown],
+    normalizeUrl: false,
+    binCount: null,
+    limit: 5,
+  }
+  const breakdown = { by, values: { values: [values.event], edges: null } }
   const texts = [
     eventPageSql(selection, { order: 'descending', limit: 5, cursor }, made[0]!, utc, none),
     eventByIdSql(values.dataset, values.event, made[1]!),
-    trendSql(scope, series, breakdown, made[2]!, utc, none),
-    breakdownValuesSql(scope, series, values.breakdown, 5, made[3]!, utc, none),
+    trendSql(frame, series, { startsMs: [1, 2], firstOnly: false, breakdown }, made[2]!),
+    breakdownValuesSql(by, 5, [series], frame, made[3]!),
     traceSql('rejected_events', values.dataset, values.event, made[4]!),
   ]
   return { texts, bound: made.flatMap(({ parameters }) => Object.values(parameters).flat()) }

@@ -2,25 +2,43 @@ import { expect, test } from 'vitest'
 import { recordingEnvironment } from '../recording-environment.ts'
 
 test.each([
-  ['interval=minute', 'interval'],
+  ['interval=second', 'interval'],
   ['interval=hour;', 'interval'],
   ['date_from=-5x', 'date_from'],
   ['date_from=2026-01-02&date_to=2026-01-01', 'date_to'],
   ['interval=hour&date_from=2020-01-01', 'interval'],
-  ['math=sum', 'math'],
   ['events=[]', 'events'],
+  ['events={"id":"a"}', 'events'],
+  ['events=[{"id":"a","math":"p50"}]', 'events__math'],
+  ['events=[{"id":"a","math":"sum"}]', 'events__math_property'],
+  ['events=[{"id":"a","math":"unique_group"}]', 'events__math_group_type_index'],
+  ['events=[{"id":"a","order":-1}]', 'events__order'],
+  ['events=[{"id":"a","colour":"red"}]', 'events__colour'],
+  ['actions=[{"id":"a"}]', 'actions__id'],
+  ['actions=[{"id":7}]', 'actions__id'],
+  ['compare=perhaps', 'compare'],
+  ['formula=A/B', 'formula'],
+  ['formula=A/(A', 'formula'],
+  ['formula=sqrt(A)', 'formula'],
+  ['breakdown=a&breakdown_type=hogql', 'breakdown_type'],
+  ['breakdown=a&breakdown_type=cohort', 'breakdown'],
+  ['breakdown=a&breakdown_type=session', 'breakdown'],
+  ['breakdown=[5]&breakdown_type=cohort', 'properties'],
+  ['breakdown=["a","b","c","d"]', 'breakdown'],
+  ['smoothing_intervals=0', 'smoothing_intervals'],
+  ['display=Pie', 'display'],
+  ['display=ActionsLineGraphCumulative&math=weekly_active', 'display'],
+  ['sampling_factor=0', 'sampling_factor'],
+  ['sampling_factor=1.5', 'sampling_factor'],
+  ['aggregation_group_type_index=5', 'aggregation_group_type_index'],
+  ['properties=[{"key":"a","type":"element","value":"b"}]', 'properties'],
+  ['properties=[{"key":"a","type":"session","value":"b"}]', 'properties'],
+  ['properties=[{"key":"id","type":"cohort","value":"x"}]', 'properties'],
+  ['properties=[{"key":"a","type":"group","value":"b"}]', 'properties'],
   ['events=[{"id":5}]', 'events__id'],
-  ['events=[{"id":"a","math":"p99"}]', 'events__math'],
   ['breakdown=a&breakdown_limit=301', 'breakdown_limit'],
   ['format=xlsx', 'format'],
-  ['compare=true', 'compare'],
-  ['formula=A/B', 'formula'],
-  ['breakdown=a&breakdown_type=cohort', 'breakdown_type'],
-  ['smoothing_intervals=7', 'smoothing_intervals'],
-  ['display=ActionsPie', 'display'],
   ['constructor=1', 'constructor'],
-  ['events=[{"id":"a","math_property":"b"}]', 'events__math_property'],
-  ['events=[{"id":"a","order":1}]', 'events__order'],
   ['events=[{"id":"a"}]&event=b', 'event'],
 ])('trend: %s is a 400 that names its parameter', async (query, attr) => {
   const { get, asked } = recordingEnvironment()
@@ -34,8 +52,8 @@ test('what is refused as not supported is told with what is', async () => {
   const { get } = recordingEnvironment()
   const detail = async (query: string) =>
     (await get(`/api/datasets/shop/insights/trend?${query}`)).json().detail
-  expect(await detail('formula=A/B')).toMatch(/^formula is not supported here\. What is: event, math, /)
-  expect(await detail('compare=true')).toBe('compare is not supported here, except as false.')
+  expect(await detail('colour=red')).toMatch(/^colour is not supported here\. What is: event, math, /)
+  expect(await detail('shown_as=Lifecycle')).toBe('shown_as is not supported here, except as Volume.')
 })
 
 test('parameters that ask for what is done anyway are taken', async () => {
@@ -48,7 +66,7 @@ test('parameters that ask for what is done anyway are taken', async () => {
 test('a trend as CSV has a line per series and value, and a column per interval', async () => {
   const { get } = recordingEnvironment(({ sql }) =>
     sql.includes('start_ms')
-      ? [{ start_ms: String(Date.parse('2026-11-20T23:00:00Z')), value: '1,2', is_other: 0, amount: '5' }]
+      ? [{ start_ms: String(Date.parse('2026-11-20T23:00:00Z')), line: '1,2', is_other: 0, amount: '5' }]
       : [{ value: '1,2' }],
   )
   const query = 'date_from=-2d&events=[{"id":"a","name":"=x"}]&breakdown=p'
@@ -63,18 +81,110 @@ test('a trend as CSV has a line per series and value, and a column per interval'
 
 test('a trend is zero-filled in the time zone of the dataset', async () => {
   const { get } = recordingEnvironment(() => [
-    { start_ms: String(Date.parse('2026-11-20T23:00:00Z')), value: '', is_other: 0, amount: '5' },
+    { start_ms: String(Date.parse('2026-11-20T23:00:00Z')), line: '', is_other: 0, amount: '5' },
   ])
   const body = (await get('/api/datasets/shop/insights/trend?date_from=-2d&event=page_view')).json()
   expect(body).toMatchObject({ is_cached: false, timezone: 'Europe/Berlin', next: null })
   expect(body.result).toEqual([
     {
-      action: { id: 'page_view', type: 'events', order: 0, name: 'page_view', math: 'total' },
+      action: {
+        id: 'page_view',
+        type: 'events',
+        order: 0,
+        name: 'page_view',
+        custom_name: null,
+        math: 'total',
+      },
       label: 'page_view',
       count: 5,
       data: [0, 5, 0],
       labels: ['20-Nov-2026', '21-Nov-2026', '22-Nov-2026'],
       days: ['2026-11-20', '2026-11-21', '2026-11-22'],
+      persons_urls: ['2026-11-19', '2026-11-20', '2026-11-21'].map((day) => ({
+        url: expect.stringContaining(
+          `/api/datasets/shop/persons/trends?date_from=-2d&event=page_view&entity_order=0&point=${day}T23%3A00%3A00.000Z`,
+        ),
+      })),
     },
   ])
+})
+
+test('a question may be posted as JSON, lists as lists, and is the same question', async () => {
+  const got = recordingEnvironment()
+  const posted = recordingEnvironment()
+  const events = [{ id: 'a', math: 'dau', properties: [{ key: 'k', value: ['x', 'y'] }] }]
+  const query = new URLSearchParams({ events: JSON.stringify(events), interval: 'week', compare: 'true' })
+  await got.get(`/api/datasets/shop/insights/trend?${query}`)
+  const response = await posted.app.inject({
+    method: 'POST',
+    url: '/api/datasets/shop/insights/trend?interval=day',
+    headers: { authorization: `Bearer ${posted.keys.shopRead}` },
+    payload: { events, interval: 'week', compare: true },
+  })
+  expect(response.statusCode).toBe(200)
+  const asked = ({ sql, parameters }: { sql: string; parameters: unknown }) => ({ sql, parameters })
+  expect(posted.asked.map(asked)).toEqual(got.asked.map(asked))
+})
+
+const STEPS = 'events=[{"id":"a"},{"id":"b"}]'
+
+test.each([
+  ['funnel?events=[]', 'events'],
+  [`funnel?${STEPS}&funnel_order_type=random`, 'funnel_order_type'],
+  [`funnel?${STEPS}&funnel_window_interval=0`, 'funnel_window_interval'],
+  [`funnel?${STEPS}&funnel_window_interval_unit=year`, 'funnel_window_interval_unit'],
+  [`funnel?${STEPS}&funnel_from_step=1&funnel_to_step=0`, 'funnel_from_step'],
+  [`funnel?${STEPS}&funnel_to_step=2`, 'funnel_to_step'],
+  [`funnel?${STEPS}&exclusions=[{"id":"x","funnel_from_step":1,"funnel_to_step":1}]`, 'exclusions'],
+  [`funnel?${STEPS}&exclusions=[{"id":"x","funnel_from_step":0,"funnel_to_step":2}]`, 'exclusions'],
+  [`funnel?${STEPS}&bin_count=91`, 'bin_count'],
+  [
+    `funnel?${STEPS}&breakdown_attribution_type=step&breakdown_attribution_value=2`,
+    'breakdown_attribution_value',
+  ],
+  [`funnel?${STEPS}&funnel_aggregate_by_hogql=x`, 'funnel_aggregate_by_hogql'],
+  ['funnel/correlation?events=[{"id":"a"}]', 'events'],
+  [`funnel/correlation?${STEPS}&funnel_correlation_type=properties`, 'funnel_correlation_names'],
+  ['retention?period=Year', 'period'],
+  ['retention?total_intervals=61', 'total_intervals'],
+  ['retention?retention_type=often', 'retention_type'],
+  ['retention?target_entity={"id":"a","type":"cohorts"}', 'target_entity__type'],
+  ['stickiness', 'events'],
+  [`stickiness?${STEPS}&stickiness_criteria={"operator":"gt","value":1}`, 'stickiness_criteria'],
+  [`lifecycle?${STEPS}`, 'events'],
+  ['lifecycle?event=a&toggledLifecycles=["gone"]', 'toggledLifecycles'],
+  ['path?step_limit=1', 'step_limit'],
+  ['path?step_limit=2&start_point=/a&end_point=/b', 'step_limit'],
+  ['path?edge_limit=1001', 'edge_limit'],
+  ['path?include_event_types=["hogql"]', 'include_event_types'],
+  ['path?local_path_cleaning_filters=[{"alias":"x"}]', 'local_path_cleaning_filters'],
+  ['path?local_path_cleaning_filters=[{"regex":"(a)","alias":"\\\\1"}]', 'local_path_cleaning_filters'],
+  ['path?funnel_paths=funnel_path_after_step', 'funnel_filter'],
+  ['timing?pairing=all', 'pairing'],
+  ['timing?window_interval_unit=year', 'window_interval_unit'],
+])('%s is a 400 that names its parameter', async (address, attr) => {
+  const { get, asked } = recordingEnvironment()
+  const response = await get(`/api/datasets/shop/insights/${address}`)
+  expect(response.json()).toMatchObject({ type: 'validation_error', attr })
+  expect(response.statusCode).toBe(400)
+  expect(asked).toEqual([])
+})
+
+test.each([
+  ['trends?event=a&entity_order=1', 'entity_order'],
+  ['trends?event=a&limit=1001', 'limit'],
+  ['trends?event=a&breakdown=p', 'breakdown_value'],
+  ['trends?event=a&point=soon', 'point'],
+  [`funnel?${STEPS}&funnel_step=-1`, 'funnel_step'],
+  [`funnel?${STEPS}&funnel_step=3`, 'funnel_step'],
+  [`stickiness?${STEPS}`, 'stickiness_days'],
+  ['lifecycle?event=a', 'target_date'],
+  ['path?path_start_key=home', 'path_start_key'],
+  ['path?path_start_key=1_a&path_end_key=3_b', 'path_end_key'],
+  ['retention?selected_interval=11', 'selected_interval'],
+])('persons/%s is a 400 that names its parameter', async (address, attr) => {
+  const { get } = recordingEnvironment()
+  const response = await get(`/api/datasets/shop/persons/${address}`)
+  expect(response.json()).toMatchObject({ type: 'validation_error', attr })
+  expect(response.statusCode).toBe(400)
 })

@@ -1,0 +1,155 @@
+import type { Clock } from '../../core/runtime/clock.ts'
+import { invalidInput } from '../http/api-error.ts'
+import type { Ask } from '../query/ask.ts'
+import type { Bindings } from '../query/bindings.ts'
+import { parseDateRange } from '../query/date-range.ts'
+import type { CohortMembers, FilterScope } from '../query/filter-sql.ts'
+import { invalidPatterns } from '../query/invalid-patterns.ts'
+import { type FilterGroup, filtersOf } from '../query/property-filters.ts'
+import type { Question } from '../query/question.ts'
+import { type Interval, intervalStarts, type TimeZone } from '../query/zoned-time.ts'
+import type { ActionStep, Definitions } from './definitions.ts'
+import type { EntityRequest } from './entity-request.ts'
+import type { InsightRequest } from './insight-request.ts'
+
+/** Points of one line at most. */
+export const INTERVALS_MAX = 1_500
+const DAY_MS = 86_400_000
+
+/** What insights are made of. */
+export interface InsightNeeds {
+  readonly ask: Ask
+  readonly clock: Pick<Clock, 'now'>
+  readonly definitions: Definitions
+}
+
+/** An entity with what it means: an event is of it when it is of one of its steps and passes its filters. */
+export interface Entity extends EntityRequest {
+  readonly steps: readonly ActionStep[]
+}
+
+/** A question's surroundings, looked up: every statement of it is made from these alone. */
+export interface Frame {
+  readonly dataset: string
+  readonly zone: TimeZone
+  /** `[fromMs, toMs)` */
+  readonly fromMs: number
+  readonly toMs: number
+  /** Of all entities together. */
+  readonly filters: FilterGroup
+  readonly samplingFactor: number
+  readonly groupTypeIndex: number | null
+  readonly invalidPatterns: ReadonlySet<string>
+  readonly cohorts: ReadonlyMap<number, CohortMembers>
+  readonly cohortNames: ReadonlyMap<number, string>
+}
+
+/** What a question refers to beyond its common parameters. */
+export interface References<E extends EntityRequest> {
+  readonly entities: readonly E[]
+  /** Cohorts that are no filters, such as those of a breakdown. */
+  readonly cohortIds?: readonly number[]
+  /** The range of a question whose start follows from its end, whatever `date_from` says. */
+  readonly rangeTo?: (toMs: number) => { readonly fromMs: number; readonly toMs: number }
+}
+
+/**
+ * Looks up what a question refers to: where its data begins, actions, cohorts, and which regular expressions the
+ * engine can compile.
+ *
+ * @throws ApiError 400 for dates that are no range, and for an action or a cohort that is not there
+ */
+export async function frameOf<E extends EntityRequest>(
+  needs: InsightNeeds,
+  question: Question,
+  request: InsightRequest,
+  { entities, cohortIds = [], rangeTo }: References<E>,
+): Promise<{ readonly frame: Frame; readonly entities: readonly (E & Entity)[] }> {
+  const { dataset, zone } = question
+  const dateFrom = rangeTo === undefined ? request.dateFrom : 'all'
+  const asked = parseDateRange(dateFrom, request.dateTo, needs.clock.now(), zone)
+  const range = rangeTo === undefined ? asked : rangeTo(asked.toMs)
+  const resolved = await Promise.all(
+    entities.map(async (entity) => ({ ...entity, steps: await stepsOf(entity, dataset.id, needs) })),
+  )
+  const testAccounts = request.filterTestAccounts
+    ? [await needs.definitions.testAccountFilters(dataset.id)]
+    : []
+  const filters: FilterGroup = { kind: 'AND', parts: [request.filters, ...testAccounts] }
+  const groups = [
+    filters,
+    ...resolved.flatMap((entity) => [entity.filters, ...entity.steps.map((step) => step.filters)]),
+  ]
+  const named = groups.flatMap(filtersOf).flatMap((one) => (one.kind === 'cohort' ? [one.id] : []))
+  const cohorts = await cohortsOf([...new Set([...cohortIds, ...named])], dataset.id, needs)
+  return {
+    frame: {
+      dataset: dataset.id,
+      zone,
+      fromMs: range.fromMs ?? (await firstEventMs(needs.ask, question)) ?? range.toMs - DAY_MS,
+      toMs: range.toMs,
+      filters,
+      samplingFactor: request.samplingFactor,
+      groupTypeIndex: request.groupTypeIndex,
+      invalidPatterns: await invalidPatterns(needs.ask, question, groups),
+      cohorts: new Map(cohorts.map(({ id, members }) => [id, members])),
+      cohortNames: new Map(cohorts.map(({ id, name }) => [id, name])),
+    },
+    entities: resolved,
+  }
+}
+
+/** What conditions of a statement of this question depend on. */
+export function filterScope(frame: Frame, bindings: Bindings): FilterScope {
+  return {
+    dataset: frame.dataset,
+    bindings,
+    zone: frame.zone,
+    invalidPatterns: frame.invalidPatterns,
+    sessions: { fromMs: frame.fromMs, toMs: frame.toMs },
+    cohorts: frame.cohorts,
+  }
+}
+
+/**
+ * Starts of the intervals that the range of a question touches.
+ *
+ * @throws ApiError 400 for more than {@link INTERVALS_MAX}
+ */
+export function startsOf(frame: Frame, interval: Interval): number[] {
+  const starts = intervalStarts(interval, frame.fromMs, frame.toMs, frame.zone, INTERVALS_MAX)
+  if (starts.length <= INTERVALS_MAX) return starts
+  throw invalidInput('interval', `This makes more than ${INTERVALS_MAX} points. Take a longer interval.`)
+}
+
+async function stepsOf(
+  entity: EntityRequest,
+  dataset: string,
+  { definitions }: InsightNeeds,
+): Promise<readonly ActionStep[]> {
+  if (typeof entity.id !== 'number') return [{ event: entity.id, filters: { kind: 'AND', parts: [] } }]
+  const action = await definitions.action(dataset, entity.id)
+  if (action === null) throw invalidInput('actions__id', `There is no action ${entity.id}.`)
+  return action.steps
+}
+
+async function cohortsOf(ids: readonly number[], dataset: string, { definitions }: InsightNeeds) {
+  return Promise.all(
+    ids.map(async (id) => {
+      const cohort = await definitions.cohort(dataset, id)
+      if (cohort === null) throw invalidInput('properties', `There is no cohort ${id}.`)
+      return cohort
+    }),
+  )
+}
+
+/** When the dataset's data begins; null when there is none. */
+async function firstEventMs(ask: Ask, question: Question): Promise<number | null> {
+  const [row] = await ask<{ first_ms: string | number | null }>(
+    question,
+    (bindings) =>
+      'SELECT if(count() = 0, NULL, toUnixTimestamp64Milli(min(event_time))) AS first_ms FROM events ' +
+      `WHERE dataset_id = ${bindings.bind(question.dataset.id, 'String')}`,
+  )
+  return row === undefined || row.first_ms === null ? null : Number(row.first_ms)
+}

@@ -1,0 +1,135 @@
+import type { Question } from '../query/question.ts'
+import { cohortIdsOf } from './breakdown.ts'
+import { breakdownValuesOf } from './breakdown-values.ts'
+import { type Frame, frameOf, type InsightNeeds, startsOf } from './frame.ts'
+import {
+  type FunnelStepsRecord,
+  type FunnelTimesRecord,
+  type FunnelTrendRecord,
+  funnelBinsSql,
+  funnelStepsSql,
+  funnelTimesSql,
+  funnelTrendSql,
+} from './funnel-answers-sql.ts'
+import type { FunnelRequest } from './funnel-request.ts'
+import {
+  binsOf,
+  type FunnelStepRow,
+  type FunnelTimesRow,
+  type FunnelTrendRow,
+  funnelStepRows,
+  funnelTrendRow,
+  orderedSlots,
+  slotValue,
+} from './funnel-rows.ts'
+import type { Funnel } from './funnel-sql.ts'
+
+/** Looks up what a funnel refers to, and which values of its breakdown have lines of their own. */
+export async function funnelOf(
+  needs: InsightNeeds,
+  question: Question,
+  request: FunnelRequest,
+): Promise<{ readonly frame: Frame; readonly funnel: Funnel }> {
+  const { steps, exclusions, order, windowMs, breakdown, attribution } = request
+  const { frame, entities } = await frameOf(needs, question, request, {
+    entities: [...steps, ...exclusions],
+    cohortIds: cohortIdsOf(breakdown),
+  })
+  const found = entities.slice(0, steps.length)
+  const values =
+    breakdown === null ? null : await breakdownValuesOf(needs.ask, question, frame, breakdown, found)
+  return {
+    frame,
+    funnel: {
+      steps: found,
+      exclusions: exclusions.map((exclusion, e) => ({
+        ...exclusion,
+        steps: entities[steps.length + e]!.steps,
+      })),
+      order,
+      windowMs,
+      breakdown: breakdown === null || values === null ? null : { by: breakdown, values, attribution },
+    },
+  }
+}
+
+/** The steps of everybody, or with a breakdown a list of steps per value, the largest first. */
+export async function funnelSteps(
+  needs: InsightNeeds,
+  question: Question,
+  request: FunnelRequest,
+): Promise<{ readonly slot: string; readonly steps: FunnelStepRow[] }[]> {
+  const { frame, funnel } = await funnelOf(needs, question, request)
+  const records = await needs.ask<FunnelStepsRecord>(question, (bindings) =>
+    funnelStepsSql(frame, funnel, bindings),
+  )
+  if (request.breakdown === null) return [{ slot: '', steps: funnelStepRows(request, records[0]) }]
+  return orderedSlots(records, ({ counts }) => Number(counts[0])).map((record) => ({
+    slot: record.slot,
+    steps: funnelStepRows(request, record),
+  }))
+}
+
+/** The rate of conversion over time, a line per value of the breakdown. */
+export async function funnelTrends(
+  needs: InsightNeeds,
+  question: Question,
+  request: FunnelRequest,
+): Promise<{ readonly slot: string; readonly startsMs: readonly number[]; readonly row: FunnelTrendRow }[]> {
+  const { frame, funnel } = await funnelOf(needs, question, request)
+  const { interval, fromStep, toStep, breakdown } = request
+  const startsMs = startsOf(frame, interval)
+  const records = await needs.ask<FunnelTrendRecord>(question, (bindings) =>
+    funnelTrendSql(frame, funnel, startsMs, fromStep, toStep, bindings),
+  )
+  const row = (some: readonly FunnelTrendRecord[], slot: string) => ({
+    slot,
+    startsMs,
+    row: funnelTrendRow(
+      startsMs,
+      interval,
+      frame.zone,
+      some,
+      breakdown === null ? null : slotValue(slot, breakdown),
+    ),
+  })
+  if (breakdown === null) return [row(records, '')]
+  const slots = [...Map.groupBy(records, ({ slot }) => slot)].map(([slot, some]) => ({ slot, some }))
+  const size = ({ some }: { some: readonly FunnelTrendRecord[] }) =>
+    some.reduce((sum, { reached_from }) => sum + Number(reached_from), 0)
+  return orderedSlots(slots, size).map(({ slot, some }) => row(some, slot))
+}
+
+/** How long conversion took, as a distribution per value of the breakdown. */
+export async function funnelTimes(
+  needs: InsightNeeds,
+  question: Question,
+  request: FunnelRequest,
+): Promise<FunnelTimesRow[]> {
+  const { frame, funnel } = await funnelOf(needs, question, request)
+  const { fromStep, toStep, breakdown } = request
+  const records = await needs.ask<FunnelTimesRecord>(question, (bindings) =>
+    funnelTimesSql(frame, funnel, fromStep, toStep, bindings),
+  )
+  if (records.length === 0 && breakdown === null) return [{ bins: [], average_conversion_time: null }]
+  const rows: FunnelTimesRow[] = []
+  for (const record of orderedSlots(records, ({ actors }) => Number(actors))) {
+    const { bins, width } = binsOf(
+      { size: Number(record.actors), low: record.low, high: record.high },
+      request.binCount,
+    )
+    const counts = await needs.ask<{ bin: number; actors: number }>(question, (bindings) =>
+      funnelBinsSql(frame, funnel, fromStep, toStep, { slot: record.slot, low: record.low, width }, bindings),
+    )
+    const found = new Map(counts.map(({ bin, actors }) => [Number(bin), Number(actors)]))
+    rows.push({
+      bins: Array.from(
+        { length: bins + 1 },
+        (_, bin) => [record.low + bin * width, found.get(bin) ?? 0] as const,
+      ),
+      average_conversion_time: record.average,
+      ...(breakdown === null ? {} : { breakdown_value: slotValue(record.slot, breakdown) }),
+    })
+  }
+  return rows
+}

@@ -1,0 +1,118 @@
+import type { RawQuery } from '../http/request-parameters.ts'
+import type { Question } from '../query/question.ts'
+import type { InsightNeeds } from './frame.ts'
+import { funnelSteps, funnelTimes, funnelTrends } from './funnel.ts'
+import { CORRELATION_PARAMETERS, funnelCorrelation, readCorrelationRequest } from './funnel-correlation.ts'
+import { FUNNEL_PARAMETERS, readFunnelRequest } from './funnel-request.ts'
+import type { INSIGHT_EXAMPLES } from './insight-examples.ts'
+import { LIFECYCLE_PARAMETERS, lifecycle, readLifecycleRequest } from './lifecycle.ts'
+import {
+  linkedFunnelTrend,
+  linkedLifecycle,
+  linkedRetention,
+  linkedSteps,
+  linkedStickiness,
+} from './linked-people.ts'
+import { PATH_PARAMETERS, readPathRequest } from './path-request.ts'
+import { paths } from './paths.ts'
+import type { PeopleLink } from './people-link.ts'
+import type { QuestionDeclaration } from './question-routes.ts'
+import { retention } from './retention.ts'
+import { RETENTION_PARAMETERS, readRetentionRequest } from './retention-request.ts'
+import { readStickinessRequest, STICKINESS_PARAMETERS, stickiness } from './stickiness.ts'
+import { timing } from './timing.ts'
+import { readTimingRequest, TIMING_PARAMETERS } from './timing-request.ts'
+
+/** What an insight answers as its `result`. */
+type Result = (needs: InsightNeeds, question: Question, query: RawQuery, link: PeopleLink) => Promise<unknown>
+
+export interface InsightDeclaration
+  extends Pick<QuestionDeclaration, 'summary' | 'parameters' | 'description'> {
+  /** The last part of the path. */
+  readonly path: keyof typeof INSIGHT_EXAMPLES
+  /** The last part of the path of the people behind it. */
+  readonly people: string
+  readonly result: Result
+}
+
+/** Every insight but trends, which also come as files. */
+export const INSIGHTS: readonly InsightDeclaration[] = [
+  {
+    path: 'funnel',
+    summary: 'How far people get through steps.',
+    parameters: FUNNEL_PARAMETERS,
+    description: 'Steps, lines or times, as `funnel_viz_type` says; with a breakdown per value.',
+    people: 'funnel',
+    async result(needs, question, query, link) {
+      const request = readFunnelRequest(query)
+      const isOne = request.breakdown === null
+      if (request.view === 'steps') {
+        const found = await funnelSteps(needs, question, request)
+        const lines = found.map(({ slot, steps }) => linkedSteps(slot, steps, link))
+        return isOne ? lines[0] : lines
+      }
+      if (request.view === 'time_to_convert') {
+        const rows = await funnelTimes(needs, question, request)
+        return isOne ? rows[0] : rows
+      }
+      return (await funnelTrends(needs, question, request)).map((line) => linkedFunnelTrend(line, link))
+    },
+  },
+  {
+    path: 'funnel/correlation',
+    summary: 'What goes with getting through a funnel.',
+    parameters: { ...FUNNEL_PARAMETERS, ...CORRELATION_PARAMETERS },
+    description: 'What speaks for success and against it, the most telling first.',
+    people: 'funnel',
+    result: (needs, question, query) => funnelCorrelation(needs, question, readCorrelationRequest(query)),
+  },
+  {
+    path: 'retention',
+    summary: 'Who comes back, period by period.',
+    parameters: RETENTION_PARAMETERS,
+    description: 'A row per period in which people began.',
+    people: 'retention',
+    result: async (needs, question, query, link) =>
+      linkedRetention(await retention(needs, question, readRetentionRequest(query)), link),
+  },
+  {
+    path: 'stickiness',
+    summary: 'In how many intervals people are active.',
+    parameters: STICKINESS_PARAMETERS,
+    description: 'A line per series.',
+    people: 'stickiness',
+    result: async (needs, question, query, link) =>
+      linkedStickiness(await stickiness(needs, question, readStickinessRequest(query)), link),
+  },
+  {
+    path: 'lifecycle',
+    summary: 'Who is new, back, still there or gone.',
+    parameters: LIFECYCLE_PARAMETERS,
+    description: 'A line per status.',
+    people: 'lifecycle',
+    async result(needs, question, query, link) {
+      const { rows, startsMs } = await lifecycle(needs, question, readLifecycleRequest(query))
+      return linkedLifecycle(rows, startsMs, link)
+    },
+  },
+  {
+    path: 'path',
+    summary: 'The ways that people go.',
+    parameters: PATH_PARAMETERS,
+    description: 'Edges between stops, the heaviest first.',
+    people: 'path',
+    result: (needs, question, query) => paths(needs, question, readPathRequest(query)),
+  },
+  {
+    path: 'timing',
+    summary: 'How long it takes from one event to another.',
+    parameters: TIMING_PARAMETERS,
+    description: 'Times in seconds; with a breakdown a row per value.',
+    people: 'timing',
+    async result(needs, question, query) {
+      const request = readTimingRequest(query)
+      const rows = (await timing(needs, question, request)).map(({ row }) => row)
+      return request.breakdown === null ? rows[0] : rows
+    },
+  },
+]

@@ -1,0 +1,14 @@
+import { readObject } from '../http/read-body.ts'
+import type { RawQuery } from '../http/request-parameters.ts'
+import { textsOf } from './path-request.ts'
+
+/**
+ * Parameters of a call: those of the address, and over them the members of a JSON body, where lists and objects need
+ * no JSON in text.
+ *
+ * @param body undefined or null without one
+ * @throws ApiError 400 for a body that is no object
+ */
+export function postedParameters(query: RawQuery, body: unknown): RawQuery {
+  return body === undefined || body === null ? query : { ...query, ...textsOf(readObject(body)) }
+}

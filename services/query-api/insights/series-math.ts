@@ -1,0 +1,99 @@
+import { invalidInput } from '../http/api-error.ts'
+import { readGroupTypeIndex } from '../query/property-filters.ts'
+import { optionalText } from './entity-request.ts'
+
+/** Numbers over many, none of which is no number: 0. Percentiles lie between neighbours, by linear interpolation. */
+export const AGGREGATES = {
+  sum: 'sum',
+  avg: 'avg',
+  min: 'min',
+  max: 'max',
+  median: 'quantileExactInclusive(0.5)',
+  p75: 'quantileExactInclusive(0.75)',
+  p90: 'quantileExactInclusive(0.9)',
+  p95: 'quantileExactInclusive(0.95)',
+  p99: 'quantileExactInclusive(0.99)',
+} as const
+export type Aggregate = keyof typeof AGGREGATES
+
+/** What a series counts. */
+export type SeriesMath =
+  /** Events. */
+  | { readonly kind: 'total' }
+  /** Actors. */
+  | { readonly kind: 'dau' }
+  /** Actors of so many days: the point's own and those before it. */
+  | { readonly kind: 'active'; readonly days: number }
+  | { readonly kind: 'unique_group'; readonly index: number }
+  | { readonly kind: 'unique_session' }
+  /** A number that events have. */
+  | { readonly kind: 'property'; readonly aggregate: Aggregate; readonly key: string }
+  /** How long the sessions are that have events, seconds, each session once. */
+  | { readonly kind: 'session_duration'; readonly aggregate: Aggregate }
+  /** How many events an actor has, over the actors that have any. */
+  | { readonly kind: 'per_actor'; readonly aggregate: Aggregate }
+  /** Actors whose first event ever it is; `matching`: whose first event ever that passes the filters. */
+  | { readonly kind: 'first_time'; readonly matching: boolean }
+
+const SIMPLE: Readonly<Record<string, SeriesMath>> = {
+  total: { kind: 'total' },
+  dau: { kind: 'dau' },
+  weekly_active: { kind: 'active', days: 7 },
+  monthly_active: { kind: 'active', days: 30 },
+  unique_session: { kind: 'unique_session' },
+  first_time_for_user: { kind: 'first_time', matching: false },
+  first_matching_event_for_user: { kind: 'first_time', matching: true },
+}
+
+const PER_ACTOR = '_count_per_actor'
+const PER_ACTOR_MATHS = (Object.keys(AGGREGATES) as Aggregate[]).filter((name) => name !== 'sum')
+
+export const MATHS = [
+  ...Object.keys(SIMPLE),
+  'unique_group',
+  ...Object.keys(AGGREGATES),
+  ...PER_ACTOR_MATHS.map((name) => name + PER_ACTOR),
+]
+
+export const MATH_MEMBERS = ['math', 'math_property', 'math_property_type', 'math_group_type_index'] as const
+
+/** A number is read from the event, the duration of a session from the session. */
+const PROPERTY_TYPES = ['event_properties', 'session_properties']
+
+/**
+ * @param given members of a series
+ * @param attr  parameter that it stands in
+ * @throws ApiError 400
+ */
+export function readMath(
+  given: Readonly<Record<string, unknown>>,
+  attr: string,
+): { readonly math: string; readonly counts: SeriesMath } {
+  const math = optionalText(given.math, `${attr}__math`) ?? 'total'
+  const type = optionalText(given.math_property_type, `${attr}__math_property_type`) ?? 'event_properties'
+  if (!PROPERTY_TYPES.includes(type))
+    throw invalidInput(
+      `${attr}__math_property_type`,
+      `math_property_type must be one of ${PROPERTY_TYPES.join(', ')}.`,
+    )
+  return { math, counts: countsOf(math, given, attr) }
+}
+
+function countsOf(math: string, given: Readonly<Record<string, unknown>>, attr: string): SeriesMath {
+  const simple = Object.hasOwn(SIMPLE, math) ? SIMPLE[math] : undefined
+  if (simple !== undefined) return simple
+  if (math === 'unique_group') {
+    const index = readGroupTypeIndex(given.math_group_type_index, `${attr}__math_group_type_index`)
+    return { kind: 'unique_group', index }
+  }
+  const perActor = PER_ACTOR_MATHS.find((name) => name + PER_ACTOR === math)
+  if (perActor !== undefined) return { kind: 'per_actor', aggregate: perActor }
+  if (!Object.hasOwn(AGGREGATES, math))
+    throw invalidInput(`${attr}__math`, `math must be one of ${MATHS.join(', ')}.`)
+  const aggregate = math as Aggregate
+  const key = optionalText(given.math_property, `${attr}__math_property`)
+  if (key === null) throw invalidInput(`${attr}__math_property`, `${math} needs a math_property.`)
+  return key === '$session_duration'
+    ? { kind: 'session_duration', aggregate }
+    : { kind: 'property', aggregate, key }
+}

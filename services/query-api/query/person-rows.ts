@@ -1,0 +1,64 @@
+import type { Bindings } from './bindings.ts'
+
+/** Column of a question's rows: the key of the person who did it; empty for an event of nobody. */
+export const PERSON_KEY = 'the_person'
+/** Column of a question's rows: the person's properties when the event arrived, a JSON object or empty. */
+export const THEN_PROPERTIES = 'then_properties'
+
+/**
+ * Persons as they are: `newest_key`, `newest_properties` (a JSON object), `newest_created_at`. Deleted ones are not
+ * among them.
+ */
+export function newestPersonsSql(dataset: string, bindings: Bindings): string {
+  return (
+    'SELECT person_key AS newest_key, argMax(properties, version) AS newest_properties, ' +
+    'argMax(created_at, version) AS newest_created_at FROM persons ' +
+    `WHERE dataset_id = ${bindings.bind(dataset, 'String')} ` +
+    'GROUP BY person_key HAVING argMax(is_deleted, version) = 0'
+  )
+}
+
+/** What merges and splits moved: `override_id` (a distinct id) belongs to `override_key`. One row per distinct id. */
+export function overridesSql(dataset: string, bindings: Bindings): string {
+  return (
+    'SELECT distinct_id AS override_id, argMax(person_key, version) AS override_key FROM person_overrides ' +
+    `WHERE dataset_id = ${bindings.bind(dataset, 'String')} GROUP BY distinct_id`
+  )
+}
+
+/**
+ * Rows with the column {@link PERSON_KEY} added: the person that the distinct id belongs to now.
+ *
+ * @param rows a SELECT with the column `distinct_id`, no others named as in {@link overridesSql}
+ */
+export function withPersonSql(rows: string, dataset: string, bindings: Bindings): string {
+  return (
+    `SELECT *, if(override_key = '', ifNull(distinct_id, ''), override_key) AS ${PERSON_KEY} FROM (${rows}) AS happened ` +
+    `LEFT ANY JOIN (${overridesSql(dataset, bindings)}) AS overrides ON happened.distinct_id = overrides.override_id`
+  )
+}
+
+/**
+ * Rows with the column {@link THEN_PROPERTIES} added: what was true of the person when the event arrived, after
+ * whatever the event itself changed.
+ *
+ * @param rows a SELECT with the columns `distinct_id` and `collector_time`
+ */
+export function withPersonThenSql(rows: string, dataset: string, bindings: Bindings): string {
+  const bound = bindings.bind(dataset, 'String')
+  const owners =
+    'SELECT distinct_id AS then_id, valid_from AS then_from, argMax(person_key, version) AS then_owner ' +
+    `FROM person_override_changes WHERE dataset_id = ${bound} GROUP BY distinct_id, valid_from`
+  const states =
+    'SELECT person_key AS state_key, valid_from AS state_from, argMax(properties, version) AS state_properties ' +
+    `FROM person_changes WHERE dataset_id = ${bound} GROUP BY person_key, valid_from`
+  const owned =
+    "SELECT *, if(then_owner = '', ifNull(distinct_id, ''), then_owner) AS then_key " +
+    `FROM (${rows}) AS arrived ASOF LEFT JOIN (${owners}) AS owners ` +
+    "ON ifNull(arrived.distinct_id, '') = owners.then_id AND arrived.collector_time >= owners.then_from"
+  return (
+    `SELECT *, state_properties AS ${THEN_PROPERTIES} FROM (${owned}) AS owned ` +
+    `ASOF LEFT JOIN (${states}) AS states ` +
+    'ON owned.then_key = states.state_key AND owned.collector_time >= states.state_from'
+  )
+}

@@ -1,0 +1,80 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readPathRequest } from '../../services/query-api/insights/path-request.ts'
+import { paths } from '../../services/query-api/insights/paths.ts'
+import { forEachHistory, type InsightEngine, openInsightEngine } from '../helpers/insight-engine.ts'
+import { FIRST_DAY_MS, HISTORIES, randomFilters, randomHistory, SEED } from '../helpers/random-histories.ts'
+import { addDays, midnight } from '../reference/calendar.ts'
+import type { History } from '../reference/history.ts'
+import { edgesOf, type PathsAsked } from '../reference/paths.ts'
+
+let engine: InsightEngine
+beforeAll(async () => {
+  engine = await openInsightEngine()
+})
+afterAll(() => engine.close())
+
+const point = fc.constantFrom(null, null, null, 'a', 'b', 'https://x.example/a', 'https://x.example/c/*')
+
+const asked = fc.record({
+  history: randomHistory(30),
+  fromDay: fc.integer({ min: 0, max: 7 }),
+  days: fc.integer({ min: 3, max: 14 }),
+  types: fc.subarray(['$pageview', '$screen', 'custom_event'] as const),
+  custom: fc.constantFrom([], [], ['a'], ['b', '$pageview']),
+  exclude: fc.constantFrom([], [], ['c'], ['https://x.example/c*']),
+  groupings: fc.constantFrom([], [], ['https://x.example/c/*'], ['a', 'https://*']),
+  replacements: fc.constantFrom(
+    [],
+    [],
+    [{ regex: '[ab]', alias: 'x$&' }],
+    [{ regex: '/c/\\d', alias: '/c/:id' }],
+  ),
+  start: point,
+  end: point,
+  stepLimit: fc.constantFrom(3, 4, 5, 8),
+  edgeLimit: fc.constantFrom(3, 50),
+  minWeight: fc.constantFrom(1, 1, 2),
+  maxWeight: fc.constantFrom(null, null, 1, 3),
+  properties: randomFilters,
+  groupType: fc.constantFrom(null, null, null, 0),
+})
+
+test(`of ${HISTORIES} random histories the paths are what following each actor makes of them`, async () => {
+  const cases = fc.sample(asked, { numRuns: HISTORIES, seed: SEED }).map((one, index) => {
+    const history: History = { dataset: `d${index}`, ...one.history }
+    const day = addDays(new Date(FIRST_DAY_MS).toISOString().slice(0, 10), one.fromDay)
+    const question: PathsAsked = {
+      ...one,
+      fromMs: midnight(day, history.zone),
+      toMs: midnight(addDays(day, one.days), history.zone),
+    }
+    const query: Record<string, string> = {
+      date_from: day,
+      date_to: addDays(day, one.days - 1),
+      include_event_types: JSON.stringify(one.types),
+      include_custom_events: JSON.stringify(one.custom),
+      exclude_events: JSON.stringify(one.exclude),
+      path_groupings: JSON.stringify(one.groupings),
+      local_path_cleaning_filters: JSON.stringify(one.replacements),
+      step_limit: String(one.stepLimit),
+      edge_limit: String(one.edgeLimit),
+      min_edge_weight: String(one.minWeight),
+      properties: JSON.stringify(one.properties),
+      ...(one.start === null ? {} : { start_point: one.start }),
+      ...(one.end === null ? {} : { end_point: one.end }),
+      ...(one.maxWeight === null ? {} : { max_edge_weight: String(one.maxWeight) }),
+      ...(one.groupType === null ? {} : { aggregation_group_type_index: String(one.groupType) }),
+    }
+    return { history, question, query }
+  })
+  await engine.store(cases.map(({ history }) => history))
+  await forEachHistory(cases, async ({ history, question, query }) => {
+    const found = await paths(engine.needs, engine.questionOf(history), readPathRequest(query))
+    const expected = edgesOf(history, question).map(({ average, ...edge }) => ({
+      ...edge,
+      average_conversion_time: average,
+    }))
+    expect({ edges: found, query }).toEqual({ edges: expected, query })
+  })
+}, 600_000)

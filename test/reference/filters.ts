@@ -1,0 +1,90 @@
+import {
+  groupNow,
+  groupOf,
+  type Happening,
+  type History,
+  personNow,
+  personOf,
+  propertiesThen,
+} from './history.ts'
+import { sessionProperty } from './sessions.ts'
+
+/** A filter as the API takes it. */
+export interface Filter {
+  readonly key: string
+  readonly operator: string
+  readonly value?: string | number | readonly string[]
+  readonly type?: 'event' | 'person' | 'session' | 'group'
+  readonly as_of?: undefined | 'now' | 'event'
+  readonly group_type_index?: number
+}
+
+export interface FilterList {
+  readonly type: 'AND' | 'OR'
+  readonly values: readonly (Filter | FilterList)[]
+}
+
+/** What an event has under a name, of whoever the filter or breakdown is about; undefined or null where it is not set. */
+export function propertyOf(history: History, event: Happening, filter: Omit<Filter, 'operator'>): unknown {
+  switch (filter.type ?? 'event') {
+    case 'event':
+      return event.properties[filter.key] ?? (filter.key === '$current_url' ? event.url : undefined)
+    case 'person':
+      return filter.as_of === 'event'
+        ? propertiesThen(history, event)[filter.key]
+        : personNow(history, personOf(history, event))?.properties[filter.key]
+    case 'session':
+      return event.session === null ? undefined : sessionProperty(history, event.session, filter.key)
+    case 'group': {
+      const index = filter.group_type_index ?? 0
+      return groupNow(history, index, groupOf(history, event, index))?.properties[filter.key]
+    }
+  }
+}
+
+export const textOf = (value: unknown): string =>
+  value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value)
+
+export function passes(history: History, event: Happening, filters: FilterList): boolean {
+  const holds = (part: Filter | FilterList) =>
+    'values' in part ? passes(history, event, part) : operatorHolds(propertyOf(history, event, part), part)
+  if (filters.values.length === 0) return true
+  return filters.type === 'AND' ? filters.values.every(holds) : filters.values.some(holds)
+}
+
+function operatorHolds(value: unknown, { operator, value: asked }: Filter): boolean {
+  const isSet = value !== undefined && value !== null && value !== ''
+  const isThere = value !== undefined && value !== null
+  const text = textOf(value)
+  const wanted = [asked ?? ''].flat().map(String)
+  const first = wanted[0] as string
+  const number = text.trim() === '' ? Number.NaN : Number(text)
+  switch (operator) {
+    case 'exact':
+      return isThere && wanted.includes(text)
+    case 'is_not':
+      return !(isThere && wanted.includes(text))
+    case 'icontains':
+      return isThere && text.toLowerCase().includes(first.toLowerCase())
+    case 'not_icontains':
+      return !(isThere && text.toLowerCase().includes(first.toLowerCase()))
+    case 'regex':
+      return isThere && new RegExp(first).test(text)
+    case 'not_regex':
+      return !(isThere && new RegExp(first).test(text))
+    case 'gt':
+      return isSet && number > Number(first)
+    case 'gte':
+      return isSet && number >= Number(first)
+    case 'lt':
+      return isSet && number < Number(first)
+    case 'lte':
+      return isSet && number <= Number(first)
+    case 'is_set':
+      return isThere
+    case 'is_not_set':
+      return !isThere
+    default:
+      throw new Error(`The reference has no operator ${operator}.`)
+  }
+}
