@@ -30,7 +30,7 @@ afterAll(() => engine.close())
 
 /** Mostly the same few steps: a funnel whose steps repeat is where rules differ. */
 const step = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ id: fc.constantFrom('a', 'b', 'c') }) },
+  { weight: 8, arbitrary: fc.record({ id: fc.constantFrom('a', 'b', 'c') }) },
   {
     weight: 1,
     arbitrary: fc.record({ id: fc.constantFrom(...EVENT_NAMES, null), properties: randomFilters }),
@@ -43,7 +43,14 @@ const asked = fc.record({
   days: fc.integer({ min: 2, max: 12 }),
   steps: fc.array(step, { minLength: 1, maxLength: 4 }),
   order: fc.constantFrom('ordered', 'ordered', 'unordered', 'strict'),
-  window: fc.constantFrom([1, 'hour'], [10, 'minute'], [1_200, 'second'], [2, 'day'], [14, 'day']),
+  window: fc.constantFrom(
+    [10, 'minute'],
+    [20, 'minute'],
+    [1_800, 'second'],
+    [1, 'hour'],
+    [2, 'day'],
+    [14, 'day'],
+  ),
   exclusion: fc.option(fc.tuple(step, fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 3 }))),
   second: fc.boolean(),
   properties: randomFilters,
