@@ -45,6 +45,8 @@ export interface System {
  * @throws Error when the directory has a supervisor already
  */
 export async function openSystem(options: SystemOptions): Promise<System> {
+  // Every process that is started is ended with this one: a listener each, and that is no leak.
+  process.setMaxListeners(0)
   const { stateDir, portOffset } = options
   const directory = superviseDirectory(stateDir)
   const before = readRunState(stateDir)

@@ -63,7 +63,8 @@ test('persons, merges, refusals and groups are those of the obvious model, for a
         new Map([...model.groups].map(([name, set]) => [name, Object.fromEntries(set)])),
       )
     }),
-    { numRuns: 3_000 },
+    // The seed is fixed for the last line: whether every rule is met must not be luck.
+    { numRuns: 3_000, seed: 20_261_128 },
   )
   // Histories that never meet a rule prove nothing about it.
   expect([...seen].sort()).toEqual(MET)
