@@ -27,15 +27,21 @@ export function readBody<T extends TSchema>(schema: T, body: unknown): Static<T>
 export function readObject(body: unknown): Readonly<Record<string, unknown>> {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw invalidInput('body', 'Send a JSON object (Content-Type: application/json).', 'parse_error')
-  refuseDeep(body, 0)
+  refuseDeep(body, 'body')
   return body as Readonly<Record<string, unknown>>
 }
 
-function refuseDeep(value: unknown, depth: number): void {
+/**
+ * Whoever walks a value, or writes it as JSON again, does so a call deeper for each level.
+ *
+ * @param attr where the value stands
+ * @throws ApiError 400 for deeper nesting than {@link BODY_DEPTH_MAX}
+ */
+export function refuseDeep(value: unknown, attr: string, depth = 0): void {
   if (depth > BODY_DEPTH_MAX)
-    throw invalidInput('body', `A body may be nested ${BODY_DEPTH_MAX} levels deep at most.`)
+    throw invalidInput(attr, `JSON may be nested ${BODY_DEPTH_MAX} levels deep at most.`)
   if (typeof value !== 'object' || value === null) return
-  for (const part of Object.values(value)) refuseDeep(part, depth + 1)
+  for (const part of Object.values(value)) refuseDeep(part, attr, depth + 1)
 }
 
 function faultOf(error: ValueError, schema: TSchema): ApiError {

@@ -1,4 +1,5 @@
 import { invalidInput } from '../http/api-error.ts'
+import { refuseDeep } from '../http/read-body.ts'
 import { NAME_LENGTH_MAX, type RawQuery, TEXT_LENGTH_MAX, textParameter } from '../http/request-parameters.ts'
 import { FILTER_TYPES, type FilterGroup, readFilterTree } from '../query/property-filters.ts'
 
@@ -56,11 +57,14 @@ export function jsonList(query: RawQuery, name: string): readonly unknown[] {
 export function jsonParameter(query: RawQuery, name: string): unknown {
   const text = textParameter(query, name, ENTITIES_LENGTH_MAX)
   if (text === null) return null
+  let parsed: unknown
   try {
-    return JSON.parse(text) as unknown
+    parsed = JSON.parse(text)
   } catch {
     throw invalidInput(name, `This is not JSON. Send ${name} like [{"id":"purchase"}].`)
   }
+  refuseDeep(parsed, name)
+  return parsed
 }
 
 /**

@@ -188,3 +188,12 @@ test.each([
   expect(response.json()).toMatchObject({ type: 'validation_error', attr })
   expect(response.statusCode).toBe(400)
 })
+
+test('JSON in an address that is nested thousands of levels deep is a 400, not a stack that overflows', async () => {
+  const { get } = recordingEnvironment()
+  const deep = '['.repeat(4_000) + ']'.repeat(4_000)
+  const address = `path?funnel_paths=funnel_path_after_step&funnel_filter={"events":${deep}}`
+  const response = await get(`/api/datasets/shop/insights/${address}`)
+  expect(response.json()).toMatchObject({ type: 'validation_error', attr: 'funnel_filter' })
+  expect(response.statusCode).toBe(400)
+})
