@@ -48,7 +48,8 @@ function refuse(state: DatasetState, cause: Cause, record: IdentityEvent, reason
   if (change === null) return
   const person = isNameable(record.distinct_id) ? personOf(state, record.distinct_id) : null
   writeHistory(state, cause, state.nextVersion(), {
-    personKey: person?.key ?? record.distinct_id,
+    // Of nobody where there is no person: the id may be the name of another one by now.
+    personKey: person?.key ?? '',
     change,
     reason,
     otherPersonKey: record.merge?.other_id ?? '',

@@ -52,7 +52,8 @@ function typeIndex(state: DatasetState, type: string): number | null {
 function noteRefusal(state: DatasetState, cause: Cause, record: IdentityEvent, reason: ChangeReason): void {
   const person = isNameable(record.distinct_id) ? personOf(state, record.distinct_id) : null
   writeHistory(state, cause, state.nextVersion(), {
-    personKey: person?.key ?? record.distinct_id,
+    // Of nobody where there is no person: the id may be the name of another one by now.
+    personKey: person?.key ?? '',
     change: 'group_refused',
     reason,
     properties: person?.properties ?? Object.create(null),

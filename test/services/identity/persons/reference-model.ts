@@ -57,8 +57,8 @@ export class ReferenceModel {
     else if (other !== undefined && this.#isDeletedFor(other, e.collector_time)) refused = 'deleted_later'
     if (refused !== '') {
       const person = this.personOf(id)
-      if (e.merge) this.#say('merge_refused', refused, person?.key ?? id, other)
-      else if (e.set || e.set_once || e.unset) this.#say('set_refused', refused, person?.key ?? id)
+      if (e.merge) this.#say('merge_refused', refused, person?.key ?? '', other)
+      else if (e.set || e.set_once || e.unset) this.#say('set_refused', refused, person?.key ?? '')
     } else this.#person(e)
     this.#group(e)
   }
@@ -148,7 +148,7 @@ export class ReferenceModel {
   }
 
   #group(e: IdentityEvent): void {
-    const key = this.personOf(e.distinct_id)?.key ?? e.distinct_id
+    const key = this.personOf(e.distinct_id)?.key ?? ''
     if (e.no_profile) {
       if (e.group) this.#say('group_refused', 'no_person_profile', key)
       return

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { createDatasetState, type DatasetState } from '../../../../services/identity/persons/dataset-state.ts'
 import { resolveRecord } from '../../../../services/identity/persons/resolve-record.ts'
 import { NOBODY } from './nobody.ts'
-import { IDS, recordOf, step } from './random-record.ts'
+import { IDS, recordOf, type Step, step } from './random-record.ts'
 import { plain, ReferenceModel } from './reference-model.ts'
 
 function personsOf(state: DatasetState) {
@@ -138,3 +138,32 @@ test('what readers join with says the same as the state, and history grows in ve
     { numRuns: 1_000 },
   )
 }, 120_000)
+
+test('what is refused to an id that has no person is not written into the history of whoever bears that id as a name', () => {
+  const state = createDatasetState(NOBODY)
+  const tell = (made: Step) =>
+    resolveRecord(
+      state,
+      recordOf(made, (id) => state.distinctId(id)?.personKey ?? id),
+    )
+  const event = {
+    v: 1,
+    kind: 'event',
+    dataset_id: 'shop',
+    event_id: 'x',
+    event: 'x',
+    src_partition: 0,
+  } as const
+  const ofE = { ...event, src_offset: 0, distinct_id: 'e', event_time: 0, collector_time: 0 }
+  const command = { kind: 'command', of: 'e', other: 'a', value: 0, time: 0 } as const
+  tell({ kind: 'event', event: { ...ofE, merge: { by: 'identify', other_id: 'b' } } })
+  tell({ ...command, name: 'split', main: 'b' })
+  tell({ ...command, name: 'delete', main: null })
+  tell({ kind: 'event', event: { ...ofE, set: { p: 1 }, no_profile: true } })
+  expect(state.distinctId('b')?.personKey).toBe('e')
+  expect(state.changes().history.at(-1)).toMatchObject({
+    change: 'set_refused',
+    personKey: '',
+    distinctId: 'e',
+  })
+})
