@@ -190,3 +190,12 @@ export const randomFilters: fc.Arbitrary<FilterList> = fc.oneof(
     }),
   },
 )
+
+/** One event that a question is about: mostly one of two names, now and then another one, or any, with filters. */
+export const randomEntity = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ id: fc.constantFrom('a', 'b') }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ id: fc.constantFrom(...EVENT_NAMES, null), properties: randomFilters }),
+  },
+)

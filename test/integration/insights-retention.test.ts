@@ -4,9 +4,9 @@ import { retention } from '../../services/query-api/insights/retention.ts'
 import { readRetentionRequest } from '../../services/query-api/insights/retention-request.ts'
 import { forEachHistory, type InsightEngine, openInsightEngine } from '../helpers/insight-engine.ts'
 import {
-  EVENT_NAMES,
   FIRST_DAY_MS,
   HISTORIES,
+  randomEntity,
   randomFilters,
   randomHistory,
   SEED,
@@ -21,18 +21,10 @@ beforeAll(async () => {
 })
 afterAll(() => engine.close())
 
-const entity = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ id: fc.constantFrom('a', 'b') }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({ id: fc.constantFrom(...EVENT_NAMES, null), properties: randomFilters }),
-  },
-)
-
 const asked = fc.record({
   history: randomHistory(30),
-  target: entity,
-  returning: entity,
+  target: randomEntity,
+  returning: randomEntity,
   lastDay: fc.integer({ min: 3, max: 18 }),
   intervals: fc.integer({ min: 1, max: 12 }),
   period: fc.constantFrom('day', 'day', 'week', 'month'),

@@ -5,9 +5,9 @@ import { timing } from '../../services/query-api/insights/timing.ts'
 import { readTimingRequest } from '../../services/query-api/insights/timing-request.ts'
 import { forEachHistory, type InsightEngine, openInsightEngine } from '../helpers/insight-engine.ts'
 import {
-  EVENT_NAMES,
   FIRST_DAY_MS,
   HISTORIES,
+  randomEntity,
   randomFilters,
   randomHistory,
   SEED,
@@ -23,20 +23,12 @@ beforeAll(async () => {
 })
 afterAll(() => engine.close())
 
-const entity = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ id: fc.constantFrom('a', 'b') }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({ id: fc.constantFrom(...EVENT_NAMES, null), properties: randomFilters }),
-  },
-)
-
 const asked = fc.record({
   history: randomHistory(25),
   fromDay: fc.integer({ min: 0, max: 8 }),
   days: fc.integer({ min: 2, max: 12 }),
-  from: entity,
-  to: entity,
+  from: randomEntity,
+  to: randomEntity,
   window: fc.constantFrom([1, 'hour'], [1_200, 'second'], [2, 'day'], [14, 'day']),
   pairing: fc.constantFrom('each' as const, 'nearest' as const),
   interval: fc.constantFrom('day' as const, 'week' as const),

@@ -19,6 +19,7 @@ import {
   refuseUndeclared,
   wholeParameter,
 } from './insight-request.ts'
+import { textsOf } from './posted-parameters.ts'
 
 export const PATH_LIMITS = {
   steps: 20,
@@ -168,13 +169,4 @@ function readAround(query: RawQuery): PathsAroundFunnel | null {
   if (side === 'funnel_path_between_steps' && Math.abs(step) < 2)
     throw invalidInput('funnel_filter', 'Between steps needs a step after the first.')
   return { side, funnel, step }
-}
-
-/** Parameters as they stand in an address: text as it is, everything else as JSON, nothing left out. */
-export function textsOf(parameters: Readonly<Record<string, unknown>>): Record<string, string> {
-  const texts: Record<string, string> = {}
-  for (const [name, value] of Object.entries(parameters))
-    if (value !== null && value !== undefined)
-      texts[name] = typeof value === 'string' ? value : JSON.stringify(value)
-  return texts
 }

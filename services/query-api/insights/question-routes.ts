@@ -1,8 +1,7 @@
 import { bodyDeclared, type ParameterDeclarations } from '../http/parameter-declarations.ts'
 import type { RawQuery } from '../http/request-parameters.ts'
 import { type Answer, DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
-import { textsOf } from './path-request.ts'
-import { postedParameters } from './posted-parameters.ts'
+import { postedParameters, textsOf } from './posted-parameters.ts'
 
 /** A question that is asked by GET and by POST. */
 export interface QuestionDeclaration extends Pick<DatasetRoute, 'tag' | 'access' | 'limit' | 'summary'> {
