@@ -4,7 +4,7 @@ import { openControlView } from '../core/control/control-topic.ts'
 import { uuidv7Generator } from '../core/event/event-id.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import type { Producer } from '../core/kafka/log.ts'
-import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../core/kafka/topic-specs.ts'
+import { ensureOwnTopics } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import { failPoints } from '../core/runtime/fail-points.ts'
@@ -48,13 +48,12 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
     const names = kafkaNames(settings.kafkaPrefix)
     const log = await openKafkaLog(settings, logger)
     const control = await openControlView({ log, names, clock, logger })
-    const specs = topicSpecs(names, {
-      partitions: settings.kafkaPartitions,
-      replicationFactor: settings.kafkaReplication,
-      dedupeWindowMs: DEFAULT_DEDUPE_WINDOW_MS,
-    })
-    // Only the one that is ours to write: others are made by stages that know their settings.
-    await log.admin.createTopics(specs.filter((spec) => spec.topic === names.raw))
+    await ensureOwnTopics(
+      log.admin,
+      names,
+      { partitions: settings.kafkaPartitions, replicationFactor: settings.kafkaReplication },
+      [names.raw],
+    )
     const topic = await log.admin.describeTopic(names.raw)
     if (topic === null) throw new Error(`The topic ${names.raw} was made and is not there.`)
     const producer = await log.openProducer({

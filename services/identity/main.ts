@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { openClickHouse } from '../core/clickhouse/http-clickhouse.ts'
 import { migrateAtStart } from '../core/clickhouse/migrate-at-start.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
-import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../core/kafka/topic-specs.ts'
+import { ensureOwnTopics } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import { failPoints } from '../core/runtime/fail-points.ts'
 import { PATIENT, retry } from '../core/runtime/retry.ts'
@@ -26,13 +26,12 @@ export const stage: Stage<typeof IDENTITY_SETTINGS> = {
     const clickhouse = openClickHouse(settings)
     const names = kafkaNames(settings.kafkaPrefix)
     const log = await openKafkaLog(settings, logger)
-    // Only what it reads: other topics depend on settings that this stage does not have.
-    const specs = topicSpecs(names, {
-      partitions: settings.kafkaPartitions,
-      replicationFactor: settings.kafkaReplication,
-      dedupeWindowMs: DEFAULT_DEDUPE_WINDOW_MS,
-    })
-    await log.admin.createTopics(specs.filter(({ topic }) => topic === names.enriched))
+    await ensureOwnTopics(
+      log.admin,
+      names,
+      { partitions: settings.kafkaPartitions, replicationFactor: settings.kafkaReplication },
+      [names.enriched],
+    )
     try {
       await runIdentity({
         log,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { openControlView } from '../core/control/control-topic.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
-import { DEFAULT_DEDUPE_WINDOW_MS, topicSpecs } from '../core/kafka/topic-specs.ts'
+import { ensureOwnTopics } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import { failPoints } from '../core/runtime/fail-points.ts'
 import type { Stage } from '../core/runtime/stage.ts'
@@ -15,13 +15,12 @@ export const stage: Stage<typeof ROUTER_SETTINGS> = {
   async run(settings, { logger, metrics, health, stopping, clock }) {
     const names = kafkaNames(settings.kafkaPrefix)
     const log = await openKafkaLog(settings, logger)
-    // Only what it reads: other topics depend on settings that the router does not have.
-    const specs = topicSpecs(names, {
-      partitions: settings.kafkaPartitions,
-      replicationFactor: settings.kafkaReplication,
-      dedupeWindowMs: DEFAULT_DEDUPE_WINDOW_MS,
-    })
-    await log.admin.createTopics(specs.filter(({ topic }) => topic === names.enriched))
+    await ensureOwnTopics(
+      log.admin,
+      names,
+      { partitions: settings.kafkaPartitions, replicationFactor: settings.kafkaReplication },
+      [names.enriched],
+    )
     const control = await openControlView({ log, names, clock, logger })
     try {
       await runRouter({

@@ -107,3 +107,20 @@ export function identityTopicSpecs(
 export async function ensureTopics(admin: LogAdmin, names: KafkaNames, options: TopicOptions): Promise<void> {
   await admin.createTopics(topicSpecs(names, options))
 }
+
+/**
+ * Makes the topics that a stage itself writes or reads first, where they are missing. Others depend on settings that the
+ * stage does not have.
+ *
+ * @param topics among the internal ones, not that of the dedupe changelog
+ * @throws DependencyError as {@link LogAdmin.createTopics}
+ */
+export async function ensureOwnTopics(
+  admin: LogAdmin,
+  names: KafkaNames,
+  options: Omit<TopicOptions, 'dedupeWindowMs'>,
+  topics: readonly string[],
+): Promise<void> {
+  const specs = topicSpecs(names, { ...options, dedupeWindowMs: DEFAULT_DEDUPE_WINDOW_MS })
+  await admin.createTopics(specs.filter(({ topic }) => topics.includes(topic)))
+}
