@@ -181,7 +181,7 @@ test.each([
     "SELECT left(event, 2), right(event, 1), any(event) FROM events WHERE event = 'buy' GROUP BY 1, 2",
     [['bu', 'y', 'buy']],
   ],
-  ['SELECT -(-1), NOT true, 1 = 1 AND 2 = 3 OR 4 = 4, 2 + 3 * 4, 7 % 4', [[1, false, true, 14, 3]]],
+  ['SELECT -(-1), NOT true, 1 = 1 AND 2 = 3 OR 4 = 4, 2 + 3 * 4, 7 % 4', [[1, false, 1, 14, 3]]],
   ["SELECT concat('a', 'b') || 'c' -- comment\n /* more */", [['abc']]],
   ['SELECT 9223372036854775807', [['9223372036854775807']]],
   ["SELECT [1,2,3][2], tuple(1, 'a')", [[2, [1, 'a']]]],

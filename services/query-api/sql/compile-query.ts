@@ -47,7 +47,17 @@ export class QueryCompiler {
     const { sql, columns } = this.#query(query, new Map(), isOne ? page : null)
     const listed = columns.map(({ column }) => column).join(', ')
     const paged = page === null || isOne ? sql : `SELECT ${listed} FROM (${sql}) ${this.#pageSql(page)}`
-    return { sql: this.#named.length === 0 ? paged : `WITH ${this.#named.join(', ')} ${paged}`, columns }
+    return { sql: `${this.withSql()}${paged}`, columns }
+  }
+
+  /** What stands before the statement that queries of this compiler are part of; to be asked last. */
+  withSql(): string {
+    return this.#named.length === 0 ? '' : `WITH ${this.#named.join(', ')} `
+  }
+
+  /** A query of one column that stands within an expression, without brackets. @throws SqlFault */
+  value(query: Query): string {
+    return this.#subquery(query, new Map())
   }
 
   #query(query: Query, outer: ReadonlyMap<string, NamedQuery>, page: Page | null): CompiledQuery {

@@ -1,5 +1,14 @@
 import { readExpression, readOrdering } from './parse-expression.ts'
-import { type From, type Item, JOINS, type Join, type Query, type Select, type Source } from './syntax.ts'
+import {
+  type From,
+  type Item,
+  JOINS,
+  type Join,
+  type Ordering,
+  type Query,
+  type Select,
+  type Source,
+} from './syntax.ts'
 import { TokenReader } from './token-reader.ts'
 
 /** @throws SqlFault */
@@ -10,6 +19,11 @@ export function parseQuery(text: string): Query {
 /** An expression that stands for itself, with an alias where it has one. @throws SqlFault */
 export function parseItem(text: string): Item {
   return whole(text, readItem)
+}
+
+/** An expression with its direction. @throws SqlFault */
+export function parseOrdering(text: string): Ordering {
+  return whole(text, (tokens) => readOrdering(tokens, readQuery))
 }
 
 function whole<T>(text: string, read: (tokens: TokenReader) => T): T {
