@@ -21,6 +21,7 @@ import {
   pathParameter,
   type Route,
 } from './http/route.ts'
+import { NO_DEFINITIONS } from './insights/definitions.ts'
 import { insightRoutes } from './insights/insights-routes.ts'
 import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
@@ -28,7 +29,10 @@ import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { createAsk } from './query/ask.ts'
+import { createAskTable } from './query/ask-table.ts'
 import { zoneOf } from './query/question.ts'
+import { SQL_ROWS } from './sql/sql-limits.ts'
+import { STORED_TABLES } from './sql/views.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
 
 /** A request before it is known who sent it. */
@@ -57,6 +61,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const running = metrics.gauge('millrace_query_api_questions_running', 'Questions that are being answered.')
   const { clock, control, gate } = env
   const ask = createAsk(env.clickhouse, env.cost)
+  const askTable = createAskTable(env.clickhouse, env.cost, STORED_TABLES, SQL_ROWS.max + 1)
+  const definitions = NO_DEFINITIONS
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
   const keyManagement = createKeyManagement({
@@ -132,8 +138,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   }
 
   const families: readonly Route[] = [
-    ...eventRoutes({ ask, clock }),
-    ...insightRoutes({ ask, clock }),
+    ...eventRoutes({ ask, askTable, clock, definitions }),
+    ...insightRoutes({ ask, clock, definitions }),
     ...traceRoutes({
       ask,
       control,

@@ -32,23 +32,6 @@ export interface FilterScope {
   readonly cohorts: ReadonlyMap<number, CohortMembers>
 }
 
-/** The scope of filters that concern nothing but the event itself. */
-export function eventOnlyScope(
-  dataset: string,
-  bindings: Bindings,
-  zone: TimeZone,
-  invalidPatterns: ReadonlySet<string>,
-): FilterScope {
-  return {
-    dataset,
-    bindings,
-    zone,
-    invalidPatterns,
-    sessions: { fromMs: null, toMs: null },
-    cohorts: new Map(),
-  }
-}
-
 /**
  * The condition on a row of `events` in SQL. Text is compared as text, numbers as numbers (what is not a number never
  * matches), an invalid regular expression matches nothing, and a negation also holds where the property is not set,
