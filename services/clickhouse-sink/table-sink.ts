@@ -1,16 +1,16 @@
 import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
+import { endInserts, type InsertOutcome, insertExactly } from '../core/clickhouse/insert-exactly.ts'
+import { insertSettings, rowsOfSettingsId, settingsId } from '../core/clickhouse/insert-settings.ts'
+import { type BatchCounts, deliveredRanges, recordBatch } from '../core/clickhouse/ledger.ts'
+import type { ByteShare } from '../core/clickhouse/open-bytes.ts'
+import { createRowBuffer } from '../core/clickhouse/row-buffer.ts'
+import { keepUndecodable, type UndecodableRecord } from '../core/clickhouse/undecodable-records.ts'
 import type { Log, TopicPartition } from '../core/kafka/log.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import type { FailPoint } from '../core/runtime/fail-points.ts'
 import type { Pinned, Plan, Progress } from '../core/stream/planned-plan.ts'
 import type { BatchLimits, PlannedSink, SinkBatch } from '../core/stream/planned-sink.ts'
-import { endInserts, type InsertOutcome, insertExactly } from './insert-exactly.ts'
-import { insertSettings, rowsOfSettingsId, settingsId } from './insert-settings.ts'
-import { type BatchCounts, deliveredRanges, recordBatch } from './ledger.ts'
-import type { ByteShare } from './open-bytes.ts'
-import { createRowBuffer } from './row-buffer.ts'
 import { checkRecord } from './row-check.ts'
-import { keepUndecodable, type UndecodableRecord } from './undecodable-records.ts'
 
 /**
  * Where a test may end the process within a delivery: as the insert begins, and between the rows and the ledger, where

@@ -21,7 +21,7 @@ const DELIVERY = 'services/s3-sink/delivery-batch.ts'
 const PUT = 'services/s3-sink/put-once.ts'
 const MANIFEST = 'services/s3-sink/commit-manifest.ts'
 const TABLE = 'services/clickhouse-sink/table-sink.ts'
-const EXACTLY = 'services/clickhouse-sink/insert-exactly.ts'
+const EXACTLY = 'services/core/clickhouse/insert-exactly.ts'
 const COLLECTOR = 'services/collector/pipeline.ts'
 const KEEPER = 'services/collector/record-keeper.ts'
 

@@ -1,8 +1,8 @@
-import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
-import type { TopicPartition } from '../core/kafka/log.ts'
-import { DependencyError } from '../core/runtime/errors.ts'
-import type { Plan, Progress } from '../core/stream/planned-plan.ts'
-import type { Delivered } from '../core/stream/planned-sink.ts'
+import type { TopicPartition } from '../kafka/log.ts'
+import { DependencyError } from '../runtime/errors.ts'
+import type { Plan, Progress } from '../stream/planned-plan.ts'
+import type { Delivered } from '../stream/planned-sink.ts'
+import type { ClickHouse } from './clickhouse.ts'
 
 /** What became of the records of one batch: `records = inserted + skipped + rejected`. */
 export interface BatchCounts {
