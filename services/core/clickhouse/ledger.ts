@@ -95,3 +95,19 @@ export async function deliveredRanges(
 function progressOf({ start, end, src, landed }: LedgerRow): Progress {
   return { offset: end + 1, src, landed, carry: String(start) }
 }
+
+/** @returns the highest raw offset past `after` that the table has of this raw partition; -1 when it has none */
+export async function highestSource(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  table: string,
+  partition: number,
+  after: number,
+): Promise<number> {
+  const [found] = await clickhouse.query<{ highest: number; found: number }>(
+    `SELECT max(src_offset) AS highest, toUInt32(count()) AS found FROM ${table}
+     WHERE src_partition = {partition:Int64} AND src_offset > {after:Int64}`,
+    { partition, after },
+    { settings: { output_format_json_quote_64bit_integers: 0 } },
+  )
+  return found && found.found > 0 ? found.highest : -1
+}
