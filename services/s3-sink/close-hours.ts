@@ -12,7 +12,7 @@ import type { ObjectStore } from '../core/object-store/object-store.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import { type ClosingHours, closingHours } from './closing-hours.ts'
 import { getStored } from './get-stored.ts'
-import { putOnce } from './put-once.ts'
+import { putOnce } from '../core/object-store/put-once.ts'
 
 /** Manifests that one step reads of one partition at most, so that a long backlog is gone through in pieces. */
 const MANIFESTS_PER_STEP_MAX = 500

@@ -4,7 +4,7 @@ import { readManifest } from '../core/manifest/read-manifest.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import { getStored } from './get-stored.ts'
-import { putOnce } from './put-once.ts'
+import { putOnce } from '../core/object-store/put-once.ts'
 
 export type ManifestContent = Omit<Manifest, 'signature'>
 

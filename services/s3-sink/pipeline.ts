@@ -12,7 +12,7 @@ import { deliveryMetrics, labelled } from './delivery-metrics.ts'
 import { deliverySink } from './delivery-sink.ts'
 import { encodingSlots } from './encoding-slots.ts'
 import type { S3SinkEnvironment } from './environment.ts'
-import { putOnce } from './put-once.ts'
+import { putOnce } from '../core/object-store/put-once.ts'
 import { spoolBudget } from './spool-budget.ts'
 
 const TICK_MS = 250

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { insertSettings } from '../../services/clickhouse-sink/insert-settings.ts'
+import { insertSettings } from '../../services/core/clickhouse/insert-settings.ts'
 import type { ClickHouse } from '../../services/core/clickhouse/clickhouse.ts'
 import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
