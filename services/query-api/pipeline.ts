@@ -1,5 +1,6 @@
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
+import { createActionStore } from './actions/action-store.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
 import type { Environment } from './environment.ts'
@@ -22,6 +23,7 @@ import {
   type Route,
 } from './http/route.ts'
 import { insightRoutes } from './insights/insights-routes.ts'
+import { createStoredDefinitions } from './insights/stored-definitions.ts'
 import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
@@ -29,6 +31,8 @@ import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { zoneOf } from './query/question.ts'
+import { createDatasetSettingsStore } from './settings/dataset-settings-store.ts'
+import { settingsRoutes } from './settings/settings-routes.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
 
 /** A request before it is known who sent it. */
@@ -131,9 +135,12 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     return route.answer(callOf(request))
   }
 
+  const actions = createActionStore(env.metadata)
+  const settings = createDatasetSettingsStore(env.metadata)
+  const needs = { ask, clock, definitions: createStoredDefinitions({ actions, settings }) }
   const families: readonly Route[] = [
     ...eventRoutes({ ask, clock }),
-    ...insightRoutes({ ask, clock }),
+    ...insightRoutes(needs),
     ...traceRoutes({
       ask,
       control,
@@ -142,7 +149,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       findInDelivery: env.findInDelivery,
     }),
     ...annotationRoutes(env.metadata, clock),
-    ...actionRoutes(env.metadata, clock),
+    ...actionRoutes(actions, needs),
+    ...settingsRoutes(settings, clock),
     ...keyRoutes(keyManagement),
   ]
   return {
