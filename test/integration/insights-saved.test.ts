@@ -51,6 +51,7 @@ const history: History = {
     happened('$pageview', 'bob', 0, { url: 'https://x.example/checkout', properties: { plan: 'free' } }),
     happened('$pageview', 'cat', 1, { url: 'https://x.example/about' }),
     happened('help', 'ann', 0.5),
+    happened('$pageview', 'ann', 0.007, { url: 'https://x.example/pay' }),
     happened('purchase', 'ann', 1),
     happened('purchase', 'ann', 2),
     happened('purchase', 'bob', 3, { properties: { staff: true } }),
@@ -97,7 +98,7 @@ async function total(id: number): Promise<number> {
 
 test.each([
   ['no step', [], 0],
-  ['a step without conditions', [{}], 9],
+  ['a step without conditions', [{}], 10],
   ['an event', [{ event: 'purchase' }], 3],
   ['either step', [{ event: 'purchase' }, { event: '$autocapture' }], 5],
   ['an address that contains', [{ event: '$pageview', url: '/checkout' }], 2],
