@@ -1,5 +1,6 @@
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
+import { createActionStore } from './actions/action-store.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
 import type { Environment } from './environment.ts'
@@ -21,8 +22,8 @@ import {
   pathParameter,
   type Route,
 } from './http/route.ts'
-import { NO_DEFINITIONS } from './insights/definitions.ts'
 import { insightRoutes } from './insights/insights-routes.ts'
+import { createStoredDefinitions } from './insights/stored-definitions.ts'
 import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
@@ -33,6 +34,8 @@ import { createAskTable } from './query/ask-table.ts'
 import { zoneOf } from './query/question.ts'
 import { SQL_ROWS } from './sql/sql-limits.ts'
 import { STORED_TABLES } from './sql/views.ts'
+import { createDatasetSettingsStore } from './settings/dataset-settings-store.ts'
+import { settingsRoutes } from './settings/settings-routes.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
 
 /** A request before it is known who sent it. */
@@ -62,7 +65,6 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const { clock, control, gate } = env
   const ask = createAsk(env.clickhouse, env.cost)
   const askTable = createAskTable(env.clickhouse, env.cost, STORED_TABLES, SQL_ROWS.max + 1)
-  const definitions = NO_DEFINITIONS
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
   const keyManagement = createKeyManagement({
@@ -137,9 +139,12 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     return route.answer(callOf(request))
   }
 
+  const actions = createActionStore(env.metadata)
+  const settings = createDatasetSettingsStore(env.metadata)
+  const needs = { ask, clock, definitions: createStoredDefinitions({ actions, settings }) }
   const families: readonly Route[] = [
-    ...eventRoutes({ ask, askTable, clock, definitions }),
-    ...insightRoutes({ ask, clock, definitions }),
+    ...eventRoutes({ ...needs, askTable }),
+    ...insightRoutes(needs),
     ...traceRoutes({
       ask,
       control,
@@ -148,7 +153,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       findInDelivery: env.findInDelivery,
     }),
     ...annotationRoutes(env.metadata, clock),
-    ...actionRoutes(env.metadata, clock),
+    ...actionRoutes(actions, needs),
+    ...settingsRoutes(settings, clock),
     ...keyRoutes(keyManagement),
   ]
   return {

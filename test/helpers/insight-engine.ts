@@ -6,10 +6,11 @@ import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-s
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
 import { migrate } from '../../services/core/clickhouse/migrate.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
-import { NO_DEFINITIONS } from '../../services/query-api/insights/definitions.ts'
+import type { Definitions } from '../../services/query-api/insights/definitions.ts'
 import type { InsightNeeds } from '../../services/query-api/insights/frame.ts'
 import { createAsk } from '../../services/query-api/query/ask.ts'
 import { type AskTable, createAskTable } from '../../services/query-api/query/ask-table.ts'
+import { NO_FILTERS } from '../../services/query-api/query/property-filters.ts'
 import { type Question, zoneOf } from '../../services/query-api/query/question.ts'
 import { SQL_ROWS } from '../../services/query-api/sql/sql-limits.ts'
 import { STORED_TABLES } from '../../services/query-api/sql/views.ts'
@@ -20,6 +21,13 @@ const CONCURRENT = 4
 /** After so many wrong answers the rest is not asked. */
 const FAILURES_MAX = 5
 export const NOW_MS = Date.parse('2026-11-10T12:00:00Z')
+
+/** Of a dataset for which nothing was saved. */
+const NO_DEFINITIONS: Definitions = {
+  action: async () => null,
+  cohort: async () => null,
+  testAccountFilters: async () => NO_FILTERS,
+}
 
 const EMPTY_EVENT = Object.fromEntries(
   ENRICHED_EVENT_FIELDS.map(({ name, type }) => [name, type === 'text_list' ? [] : null]),

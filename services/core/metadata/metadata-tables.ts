@@ -4,6 +4,7 @@ export interface MetadataTables {
   readonly object_numbers: ObjectNumberRow
   readonly annotations: AnnotationRow
   readonly actions: ActionRow
+  readonly dataset_settings: DatasetSettingsRow
 }
 
 export interface PersonalApiKeyRow {
@@ -63,4 +64,12 @@ export interface ActionRow extends ObjectRow {
   tags: string
   post_to_slack: number
   slack_message_format: string
+}
+
+export interface DatasetSettingsRow {
+  dataset_id: string
+  /** JSON list of filters. */
+  test_account_filters: string
+  updated_at: number
+  updated_by: string
 }

@@ -1,10 +1,7 @@
-import type { Clock } from '../../core/runtime/clock.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
 import type { Format, RawQuery } from '../http/request-parameters.ts'
 import { type Answer, DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
-import type { Ask } from '../query/ask.ts'
 import type { Question } from '../query/question.ts'
-import { type Definitions, NO_DEFINITIONS } from './definitions.ts'
 import type { InsightNeeds } from './frame.ts'
 import { INSIGHT_EXAMPLES, TREND_EXAMPLE, TREND_FILE_EXAMPLE } from './insight-examples.ts'
 import { INSIGHTS } from './insight-questions.ts'
@@ -22,13 +19,7 @@ const COMMON = {
   limit: 'clickhouse',
 } as const
 
-export function insightRoutes(given: {
-  readonly ask: Ask
-  readonly clock: Pick<Clock, 'now'>
-  readonly definitions?: Definitions
-}): DatasetRoute[] {
-  const needs: InsightNeeds = { definitions: NO_DEFINITIONS, ...given }
-
+export function insightRoutes(needs: InsightNeeds): DatasetRoute[] {
   const answerOf = (question: Question, result: unknown): Answer => ({
     body: {
       result,

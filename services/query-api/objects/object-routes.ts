@@ -137,8 +137,8 @@ export function objectRoutes<F extends TObject, R extends ObjectRow>(
   ]
 }
 
-/** @throws ApiError 404 for what is no number of an object */
-function idOf(call: DatasetCall): number {
+/** The number in the path. @throws ApiError 404 for what is none of an object */
+export function idOf(call: DatasetCall): number {
   const text = pathParameter(call, 'id')
   if (!/^[1-9]\d{0,14}$/.test(text)) throw notFound()
   return Number(text)

@@ -1,4 +1,5 @@
 import type { Bindings } from './bindings.ts'
+import { elementSql } from './element-properties.ts'
 import { jsonPropertySql, type PropertySql, propertySql } from './event-properties.ts'
 import { groupKeySql, newestGroupsSql } from './group-rows.ts'
 import { newestPersonsSql, PERSON_KEY, THEN_PROPERTIES } from './person-rows.ts'
@@ -77,6 +78,8 @@ function ownerSql(filter: PropertyFilter, operator: Operator, scope: FilterScope
   switch (owner.of) {
     case 'event':
       return holds(propertySql(key, bound()))
+    case 'element':
+      return elementSql(key, holds)
     case 'person': {
       if (owner.asOf === 'event') return holds(jsonPropertySql(THEN_PROPERTIES, bound()))
       const persons = newestPersonsSql(scope.dataset, bindings)
