@@ -21,12 +21,14 @@ import {
   pathParameter,
   type Route,
 } from './http/route.ts'
+import { NO_DEFINITIONS } from './insights/definitions.ts'
 import { insightRoutes } from './insights/insights-routes.ts'
 import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
+import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { zoneOf } from './query/question.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
@@ -134,6 +136,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const families: readonly Route[] = [
     ...eventRoutes({ ask, clock }),
     ...insightRoutes({ ask, clock }),
+    ...personRoutes({ ask, definitions: NO_DEFINITIONS }),
     ...traceRoutes({
       ask,
       control,

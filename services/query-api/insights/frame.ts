@@ -133,7 +133,12 @@ async function stepsOf(
   return action.steps
 }
 
-async function cohortsOf(ids: readonly number[], dataset: string, { definitions }: InsightNeeds) {
+/** @throws ApiError 400 for one that is not there */
+export async function cohortsOf(
+  ids: readonly number[],
+  dataset: string,
+  { definitions }: Pick<InsightNeeds, 'definitions'>,
+) {
   return Promise.all(
     ids.map(async (id) => {
       const cohort = await definitions.cohort(dataset, id)
