@@ -29,6 +29,7 @@ import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
+import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { createAskTable } from './query/ask-table.ts'
 import { zoneOf } from './query/question.ts'
@@ -145,6 +146,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const families: readonly Route[] = [
     ...eventRoutes({ ...needs, askTable }),
     ...insightRoutes(needs),
+    ...personRoutes(needs),
     ...traceRoutes({
       ask,
       control,

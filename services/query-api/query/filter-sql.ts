@@ -31,6 +31,8 @@ export interface FilterScope {
   readonly sessions: { readonly fromMs: number | null; readonly toMs: number | null }
   /** Cohorts that filters name, all of them. */
   readonly cohorts: ReadonlyMap<number, CohortMembers>
+  /** Where the rows are no events but whom filters are about: their column of properties as of now. */
+  readonly ownProperties?: string
 }
 
 /**
@@ -72,9 +74,10 @@ function conditionSql(filter: PropertyFilter, scope: FilterScope): string {
 /** Whether whose property it is has one of which the operator holds; never null. */
 function ownerSql(filter: PropertyFilter, operator: Operator, scope: FilterScope): string {
   const { owner, key, values } = filter
-  const { bindings } = scope
+  const { bindings, ownProperties } = scope
   const holds = (property: PropertySql) => propertyConditionSql(operator, values, property, scope)
   const bound = () => bindings.bind(key, 'String')
+  if (ownProperties !== undefined) return holds(jsonPropertySql(ownProperties, bound()))
   switch (owner.of) {
     case 'event':
       return holds(propertySql(key, bound()))

@@ -76,7 +76,7 @@ export const FILTER_LIMITS = {
  * Reads the `properties` parameter: a list of filters (all must hold) or groups `{type: "AND"|"OR", values: […]}`.
  *
  * @param text  null for no filter
- * @param types what the question at hand can answer
+ * @param types what the question at hand can answer; the first is what a filter without a type means
  * @throws ApiError 400 naming what is wrong
  */
 export function parsePropertyFilters(
@@ -137,7 +137,7 @@ function readPart(
 }
 
 function readType(given: unknown, { attr, types }: ReadState): FilterType {
-  const text = given ?? 'event'
+  const text = given ?? types[0]
   const type = TYPE_SYNONYMS.get(String(text)) ?? types.find((one) => one === text)
   if (type !== undefined && types.includes(type)) return type
   throw invalidInput(

@@ -48,10 +48,12 @@ export const NOW_MS = Date.parse('2026-11-22T12:00:00Z')
 /**
  * The query API over a ClickHouse that notes every statement and answers what it is told.
  *
- * @param answer rows for a statement; may throw
+ * @param answer    rows for a statement; may throw
+ * @param overrides parts of the environment that are to be others
  */
 export function recordingEnvironment(
   answer: (asked: AskedQuestion) => readonly unknown[] | Promise<readonly unknown[]> = () => [],
+  overrides: Partial<Environment> = {},
 ) {
   const asked: AskedQuestion[] = []
   const keys = {
@@ -115,6 +117,7 @@ export function recordingEnvironment(
     names: kafkaNames(''),
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
     findInDelivery: async () => null,
+    ...overrides,
   }
   const lines: string[] = []
   const logger = createLogger('query-api', 'debug', { write: (line: string) => lines.push(line) })
