@@ -21,6 +21,7 @@ import {
   pathParameter,
   type Route,
 } from './http/route.ts'
+import { NO_DEFINITIONS } from './insights/definitions.ts'
 import { insightRoutes } from './insights/insights-routes.ts'
 import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
@@ -29,6 +30,8 @@ import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { zoneOf } from './query/question.ts'
+import { queryStatusRoutes } from './results/query-routes.ts'
+import { createResults } from './results/results.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
 
 /** A request before it is known who sent it. */
@@ -57,6 +60,15 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const running = metrics.gauge('millrace_query_api_questions_running', 'Questions that are being answered.')
   const { clock, control, gate } = env
   const ask = createAsk(env.clickhouse, env.cost)
+  const needs = { ask, clock, definitions: NO_DEFINITIONS }
+  const results = createResults({
+    needs,
+    limits: env.results,
+    clock,
+    randomBytes: env.randomBytes,
+    metrics,
+    logger,
+  })
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
   const keyManagement = createKeyManagement({
@@ -133,7 +145,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
 
   const families: readonly Route[] = [
     ...eventRoutes({ ask, clock }),
-    ...insightRoutes({ ask, clock }),
+    ...insightRoutes(needs),
+    ...queryStatusRoutes(results),
     ...traceRoutes({
       ask,
       control,

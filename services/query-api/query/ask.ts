@@ -26,10 +26,14 @@ export function createAsk(clickhouse: Pick<ClickHouse, 'query'>, cost: CostLimit
   return async <T>(question: Question, sqlOf: (bindings: Bindings) => string) => {
     const bindings = createBindings()
     const sql = sqlOf(bindings)
+    const queryId = `millrace-query-${randomUUID()}`
+    question.onStatement?.(queryId)
     return clickhouse.query<T>(sql, bindings.parameters, {
-      queryId: `millrace-query-${randomUUID()}`,
+      queryId,
       signal: question.signal,
       settings: {
+        // Ids are not kept by the embedded engine, comments are: what runs is found by them there as well.
+        log_comment: queryId,
         max_execution_time: cost.executionSecondsMax,
         timeout_overflow_mode: 'throw',
         max_rows_to_read: cost.rowsReadMax,
