@@ -32,6 +32,7 @@ import { createAsk } from './query/ask.ts'
 import { zoneOf } from './query/question.ts'
 import { queryStatusRoutes } from './results/query-routes.ts'
 import { createResults } from './results/results.ts'
+import { savedInsightRoutes } from './saved-insights/saved-insights-routes.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
 
 /** A request before it is known who sent it. */
@@ -146,6 +147,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const families: readonly Route[] = [
     ...eventRoutes({ ask, clock }),
     ...insightRoutes(needs),
+    ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),
     ...queryStatusRoutes(results),
     ...traceRoutes({
       ask,
