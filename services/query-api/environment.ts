@@ -6,6 +6,7 @@ import type { Clock } from '../core/runtime/clock.ts'
 import type { QueryGate } from './http/query-gate.ts'
 import type { CountersByIdentity, RateLimiterOptions } from './http/rate-limiter.ts'
 import type { CostLimits } from './query/ask.ts'
+import type { ResultLimits } from './results/results.ts'
 import type { FindInDelivery } from './trace/delivery-search.ts'
 import type { FindInLog } from './trace/log-search.ts'
 
@@ -23,6 +24,7 @@ export interface Environment {
   readonly rateLimits: RateLimiterOptions
   readonly cost: CostLimits
   readonly gate: QueryGate
+  readonly results: ResultLimits
   readonly findInLog: FindInLog
   readonly findInDelivery: FindInDelivery
   readonly names: KafkaNames

@@ -56,6 +56,7 @@ export const stage: Stage<typeof SETTINGS> = {
         rateLimits: { enabled: settings.rateLimitsOn, allowed: settings.rateLimitAllow },
         cost: settings,
         gate: createQueryGate(settings.concurrentMax, settings.concurrentPerDatasetMax),
+        results: settings,
         names,
         findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
         findInDelivery: createFindInDelivery(store, settings.s3Bucket),

@@ -33,10 +33,13 @@ import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { createAskTable } from './query/ask-table.ts'
 import { zoneOf } from './query/question.ts'
-import { SQL_ROWS } from './sql/sql-limits.ts'
-import { STORED_TABLES } from './sql/views.ts'
+import { queryStatusRoutes } from './results/query-routes.ts'
+import { createResults } from './results/results.ts'
+import { savedInsightRoutes } from './saved-insights/saved-insights-routes.ts'
 import { createDatasetSettingsStore } from './settings/dataset-settings-store.ts'
 import { settingsRoutes } from './settings/settings-routes.ts'
+import { SQL_ROWS } from './sql/sql-limits.ts'
+import { STORED_TABLES } from './sql/views.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
 
 /** A request before it is known who sent it. */
@@ -66,6 +69,17 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const { clock, control, gate } = env
   const ask = createAsk(env.clickhouse, env.cost)
   const askTable = createAskTable(env.clickhouse, env.cost, STORED_TABLES, SQL_ROWS.max + 1)
+  const actions = createActionStore(env.metadata)
+  const settings = createDatasetSettingsStore(env.metadata)
+  const needs = { ask, clock, definitions: createStoredDefinitions({ actions, settings }) }
+  const results = createResults({
+    needs,
+    limits: env.results,
+    clock,
+    randomBytes: env.randomBytes,
+    metrics,
+    logger,
+  })
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
   const keyManagement = createKeyManagement({
@@ -140,13 +154,12 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     return route.answer(callOf(request))
   }
 
-  const actions = createActionStore(env.metadata)
-  const settings = createDatasetSettingsStore(env.metadata)
-  const needs = { ask, clock, definitions: createStoredDefinitions({ actions, settings }) }
   const families: readonly Route[] = [
     ...eventRoutes({ ...needs, askTable }),
     ...insightRoutes(needs),
     ...personRoutes(needs),
+    ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),
+    ...queryStatusRoutes(results),
     ...traceRoutes({
       ask,
       control,

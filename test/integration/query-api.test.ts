@@ -61,6 +61,7 @@ function server(limits: Partial<typeof cost> = {}) {
       rateLimits: { enabled: false, allowed: new Set() },
       cost: { ...cost, ...limits },
       gate: createQueryGate(50, 50),
+      results: { resultsBytesMax: 1_000_000, resultsAgeMaxMs: 86_400_000, asyncMax: 2 },
       names: kafkaNames(''),
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
       findInDelivery: async () => null,

@@ -32,14 +32,18 @@ export function createAsk(clickhouse: Pick<ClickHouse, 'query'>, cost: CostLimit
 
 /** @param settings on top of those that hold every statement to its limits */
 export function queryOptions(
-  { signal }: Pick<Question, 'signal'>,
+  { signal, onStatement }: Pick<Question, 'signal' | 'onStatement'>,
   cost: CostLimits,
   settings: QuerySettings = {},
 ): QueryOptions {
+  const queryId = `millrace-query-${randomUUID()}`
+  onStatement?.(queryId)
   return {
-    queryId: `millrace-query-${randomUUID()}`,
+    queryId,
     signal,
     settings: {
+      // Ids are not kept by the embedded engine, comments are: what runs is found by them there as well.
+      log_comment: queryId,
       max_execution_time: cost.executionSecondsMax,
       timeout_overflow_mode: 'throw',
       max_rows_to_read: cost.rowsReadMax,

@@ -114,6 +114,7 @@ export function recordingEnvironment(
     rateLimits: { enabled: true, allowed: new Set(['free']) },
     cost: { executionSecondsMax: 20, rowsReadMax: 1000, memoryBytesMax: 2000, resultBytesMax: 3000 },
     gate: createQueryGate(3, 2),
+    results: { resultsBytesMax: 1_000_000, resultsAgeMaxMs: 86_400_000, asyncMax: 2 },
     names: kafkaNames(''),
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
     findInDelivery: async () => null,
