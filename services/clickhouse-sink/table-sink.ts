@@ -1,5 +1,5 @@
-import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
 import { batchToken, partitionToken } from '../core/clickhouse/batch-token.ts'
+import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
 import { endInserts, type InsertOutcome, insertExactly } from '../core/clickhouse/insert-exactly.ts'
 import { insertSettings, rowsOfSettingsId, settingsId } from '../core/clickhouse/insert-settings.ts'
 import { type BatchCounts, deliveredRanges, highestSource, recordBatch } from '../core/clickhouse/ledger.ts'
@@ -9,7 +9,7 @@ import { keepUndecodable, type UndecodableRecord } from '../core/clickhouse/unde
 import type { Log, TopicPartition } from '../core/kafka/log.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import type { FailPoint } from '../core/runtime/fail-points.ts'
-import type { Pinned, Plan, Progress } from '../core/stream/planned-plan.ts'
+import type { Pinned, Progress } from '../core/stream/planned-plan.ts'
 import type { BatchLimits, PlannedSink, SinkBatch } from '../core/stream/planned-sink.ts'
 import { checkRecord } from './row-check.ts'
 

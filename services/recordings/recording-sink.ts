@@ -107,7 +107,11 @@ function openRecordingBatch(
     add(batch, index, landedMs) {
       const value = batch.value(index)
       share.grow(value?.length ?? 0)
-      values.push({ offset: batch.offset(index), landedMs, value: value === null ? null : Buffer.from(value) })
+      values.push({
+        offset: batch.offset(index),
+        landedMs,
+        value: value === null ? null : Buffer.from(value),
+      })
     },
     async flush() {},
     async deliver(plan, { hold }) {
@@ -137,7 +141,12 @@ function openRecordingBatch(
         reason,
         value: buffer.line(row),
       }))
-      await keepUndecodable(env.clickhouse, partition, [...undecodable, ...refused], `${token}/${env.nonce()}`)
+      await keepUndecodable(
+        env.clickhouse,
+        partition,
+        [...undecodable, ...refused],
+        `${token}/${env.nonce()}`,
+      )
       await env.failPoint('after_rows')
       const rejected = undecodable.length + refused.length
       const counts = { records: values.length, inserted: outcome.inserted, skipped: 0, rejected }
@@ -162,8 +171,7 @@ async function readChunks(
   for (const { offset, landedMs, value } of values) {
     const decoded = decodeChunkRecord(value)
     const opened = decoded.ok ? await openChunk(decoded.chunk, decoded.compressed) : decoded
-    if (decoded.ok && opened.ok)
-      chunks.push({ ...decoded, summary: opened.summary, offset, landedMs })
+    if (decoded.ok && opened.ok) chunks.push({ ...decoded, summary: opened.summary, offset, landedMs })
     else if (!opened.ok)
       undecodable.push({ offset, landedMs, reason: opened.detail, value: value ?? Buffer.alloc(0) })
   }

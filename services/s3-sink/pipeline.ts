@@ -1,5 +1,6 @@
 import { publicKeyKey } from '../../schemas/manifest/v1.ts'
 import type { GroupConsumer } from '../core/kafka/log.ts'
+import { putOnce } from '../core/object-store/put-once.ts'
 import { watchDependencies } from '../core/runtime/dependency-watch.ts'
 import { isDependencyError } from '../core/runtime/errors.ts'
 import { Health } from '../core/runtime/health.ts'
@@ -12,7 +13,6 @@ import { deliveryMetrics, labelled } from './delivery-metrics.ts'
 import { deliverySink } from './delivery-sink.ts'
 import { encodingSlots } from './encoding-slots.ts'
 import type { S3SinkEnvironment } from './environment.ts'
-import { putOnce } from '../core/object-store/put-once.ts'
 import { spoolBudget } from './spool-budget.ts'
 
 const TICK_MS = 250

@@ -226,10 +226,7 @@ export const FAULT_MATRIX: readonly MatrixRow[] = [
     row: 33,
     fault: 'ClickHouse inserts and its answer is lost',
     tests: [
-      [
-        'test/core/clickhouse/insert-exactly.test.ts',
-        'a replay is counted even where everything was clean',
-      ],
+      ['test/core/clickhouse/insert-exactly.test.ts', 'a replay is counted even where everything was clean'],
     ],
   },
   {

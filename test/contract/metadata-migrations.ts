@@ -58,6 +58,14 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
     },
   },
   4: {
+    dataset_settings: {
+      dataset_id: 'shop',
+      test_account_filters: '[]',
+      updated_at: 1_790_000_000_000,
+      updated_by: 'administrator',
+    },
+  },
+  5: {
     insights: {
       dataset_id: 'shop',
       id: 1,
@@ -88,7 +96,7 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       done_at: 1_790_000_000_000,
     },
   },
-  5: {
+  6: {
     dashboards: {
       dataset_id: 'shop',
       id: 1,
@@ -123,7 +131,7 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       created_by: 'administrator',
     },
   },
-  6: {
+  7: {
     kpis: {
       dataset_id: 'shop',
       id: 1,

@@ -23,13 +23,20 @@ const AT_ONCE = { settings: { mutations_sync: 2 } } as const
  * Killed in between, it is completed by the next call, or by {@link removeDeleted}: the rows, which tell that there is
  * something to remove, go last.
  */
-export async function deleteSession(stores: RecordingStores, session: SessionName, by: string): Promise<void> {
+export async function deleteSession(
+  stores: RecordingStores,
+  session: SessionName,
+  by: string,
+): Promise<void> {
   const row = JSON.stringify({ ...session, deleted_by: by })
   await stores.clickhouse.insert('recording_deletions', 'JSONEachRow', Buffer.from(row), { async_insert: 0 })
   await removeSession(stores, session)
 }
 
-async function removeSession({ clickhouse, store, bucket }: RecordingStores, session: SessionName): Promise<void> {
+async function removeSession(
+  { clickhouse, store, bucket }: RecordingStores,
+  session: SessionName,
+): Promise<void> {
   const { dataset_id, session_id } = session
   for await (const { key } of store.list(bucket, sessionPrefix(dataset_id, session_id)))
     await store.delete(bucket, key)

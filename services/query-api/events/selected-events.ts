@@ -50,7 +50,8 @@ export async function selectEvents(
   )
   const shown = records.map((record) => eventRow(record, persons, isMasked))
   const cell = (column: SelectedColumn, row: readonly unknown[], place: number): unknown => {
-    if (column.kind !== 'value') return column.kind === 'event' ? shown[place] : (shown[place]?.person ?? null)
+    if (column.kind !== 'value')
+      return column.kind === 'event' ? shown[place] : (shown[place]?.person ?? null)
     const value = row[column.place]
     if (!isMasked) return value
     return column.isPersonal && value !== null && value !== '' ? MASKED : maskPii(value)
