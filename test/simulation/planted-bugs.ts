@@ -21,6 +21,7 @@ const DELIVERY = 'services/s3-sink/delivery-batch.ts'
 const PUT = 'services/s3-sink/put-rows.ts'
 const MANIFEST = 'services/s3-sink/commit-manifest.ts'
 const TABLE = 'services/clickhouse-sink/table-sink.ts'
+const LEDGER = 'services/core/clickhouse/ledger.ts'
 const TOKEN = 'services/core/clickhouse/batch-token.ts'
 const EXACTLY = 'services/core/clickhouse/insert-exactly.ts'
 const COLLECTOR = 'services/collector/pipeline.ts'
@@ -333,7 +334,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'rows past the ledger are not looked for',
-    file: TABLE,
+    file: LEDGER,
     edits: [
       ['found && found.found > 0 ? found.highest : -1', 'found && found.found < 0 ? found.highest : -1'],
     ],
