@@ -5,6 +5,7 @@ import type { Metadata } from '../core/metadata/metadata.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import type { QueryGate } from './http/query-gate.ts'
 import type { CountersByIdentity, RateLimiterOptions } from './http/rate-limiter.ts'
+import type { CommandLog } from './persons/command-log.ts'
 import type { CostLimits } from './query/ask.ts'
 import type { ResultLimits } from './results/results.ts'
 import type { FindInDelivery } from './trace/delivery-search.ts'
@@ -27,5 +28,6 @@ export interface Environment {
   readonly results: ResultLimits
   readonly findInLog: FindInLog
   readonly findInDelivery: FindInDelivery
+  readonly commandLog: CommandLog
   readonly names: KafkaNames
 }

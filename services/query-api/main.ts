@@ -15,6 +15,7 @@ import type { Stage } from '../core/runtime/stage.ts'
 import { QUERY_API_SETTINGS } from './config.ts'
 import { openRateCounters } from './http/open-rate-counters.ts'
 import { createQueryGate } from './http/query-gate.ts'
+import { createCommandLog } from './persons/command-log.ts'
 import { createClickHouseWatch } from './query/clickhouse-watch.ts'
 import { createServer } from './server.ts'
 import { createFindInDelivery } from './trace/delivery-search.ts'
@@ -60,6 +61,7 @@ export const stage: Stage<typeof SETTINGS> = {
         names,
         findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
         findInDelivery: createFindInDelivery(store, settings.s3Bucket),
+        commandLog: createCommandLog(log, names),
       },
       {
         logger,

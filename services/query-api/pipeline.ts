@@ -29,6 +29,7 @@ import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
+import { personCommandRoutes } from './persons/command-routes.ts'
 import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { createAskTable } from './query/ask-table.ts'
@@ -160,6 +161,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...personRoutes(needs),
     ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),
     ...queryStatusRoutes(results),
+    ...personCommandRoutes({ ask, clock, commandLog: env.commandLog, randomBytes: env.randomBytes }),
     ...traceRoutes({
       ask,
       control,

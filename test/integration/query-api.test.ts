@@ -65,6 +65,7 @@ function server(limits: Partial<typeof cost> = {}) {
       names: kafkaNames(''),
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
       findInDelivery: async () => null,
+      commandLog: { send: async () => {} },
     },
     {
       logger: createLogger('query-api', 'error'),

@@ -43,15 +43,29 @@ export function keysByDistinctId(ask: Ask, question: Question, ids: readonly str
 }
 
 /**
- * Whom the last part of a path means: the id of a person, else a distinct id. Distinct ids may look like ids of
- * persons; the person goes before.
+ * Whom texts mean, each the id of a person or else a distinct id. Distinct ids may look like ids of persons; the person
+ * goes before.
  *
- * @returns the person's key
- * @throws ApiError 404
+ * @returns keys of persons, by what was asked for; what names nobody who lives is not in it
  */
+export async function lookUpPersons(
+  ask: Ask,
+  question: Question,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const byUuid = await keysByUuid(ask, question, names.filter(isUuid))
+  const others = names.filter((name) => !byUuid.has(name.toLowerCase()))
+  const byDistinctId = await keysByDistinctId(ask, question, others)
+  const found = names.flatMap((name): [string, string][] => {
+    const key = byUuid.get(name.toLowerCase()) ?? byDistinctId.get(name)
+    return key === undefined ? [] : [[name, key]]
+  })
+  return new Map(found)
+}
+
+/** The key of the person whom the last part of a path means. @throws ApiError 404 */
 export async function findPerson(ask: Ask, question: Question, id: string): Promise<string> {
-  const byUuid = isUuid(id) ? (await keysByUuid(ask, question, [id])).get(id.toLowerCase()) : undefined
-  const key = byUuid ?? (await keysByDistinctId(ask, question, [id])).get(id)
+  const key = (await lookUpPersons(ask, question, [id])).get(id)
   if (key === undefined) throw notFound('There is no such person.')
   return key
 }

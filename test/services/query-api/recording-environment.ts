@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
+import type { IdentityCommand } from '../../../schemas/identity-record/v1.ts'
 import type {
   ClickHouse,
   QueryOptions,
@@ -56,6 +57,7 @@ export function recordingEnvironment(
   overrides: Partial<Environment> = {},
 ) {
   const asked: AskedQuestion[] = []
+  const sent: IdentityCommand[] = []
   const keys = {
     shopRead: testKey('read'),
     shopWrite: testKey('write'),
@@ -118,6 +120,11 @@ export function recordingEnvironment(
     names: kafkaNames(''),
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
     findInDelivery: async () => null,
+    commandLog: {
+      send: async (commands) => {
+        sent.push(...commands)
+      },
+    },
     ...overrides,
   }
   const lines: string[] = []
@@ -159,5 +166,5 @@ export function recordingEnvironment(
     if (status !== 201) throw new Error(JSON.stringify(body))
     return body.value as string
   }
-  return { env, app, get, send, personalKey, asked, keys, control, lines, clock, metrics }
+  return { env, app, get, send, personalKey, asked, sent, keys, control, lines, clock, metrics }
 }
