@@ -5,6 +5,7 @@ import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
 import type { Environment } from './environment.ts'
 import { eventRoutes } from './events/events-routes.ts'
+import { groupRoutes } from './groups/groups-routes.ts'
 import { addressIdentity } from './http/address-identity.ts'
 import { ApiError } from './http/api-error.ts'
 import { createAuthenticate } from './http/authenticate.ts'
@@ -29,6 +30,7 @@ import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
+import { activityRoutes } from './persons/activity-routes.ts'
 import { personCommandRoutes } from './persons/command-routes.ts'
 import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
@@ -161,6 +163,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...personRoutes(needs),
     ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),
     ...queryStatusRoutes(results),
+    ...activityRoutes({ ask, clock }),
+    ...groupRoutes({ ask, clock }),
     ...personCommandRoutes({ ask, clock, commandLog: env.commandLog, randomBytes: env.randomBytes }),
     ...traceRoutes({
       ask,

@@ -3,7 +3,7 @@ import type { Ask } from '../query/ask.ts'
 import type { Bindings } from '../query/bindings.ts'
 import { inPieces } from '../query/owned-ids.ts'
 import type { Question } from '../query/question.ts'
-import { personsByDistinctIdSql, personsByUuidSql } from './person-query.ts'
+import { everByUuidSql, personsByDistinctIdSql, personsByUuidSql } from './person-query.ts'
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
@@ -68,4 +68,21 @@ export async function findPerson(ask: Ask, question: Question, id: string): Prom
   const key = (await lookUpPersons(ask, question, [id])).get(id)
   if (key === undefined) throw notFound('There is no such person.')
   return key
+}
+
+/**
+ * The same, where persons that were merged or deleted are meant too: by their own id.
+ *
+ * @throws ApiError 404
+ */
+export async function findPersonEver(ask: Ask, question: Question, id: string): Promise<string> {
+  const alive = (await lookUpPersons(ask, question, [id])).get(id)
+  if (alive !== undefined) return alive
+  const [row] = isUuid(id)
+    ? await ask<{ key: string }>(question, (bindings) =>
+        everByUuidSql(question.dataset.id, id.toLowerCase(), bindings),
+      )
+    : []
+  if (row === undefined) throw notFound('There is no such person.')
+  return row.key
 }
