@@ -19,7 +19,12 @@ const names = kafkaNames('')
 export async function openIdentityApi() {
   const log = createMemoryLog({ clock: systemClock })
   await log.admin.createTopics([{ topic: names.enriched, partitions: 1, replicationFactor: 1, config: {} }])
-  const api = await openApiEngine({ clock: systemClock, commandLog: createCommandLog(log, names) })
+  const api = await openApiEngine({
+    clock: systemClock,
+    commandLog: createCommandLog(log, names),
+    // Tests ask until something has come.
+    rateLimits: { enabled: false, allowed: new Set() },
+  })
   const input = await log.openProducer({ clientId: 'test', lingerMs: 0, deliveryTimeoutMs: 1_000 })
   const ending = new AbortController()
   let written = 0
@@ -57,9 +62,9 @@ export async function openIdentityApi() {
     ])
   }
 
-  /** Until what is asked for is so. @throws after half a minute */
+  /** Until what is asked for is so. @throws after two minutes: a bound against hanging, not a claim about speed */
   async function eventually<T>(ask: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> {
-    const until = Date.now() + 30_000
+    const until = Date.now() + 120_000
     for (;;) {
       const found = await ask()
       if (isSo(found)) return found
