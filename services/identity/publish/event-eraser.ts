@@ -53,15 +53,16 @@ const ASKED = `FROM event_deletions WHERE arrived_until > fromUnixTimestamp64Mil
   AND dataset_id IN ({datasets:Array(String)})`
 
 /** Distinct ids that have events which are to go, however often that was done before. */
-const DUE = `SELECT asked.dataset_id AS dataset_id, asked.distinct_id AS distinct_id,
-    toUnixTimestamp64Milli(until) AS until_ms, there.events AS events
-  FROM (SELECT dataset_id, distinct_id, max(arrived_until) AS until ${ASKED} GROUP BY dataset_id, distinct_id) AS asked
-  INNER JOIN (
-    SELECT dataset_id, assumeNotNull(distinct_id) AS id, min(collector_time) AS first, count() AS events FROM events
+const DUE = `SELECT dataset_id, distinct_id, toUnixTimestamp64Milli(until) AS until_ms, count() AS events
+  FROM (
+    SELECT dataset_id AS its_dataset, assumeNotNull(distinct_id) AS its_id, collector_time FROM events
     WHERE dataset_id IN ({datasets:Array(String)}) AND distinct_id IN (SELECT distinct_id ${ASKED})
-    GROUP BY dataset_id, id
-  ) AS there ON asked.dataset_id = there.dataset_id AND asked.distinct_id = there.id
-  WHERE first <= until ORDER BY dataset_id, until_ms, distinct_id LIMIT {max:UInt64}`
+  ) AS there
+  INNER JOIN (
+    SELECT dataset_id, distinct_id, max(arrived_until) AS until ${ASKED} GROUP BY dataset_id, distinct_id
+  ) AS asked ON its_dataset = dataset_id AND its_id = distinct_id
+  WHERE collector_time <= until GROUP BY dataset_id, distinct_id, until
+  ORDER BY dataset_id, until_ms, distinct_id LIMIT {max:UInt64}`
 
 /** Rows are out of every answer when this returns. */
 const DELETE = `DELETE FROM events WHERE dataset_id = {dataset:String}
