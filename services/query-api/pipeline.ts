@@ -28,6 +28,8 @@ import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
+import { answerAtOnce } from './kinds/answer-query.ts'
+import { queryRoutes } from './kinds/query-routes.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
@@ -156,6 +158,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
 
   const families: readonly Route[] = [
     ...eventRoutes({ ...needs, askTable }),
+    ...queryRoutes({ ...needs, askTable }, answerAtOnce(clock)),
     ...insightRoutes(needs),
     ...personRoutes(needs),
     ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),
