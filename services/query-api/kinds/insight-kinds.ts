@@ -214,7 +214,7 @@ export const INSIGHT_KINDS: Readonly<Record<string, InsightKind>> = {
     parameters: (node) => ({
       ...seriesOf(node),
       interval: node.interval,
-      ...filterParameters(node, 'lifecycleFilter'),
+      ...filterParameters(node, 'lifecycleFilter', { toggledLifecycles: 'toggledLifecycles' }),
     }),
   },
   TimingQuery: {

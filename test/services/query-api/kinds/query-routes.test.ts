@@ -26,9 +26,22 @@ test.each([
   [asking({ kind: 'EventsQuery', select: ['event'], actionId: 5 }), 'query__actionId'],
   [asking({ kind: 'TrendsQuery' }), 'query__series'],
   [asking({ kind: 'TrendsQuery', series: [{ kind: 'Node' }] }), 'query__series__0__kind'],
-  [asking({ kind: 'TrendsQuery', series: [{ kind: 'EventsNode', event: 'a', math: 'hogql', math_hogql: '1' }] }), 'query__series__0__math_hogql'],
+  [
+    asking({
+      kind: 'TrendsQuery',
+      series: [{ kind: 'EventsNode', event: 'a', math: 'hogql', math_hogql: '1' }],
+    }),
+    'query__series__0__math_hogql',
+  ],
   [asking({ kind: 'TrendsQuery', series: [], trend: 1 }), 'query__trend'],
-  [asking({ kind: 'FunnelsQuery', series: [{ kind: 'EventsNode', event: 'a' }], funnelsFilter: { funnelWindow: 3 } }), 'funnel_window'],
+  [
+    asking({
+      kind: 'FunnelsQuery',
+      series: [{ kind: 'EventsNode', event: 'a' }],
+      funnelsFilter: { funnelWindow: 3 },
+    }),
+    'funnel_window',
+  ],
   [asking({ kind: 'ActorsQuery' }), 'query__source'],
   [asking({ kind: 'ActorsQuery', source: { kind: 'HogQLQuery' } }), 'query__source__kind'],
   [asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { refresh: 'soon' }), 'refresh'],
@@ -100,9 +113,14 @@ test('a long chain of conditions is not deep', async () => {
 })
 
 test('metadata says what is wrong with a text by places in it, and asks nothing', async () => {
-  const { body, asked } = await post(asking({ kind: 'HogQLMetadata', language: 'hogQL', query: 'SELECT evnt FROM events' }))
+  const { body, asked } = await post(
+    asking({ kind: 'HogQLMetadata', language: 'hogQL', query: 'SELECT evnt FROM events' }),
+  )
   expect(body).toMatchObject({ isValid: false, errors: [{ start: 7, end: 11, line: 1, column: 8 }] })
-  expect((await post(asking({ kind: 'HogQLMetadata', language: 'hogQLExpr', query: 'properties.a > 5' }))).body.isValid).toBe(true)
+  expect(
+    (await post(asking({ kind: 'HogQLMetadata', language: 'hogQLExpr', query: 'properties.a > 5' }))).body
+      .isValid,
+  ).toBe(true)
   expect((await post(asking({ kind: 'HogQLMetadata', expr: 'count(' }))).body.isValid).toBe(false)
   expect(asked).toEqual([])
 })
@@ -143,7 +161,9 @@ test('answers have a key of their query, whatever the order of its members, and 
 })
 
 test('from the cache alone nothing is answered, for nothing is kept', async () => {
-  const { body, asked } = await post(asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { refresh: 'force_cache' }))
+  const { body, asked } = await post(
+    asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { refresh: 'force_cache' }),
+  )
   expect(body).toMatchObject({ results: null, is_cached: false })
   expect(asked).toEqual([])
 })
