@@ -51,12 +51,16 @@ const DRAWING = new Set([
 ])
 
 /** Members of a filter under the names of parameters. */
-function filterParameters(node: Node, member: string, renamed: Readonly<Record<string, string>> = {}): Node {
+function filterParameters(
+  node: Node,
+  member: string,
+  renamed: ReadonlyMap<string, string> = new Map(),
+): Node {
   const filter = optionalNode(node[member], `query__${member}`)
   return Object.fromEntries(
     Object.entries(filter)
       .filter(([name]) => !DRAWING.has(name))
-      .map(([name, value]) => [renamed[name] ?? parameterName(name), value]),
+      .map(([name, value]) => [renamed.get(name) ?? parameterName(name), value]),
   )
 }
 
@@ -214,7 +218,7 @@ export const INSIGHT_KINDS: Readonly<Record<string, InsightKind>> = {
     parameters: (node) => ({
       ...seriesOf(node),
       interval: node.interval,
-      ...filterParameters(node, 'lifecycleFilter', { toggledLifecycles: 'toggledLifecycles' }),
+      ...filterParameters(node, 'lifecycleFilter', new Map([['toggledLifecycles', 'toggledLifecycles']])),
     }),
   },
   TimingQuery: {
@@ -240,7 +244,8 @@ export interface InsightNode {
  */
 export function insightNode(node: Node, expected?: string): InsightNode {
   const name = String(node.kind)
-  const kind = expected === undefined || expected === name ? INSIGHT_KINDS[name] : undefined
+  const isHere = (expected === undefined || expected === name) && Object.hasOwn(INSIGHT_KINDS, name)
+  const kind = isHere ? INSIGHT_KINDS[name] : undefined
   if (kind === undefined)
     throw invalidInput(
       'query__kind',
