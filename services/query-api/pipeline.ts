@@ -3,6 +3,9 @@ import type { Metrics } from '../core/runtime/metrics.ts'
 import { createActionStore } from './actions/action-store.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
+import { createDefinitionStore } from './definitions/definition-store.ts'
+import { eventDefinitionRoutes } from './definitions/event-definition-routes.ts'
+import { propertyDefinitionRoutes } from './definitions/property-definition-routes.ts'
 import type { Environment } from './environment.ts'
 import { eventRoutes } from './events/events-routes.ts'
 import { addressIdentity } from './http/address-identity.ts'
@@ -82,6 +85,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     metrics,
     logger,
   })
+  const said = { ask, clock, store: createDefinitionStore(env.metadata) }
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
   const keyManagement = createKeyManagement({
@@ -170,6 +174,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       findInLog: env.findInLog,
       findInDelivery: env.findInDelivery,
     }),
+    ...eventDefinitionRoutes(said),
+    ...propertyDefinitionRoutes(said),
     ...annotationRoutes(env.metadata, clock),
     ...actionRoutes(actions, needs),
     ...settingsRoutes(settings, clock),
