@@ -31,7 +31,6 @@ import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
-import { answerAtOnce } from './kinds/answer-query.ts'
 import { queryRoutes } from './kinds/query-routes.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { personRoutes } from './persons/persons-routes.ts'
@@ -162,7 +161,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
 
   const families: readonly Route[] = [
     ...eventRoutes({ ...needs, askTable }),
-    ...queryRoutes({ ...needs, askTable }, answerAtOnce(clock)),
+    ...queryRoutes({ ...needs, askTable }, results),
     ...insightRoutes(needs),
     ...personRoutes(needs),
     ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),

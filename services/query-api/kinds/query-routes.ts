@@ -1,10 +1,18 @@
 import { Type } from '@sinclair/typebox'
 import { invalidInput } from '../http/api-error.ts'
-import { choiceDeclared, jsonDeclared, textDeclared } from '../http/parameter-declarations.ts'
+import { jsonDeclared } from '../http/parameter-declarations.ts'
 import { readObject, refuseDeep } from '../http/read-body.ts'
 import { type RawQuery, refuseUnknown } from '../http/request-parameters.ts'
 import { type Answer, DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
-import { type AnswerQuery, cacheKeyOf, REFRESHES, type Refresh } from './answer-query.ts'
+import {
+  CLIENT_ID_LENGTH_MAX,
+  REFRESH_MODES,
+  REFRESH_PARAMETERS,
+  type RefreshMode,
+  type RefreshRequest,
+} from '../results/refresh.ts'
+import type { Results } from '../results/results.ts'
+import { answerQuery } from './answer-query.ts'
 import { type Node, nodeOf, refuseMembers } from './query-nodes.ts'
 import { type QueryNeeds, runQuery } from './run-query.ts'
 
@@ -13,12 +21,7 @@ const ADDRESS_LENGTH_MAX = 65_536
 
 const PARAMETERS = {
   query: jsonDeclared('The query: an object with a `kind`.'),
-  refresh: choiceDeclared(
-    'How fresh the answer has to be, and whether it is waited for.',
-    REFRESHES,
-    'blocking',
-  ),
-  client_query_id: textDeclared('A name that the client gives to the query.'),
+  ...REFRESH_PARAMETERS,
 }
 
 const Body = Type.Object({
@@ -34,7 +37,7 @@ const Body = Type.Object({
 })
 const BODY_MEMBERS = Object.keys(Body.properties)
 
-export function queryRoutes(needs: QueryNeeds, answerQuery: AnswerQuery): DatasetRoute[] {
+export function queryRoutes(needs: QueryNeeds, results: Results): DatasetRoute[] {
   async function answer(call: DatasetCall, given: Node): Promise<Answer> {
     refuseMembers(given, [...BODY_MEMBERS, 'filters_override', 'variables_override'], 'body')
     for (const member of ['filters_override', 'variables_override'])
@@ -43,9 +46,13 @@ export function queryRoutes(needs: QueryNeeds, answerQuery: AnswerQuery): Datase
     if (given.query === undefined)
       throw invalidInput('query', 'Send the query: {"kind":"SQLQuery","query":"…"}.', 'required')
     const node = nodeOf(given.query, 'query')
-    const { question } = call
-    const asked = { question, node, refresh: readRefresh(given), cacheKey: cacheKeyOf(question, node) }
-    return { body: await answerQuery(asked, () => runQuery(needs, call, node)) }
+    const { question, url } = call
+    const asked = { question, node, refresh: readRefresh(given), origin: url.origin }
+    return {
+      body: await answerQuery(results, asked, (own, question) =>
+        runQuery({ ...needs, ...own }, { ...call, question }, node),
+      ),
+    }
   }
 
   const common = {
@@ -93,6 +100,7 @@ const EXAMPLE_ANSWER = {
   offset: 0,
   query: EXAMPLE_QUERY.query,
   last_refresh: '2026-11-22T14:05:00.000Z',
+  next_allowed_client_refresh: '2026-11-22T14:06:00.000Z',
   is_cached: false,
   cache_key: '0f3ce6b1c1d1f9a7d6b8f4a2f7a9be4f0a3c2d1e5b6f7a8c9d0e1f2a3b4c5d6e',
   timezone: 'Europe/Berlin',
@@ -114,12 +122,19 @@ function fromAddress(query: RawQuery): Node {
   return { query: parsed, refresh, client_query_id }
 }
 
-/** Older clients say `true` for computing anew, and `async` beside it. */
-function readRefresh(given: Node): Refresh {
-  const { refresh, async: isAsync } = given
-  if (refresh === true) return isAsync === true ? 'force_async' : 'force_blocking'
-  if (refresh === undefined || refresh === null || refresh === false)
-    return isAsync === true ? 'async' : 'blocking'
-  if (REFRESHES.includes(refresh as Refresh)) return refresh as Refresh
-  throw invalidInput('refresh', `refresh is one of ${REFRESHES.join(', ')}.`)
+/** Older clients say `true` for computing anew, and `async` beside it. @throws ApiError 400 */
+function readRefresh(given: Node): RefreshRequest {
+  const { refresh, async: isAsync, client_query_id: id } = given
+  if (id !== undefined && id !== null && (typeof id !== 'string' || id.length > CLIENT_ID_LENGTH_MAX))
+    throw invalidInput(
+      'client_query_id',
+      `client_query_id is text of at most ${CLIENT_ID_LENGTH_MAX} characters.`,
+    )
+  const clientQueryId = typeof id === 'string' && id !== '' ? id : null
+  const isFlag = refresh === undefined || refresh === null || typeof refresh === 'boolean'
+  const mode = isFlag
+    ? `${refresh === true ? 'force_' : ''}${isAsync === true ? 'async' : 'blocking'}`
+    : refresh
+  if (REFRESH_MODES.includes(mode as RefreshMode)) return { refresh: mode as RefreshMode, clientQueryId }
+  throw invalidInput('refresh', `refresh is one of ${REFRESH_MODES.join(', ')}.`)
 }

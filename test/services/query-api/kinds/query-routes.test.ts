@@ -168,10 +168,31 @@ test('answers have a key of their query, whatever the order of its members, and 
   expect(await ask({ kind: 'SQLMetadata', query: 'SELECT 1' }, 'blog', keys.blogRead)).not.toBe(first)
 })
 
-test('from the cache alone nothing is answered, for nothing is kept', async () => {
-  const { body, asked } = await post(
-    asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { refresh: 'force_cache' }),
-  )
-  expect(body).toMatchObject({ results: null, is_cached: false })
+test('from the cache alone nothing is computed, and what was computed a moment ago does', async () => {
+  const { send, keys, asked } = recordingEnvironment()
+  const ask = async (refresh: unknown) =>
+    (await send('POST', URL, keys.shopRead, asking(query, { refresh }))).body
+  const query = { kind: 'EventsQuery', select: ['event'] }
+  expect(await ask('force_cache')).toMatchObject({ results: null, is_cached: false })
   expect(asked).toEqual([])
+  expect(await ask('blocking')).toMatchObject({ results: [], is_cached: false })
+  const statements = asked.length
+  expect(await ask('blocking')).toMatchObject({ results: [], is_cached: true })
+  expect(asked.length).toBe(statements)
+  expect(await ask(true)).toMatchObject({ is_cached: false })
+})
+
+test('a query that nobody waits for is asked after by its name', async () => {
+  const { send, get, keys } = recordingEnvironment()
+  const query = { kind: 'DatabaseSchemaQuery' }
+  const { body } = await send(
+    'POST',
+    URL,
+    keys.shopRead,
+    asking(query, { async: true, client_query_id: 'mine' }),
+  )
+  expect(body).toMatchObject({ results: null, query_status: { id: 'mine', complete: false } })
+  await expect
+    .poll(async () => (await get(`${URL}/mine`)).json(), { timeout: 5_000 })
+    .toMatchObject({ complete: true, error: false, results: { tables: { events: {} } } })
 })
