@@ -3,7 +3,7 @@ import { readExpressions } from '../../../../services/query-api/events/event-exp
 import { eventPageSql } from '../../../../services/query-api/events/event-query.ts'
 import { selectedSql } from '../../../../services/query-api/events/selected-query.ts'
 import { ApiError } from '../../../../services/query-api/http/api-error.ts'
-import { createBindings } from '../../../../services/query-api/query/bindings.ts'
+import { type Bindings, createBindings } from '../../../../services/query-api/query/bindings.ts'
 import { listedMembers } from '../../../../services/query-api/query/filter-sql.ts'
 import {
   FILTER_TYPES,
@@ -31,17 +31,33 @@ test(
   LONG,
   () => {
     let tables = 0
+    let refused = 0
     for (let n = 0; n < QUERIES; n++) {
       const text = new RandomSql(SEED + n).query()
       const bindings = createBindings()
-      const { sql } = compileSql(text, asking, bindings)
+      const sql = compiledWithin(text, bindings)
+      if (sql === null) {
+        refused++
+        continue
+      }
       const found = restrictedTables(sql, bindings.parameters, DATASET)
       if (found === 0) throw new Error(`No table is read by ${text}`)
       tables += found
     }
+    expect(refused / QUERIES).toBeLessThan(0.01)
     expect(tables).toBeGreaterThan(QUERIES)
   },
 )
+
+/** The statement; null for a query that reads more than one may. */
+function compiledWithin(text: string, bindings: Bindings): string | null {
+  try {
+    return compileSql(text, asking, bindings).sql
+  } catch (error) {
+    if (error instanceof SqlFault && error.message.includes('tables and subqueries in all')) return null
+    throw error
+  }
+}
 
 /** Plain names and values in the places of the hostile ones: as many, and all different. */
 const PLAIN = HOSTILE.map((_, n) => `plain${n}`)
@@ -50,7 +66,7 @@ test('10000 hostile queries are statements of the same shape as plain ones', LON
   for (let n = 0; n < 10_000; n++) {
     const [hostile, plain] = [HOSTILE, PLAIN].map((texts) => {
       const bindings = createBindings()
-      const { sql } = compileSql(new RandomSql(SEED - n, texts).query(), asking, bindings)
+      const sql = compiledWithin(new RandomSql(SEED - n, texts).query(), bindings) ?? ''
       if (texts === HOSTILE) statementTokens(sql)
       return shapeOf(sql)
     })
@@ -75,7 +91,7 @@ test(
         const value = operator.startsWith('is_date') ? pick(['2026-01-01', 'x']) : pick(HOSTILE)
         return {
           type,
-          key: type === 'session' ? '$entry_current_url' : pick(HOSTILE),
+          key: type === 'session' ? '$entry_current_url' : type === 'element' ? 'text' : pick(HOSTILE),
           operator,
           value: /^(gt|lt)/.test(operator) ? pick(['5', value]) : value,
           ...(type === 'group' ? { group_type_index: 1 } : {}),
