@@ -3,7 +3,7 @@ RUN := infra/with-node.sh
 MILLRACE := bin/millrace
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit check simulate mutants chaos chaos-report bench overload dedupe up down logs clean
+.PHONY: help setup demo test test-unit check test-long simulate mutants chaos chaos-report bench overload dedupe up down logs clean
 
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: ## Install what is missing, then check and run every test
 
 test-unit: setup ## Run the tests that need no engine
 	@$(RUN) node test/run.ts unit
+
+test-long: setup ## The random tests at length: queries and insights [QUERIES=100000 HISTORIES=2000]
+	@MILLRACE_TEST_QUERIES=$(or $(QUERIES),100000) MILLRACE_TEST_HISTORIES=$(or $(HISTORIES),2000) $(RUN) vitest run test/services/query-api/sql test/integration/sql-random.test.ts test/integration/insights
 
 check: setup ## Lint, format check, types and the layout rules
 	@$(RUN) node test/run.ts check

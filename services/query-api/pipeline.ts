@@ -3,6 +3,9 @@ import type { Metrics } from '../core/runtime/metrics.ts'
 import { createActionStore } from './actions/action-store.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
+import { createDefinitionStore } from './definitions/definition-store.ts'
+import { eventDefinitionRoutes } from './definitions/event-definition-routes.ts'
+import { propertyDefinitionRoutes } from './definitions/property-definition-routes.ts'
 import type { Environment } from './environment.ts'
 import { eventRoutes } from './events/events-routes.ts'
 import { groupRoutes } from './groups/groups-routes.ts'
@@ -29,6 +32,7 @@ import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
+import { queryRoutes } from './kinds/query-routes.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { activityRoutes } from './persons/activity-routes.ts'
 import { personCommandRoutes } from './persons/command-routes.ts'
@@ -83,6 +87,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     metrics,
     logger,
   })
+  const said = { ask, clock, store: createDefinitionStore(env.metadata) }
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
   const keyManagement = createKeyManagement({
@@ -159,6 +164,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
 
   const families: readonly Route[] = [
     ...eventRoutes({ ...needs, askTable }),
+    ...queryRoutes({ ...needs, askTable }, results),
     ...insightRoutes(needs),
     ...personRoutes(needs),
     ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),
@@ -173,6 +179,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       findInLog: env.findInLog,
       findInDelivery: env.findInDelivery,
     }),
+    ...eventDefinitionRoutes(said),
+    ...propertyDefinitionRoutes(said),
     ...annotationRoutes(env.metadata, clock),
     ...actionRoutes(actions, needs),
     ...settingsRoutes(settings, clock),

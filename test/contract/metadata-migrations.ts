@@ -147,6 +147,20 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       updated_at: 1_790_000_000_000,
     },
   },
+  8: {
+    definitions: {
+      dataset_id: 'shop',
+      kind: 'event',
+      name: 'purchase',
+      description: 'Paid.',
+      tags: '[]',
+      verified: 1,
+      property_type: null,
+      deleted_at: null,
+      updated_at: 1_790_000_000_000,
+      updated_by: 'administrator',
+    },
+  },
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)

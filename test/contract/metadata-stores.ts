@@ -7,6 +7,7 @@ import {
   noteActivity,
 } from '../../services/query-api/activity/activity-store.ts'
 import { createAnnotationStore } from '../../services/query-api/annotations/annotation-store.ts'
+import { createDefinitionStore } from '../../services/query-api/definitions/definition-store.ts'
 import { createKeyStore } from '../../services/query-api/keys/key-store.ts'
 import type { TimeZone } from '../../services/query-api/query/zoned-time.ts'
 import {
@@ -77,6 +78,34 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       expect(await store.list('grow', {}, page)).toEqual({ rows: [], count: 0 })
       expect([await store.remove('other', id), await store.remove('grow', id)]).toEqual([false, true])
       expect(await store.get('grow', id)).toBe(null)
+    })
+
+    test('what is said of a definition is made once, changed in part, and kept apart by dataset and kind', async () => {
+      const store = createDefinitionStore(metadata)
+      const change = (dataset: string, over: object, atMs: number) =>
+        store.change(dataset, 'event', "it's", over, atMs, 'me')
+      const made = await Promise.all(
+        ['a', 'b', 'c'].map((tag) => change('defs', { tags: `["${tag}"]` }, 1_000)),
+      )
+      expect(made.map(({ name }) => name)).toEqual(["it's", "it's", "it's"])
+      expect(await change('defs', { description: 'd', verified: 1 }, 500)).toMatchObject({
+        description: 'd',
+        verified: 1,
+        property_type: null,
+        deleted_at: null,
+      })
+      const [row, ...others] = await store.list('defs', 'event')
+      expect([row?.description, others]).toEqual(['d', []])
+      // Four changes, the last one of a clock that stepped back: times only grow.
+      expect(row?.updated_at).toBe(1_003)
+      expect(await change('defs', { deleted_at: 2_000 }, 2_000)).toMatchObject({
+        deleted_at: 2_000,
+        description: 'd',
+      })
+      await change('others', {}, 1)
+      await store.change('defs', 'property:event', "it's", {}, 1, 'me')
+      expect((await store.list('defs', 'event')).length).toBe(1)
+      expect(await store.list('none', 'event')).toEqual([])
     })
 
     test('text is found in any case, and its wildcards mean themselves', async () => {

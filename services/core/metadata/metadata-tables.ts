@@ -12,6 +12,7 @@ export interface MetadataTables {
   readonly dashboard_tiles: DashboardTileRow
   readonly dashboard_shares: DashboardShareRow
   readonly kpis: KpiRow
+  readonly definitions: DefinitionRow
 }
 
 export interface PersonalApiKeyRow {
@@ -160,4 +161,19 @@ export interface KpiRow extends ModifiedRow {
   kpi_row: number
   place: number
   trend: string
+}
+
+/** What people say about an event or a property. */
+export interface DefinitionRow {
+  dataset_id: string
+  kind: string
+  name: string
+  description: string
+  /** JSON list of text. */
+  tags: string
+  verified: number
+  property_type: string | null
+  deleted_at: number | null
+  updated_at: number
+  updated_by: string
 }

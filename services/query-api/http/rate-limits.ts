@@ -13,7 +13,7 @@ const CLICKHOUSE_BURST: RateLimit = { scope: 'clickhouse_burst', requests: 240, 
 
 /**
  * What a route may be asked. Those that reach ClickHouse have limits of their own *instead of* the default ones; persons
- * share their burst and have an hour of their own.
+ * and queries share their burst and have an hour of their own.
  */
 export const RATE_LIMITS = {
   default: [
@@ -21,6 +21,7 @@ export const RATE_LIMITS = {
     { scope: 'sustained', requests: 4_800, windowMs: HOUR_MS },
   ],
   clickhouse: [CLICKHOUSE_BURST, { scope: 'clickhouse_sustained', requests: 1_200, windowMs: HOUR_MS }],
+  query: [CLICKHOUSE_BURST, { scope: 'query', requests: 2_400, windowMs: HOUR_MS }],
   persons: [CLICKHOUSE_BURST, { scope: 'persons', requests: 1_200, windowMs: HOUR_MS }],
 } as const satisfies Readonly<Record<string, readonly RateLimit[]>>
 

@@ -34,7 +34,7 @@ interface PeopleDeclaration {
 }
 
 /** Who is behind a number of an insight, by the last part of the path. */
-const PEOPLE: Readonly<Record<keyof typeof PEOPLE_EXAMPLES, PeopleDeclaration>> = {
+export const PEOPLE: Readonly<Record<keyof typeof PEOPLE_EXAMPLES, PeopleDeclaration>> = {
   trends: {
     summary: 'Who is behind a point of a trend.',
     parameters: { ...TREND_PARAMETERS, ...TREND_PEOPLE_PARAMETERS },

@@ -13,7 +13,7 @@ export const REFRESH_MODES = [
 export type RefreshMode = (typeof REFRESH_MODES)[number]
 
 /** Longest name that clients give a computation. */
-const CLIENT_ID_LENGTH_MAX = 200
+export const CLIENT_ID_LENGTH_MAX = 200
 
 export const REFRESH_PARAMETERS = {
   refresh: choiceDeclared(

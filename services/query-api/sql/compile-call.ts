@@ -22,7 +22,7 @@ export function compileCall(call: Call, around: Surroundings): Compiled {
     throw new SqlFault('DISTINCT stands in count(DISTINCT …) only.', call)
   checkCount(call, found)
   const args = call.args.map((arg) => argument(arg, found, around))
-  const special = SPECIAL_FUNCTIONS[found.name]
+  const special = SPECIAL_FUNCTIONS.get(found.name)
   if (special !== undefined) return special(args, around.compilation, call)
   if (call.isDistinct) return finished(`uniqExact(${listOf(args)})`, found, call, around)
   const type = sameTimeType(found, args)

@@ -153,7 +153,7 @@ function membership(expression: Extract<Expression, { kind: 'in' }>, around: Sur
   const equal = expression.among.map(
     (each) => compileComparison('=', operand, compileExpression(each, around), compilation, each).sql,
   )
-  return isIn(`(${equal.join(' OR ')})`)
+  return isIn(equal.length === 0 ? 'false' : `(${equal.join(' OR ')})`)
 }
 
 function interval(expression: Extract<Expression, { kind: 'interval' }>, compilation: Compilation): Compiled {

@@ -93,20 +93,22 @@ export const SQL_FUNCTIONS: readonly SqlFunction[] = [
 ]
 
 /** Names that other dialects and product-analytics clients use. */
-const SYNONYMS: Readonly<Record<string, string>> = {
-  date_trunc: 'dateTrunc',
-  date_diff: 'dateDiff',
-  tofloat64: 'toFloat',
-  toint64: 'toInt',
-  substr: 'substring',
-  ceiling: 'ceil',
-  datediff: 'dateDiff',
-  count_distinct: 'uniqExact',
-  any_value: 'any',
-  current_timestamp: 'now',
-  stddev: 'stddevSamp',
-  char_length: 'lengthUTF8',
-}
+const SYNONYMS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    date_trunc: 'dateTrunc',
+    date_diff: 'dateDiff',
+    tofloat64: 'toFloat',
+    toint64: 'toInt',
+    substr: 'substring',
+    ceiling: 'ceil',
+    datediff: 'dateDiff',
+    count_distinct: 'uniqExact',
+    any_value: 'any',
+    current_timestamp: 'now',
+    stddev: 'stddevSamp',
+    char_length: 'lengthUTF8',
+  }),
+)
 
 const BY_NAME: ReadonlyMap<string, SqlFunction> = new Map(
   SQL_FUNCTIONS.map((each) => [each.name.toLowerCase(), each]),
@@ -115,7 +117,7 @@ const BY_NAME: ReadonlyMap<string, SqlFunction> = new Map(
 /** In any case, as people write SQL. */
 export function findFunction(name: string): SqlFunction | null {
   const lower = name.toLowerCase()
-  return BY_NAME.get((SYNONYMS[lower] ?? lower).toLowerCase()) ?? null
+  return BY_NAME.get((SYNONYMS.get(lower) ?? lower).toLowerCase()) ?? null
 }
 
 export const FUNCTION_NAMES: readonly string[] = SQL_FUNCTIONS.map(({ name }) => name)

@@ -1,4 +1,5 @@
-import { SqlFault } from './sql-fault.ts'
+import type { GivenValue } from './given-values.ts'
+import { type Place, SqlFault } from './sql-fault.ts'
 import {
   BINARY_OPERATORS,
   type BinaryOperator,
@@ -130,6 +131,11 @@ class ExpressionReader {
 
   #among(): readonly Expression[] | Query {
     const tokens = this.#tokens
+    const { start } = tokens.next
+    if (tokens.takesSymbol('{')) {
+      const list = this.#given(start)
+      return list.kind === 'array' ? list.items : [list]
+    }
     tokens.expectSymbol('(')
     const isQuery = tokens.isWord('SELECT') || tokens.isWord('WITH')
     const among = isQuery ? this.#readQuery(tokens) : tokens.list(() => this.expression(0))
@@ -174,6 +180,7 @@ class ExpressionReader {
       tokens.expectSymbol(']')
       return { kind: 'array', items, ...tokens.since(start) }
     }
+    if (tokens.takesSymbol('{')) return this.#given(start)
     if (!tokens.takesSymbol('(')) throw tokens.unexpected('an expression')
     if (tokens.isWord('SELECT') || tokens.isWord('WITH')) {
       const query = this.#readQuery(tokens)
@@ -185,6 +192,17 @@ class ExpressionReader {
     if (tokens.takesSymbol('->')) return this.#lambda(items, start)
     if (items.length === 1) return { ...(items[0] as Expression), ...tokens.since(start) }
     return { kind: 'tuple', items, ...tokens.since(start) }
+  }
+
+  /** `{name}`: a value that was sent beside the text. */
+  #given(start: number): Expression {
+    const tokens = this.#tokens
+    const name = tokens.name('the name of a value')
+    tokens.expectSymbol('}')
+    const place = tokens.since(start)
+    const value = tokens.values.get(name)
+    if (value === undefined) throw new SqlFault(`There is no value "${name}".`, place)
+    return literalOf(value, place)
   }
 
   #lambda(parameters: readonly Expression[], start: number): Expression {
@@ -312,6 +330,18 @@ class ExpressionReader {
     tokens.take()
     return { kind: 'interval', amount, unit, ...tokens.since(start) }
   }
+}
+
+function literalOf(value: GivenValue | readonly GivenValue[], place: Place): Expression {
+  if (Array.isArray(value))
+    return { kind: 'array', items: value.map((each) => literalOf(each, place)), ...place }
+  if (typeof value === 'string') return { kind: 'text', value, ...place }
+  if (typeof value !== 'number') {
+    const word = value === null ? 'NULL' : value === true ? 'TRUE' : 'FALSE'
+    return { kind: 'constant', value: word, ...place }
+  }
+  const number: Expression = { kind: 'number', value: String(Math.abs(value)), ...place }
+  return value < 0 ? { kind: 'unary', operator: '-', operand: number, ...place } : number
 }
 
 const SYNONYMS: Readonly<Record<string, BinaryOperator>> = { '<>': '!=', '==': '=' }

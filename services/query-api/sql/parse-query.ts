@@ -1,3 +1,4 @@
+import { type GivenValues, NO_VALUES } from './given-values.ts'
 import { readExpression, readOrdering } from './parse-expression.ts'
 import {
   type From,
@@ -12,22 +13,22 @@ import {
 import { TokenReader } from './token-reader.ts'
 
 /** @throws SqlFault */
-export function parseQuery(text: string): Query {
-  return whole(text, readQuery)
+export function parseQuery(text: string, values: GivenValues = NO_VALUES): Query {
+  return whole(text, readQuery, values)
 }
 
 /** An expression that stands for itself, with an alias where it has one. @throws SqlFault */
-export function parseItem(text: string): Item {
-  return whole(text, readItem)
+export function parseItem(text: string, values: GivenValues = NO_VALUES): Item {
+  return whole(text, readItem, values)
 }
 
 /** An expression with its direction. @throws SqlFault */
 export function parseOrdering(text: string): Ordering {
-  return whole(text, (tokens) => readOrdering(tokens, readQuery))
+  return whole(text, (tokens) => readOrdering(tokens, readQuery), NO_VALUES)
 }
 
-function whole<T>(text: string, read: (tokens: TokenReader) => T): T {
-  const tokens = new TokenReader(text)
+function whole<T>(text: string, read: (tokens: TokenReader) => T, values: GivenValues): T {
+  const tokens = new TokenReader(text, values)
   const result = read(tokens)
   if (tokens.next.kind !== 'end') throw tokens.unexpected('the end')
   return result

@@ -43,7 +43,7 @@ function unitOf(value: Compiled, place: Place): string {
 const date = (sql: string): Compiled => ({ sql, type: 'unknown' })
 
 /** Functions that ClickHouse does not have like this. */
-export const SPECIAL_FUNCTIONS: Readonly<Record<string, Special>> = {
+const SPECIALS: Readonly<Record<string, Special>> = {
   now: (_args, compilation) => compilation.now(),
   today: (_args, compilation) => date(`toDate(${compilation.now().sql})`),
   yesterday: (_args, compilation) => date(`(toDate(${compilation.now().sql}) - 1)`),
@@ -70,6 +70,9 @@ export const SPECIAL_FUNCTIONS: Readonly<Record<string, Special>> = {
   },
 }
 
+/** By name. (A map: `toString` is a member of every object.) */
+export const SPECIAL_FUNCTIONS: ReadonlyMap<string, Special> = new Map(Object.entries(SPECIALS))
+
 /** Types of CAST, in any case. */
 export function castTo(type: string, value: Compiled, compilation: Compilation, place: Place): Compiled {
   const name = type.toLowerCase()
@@ -84,5 +87,5 @@ export function castTo(type: string, value: Compiled, compilation: Compilation, 
 }
 
 function call(name: string, value: Compiled, compilation: Compilation, place: Place): Compiled {
-  return (SPECIAL_FUNCTIONS[name] as Special)([value], compilation, place)
+  return (SPECIALS[name] as Special)([value], compilation, place)
 }

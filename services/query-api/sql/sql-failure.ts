@@ -1,6 +1,6 @@
 import { type DependencyError, isDependencyError } from '../../core/runtime/errors.ts'
 import { ApiError } from '../http/api-error.ts'
-import { clickHouseCode } from '../query/clickhouse-failure.ts'
+import { apiErrorOf, clickHouseCode } from '../query/clickhouse-failure.ts'
 import { findFunction } from './functions.ts'
 import { lineAndColumn, SqlFault } from './sql-fault.ts'
 
@@ -11,6 +11,7 @@ import { lineAndColumn, SqlFault } from './sql-fault.ts'
 const REASONS: ReadonlyMap<number, string> = new Map([
   [6, 'A text cannot be read as what it is converted to.'],
   [10, 'A column is named where it cannot be.'],
+  [25, 'A pattern of LIKE ends within an escape: a backslash stands there twice.'],
   [27, 'A text cannot be read as what it is converted to.'],
   [35, 'A function has more arguments than it takes.'],
   [36, 'A function has an argument that it cannot take.'],
@@ -18,10 +19,8 @@ const REASONS: ReadonlyMap<number, string> = new Map([
   [42, 'A function has another number of arguments than it takes.'],
   [43, 'A function has an argument of a type that it does not take.'],
   [44, 'A function needs a constant where a column stands.'],
-  [47, 'A name means nothing where it stands.'],
   [48, 'Something here cannot be computed.'],
   [53, 'Values of types that do not go together are compared.'],
-  [62, 'Something here cannot be computed.'],
   [69, 'An argument is out of the bounds of its function.'],
   [70, 'A value cannot be converted.'],
   [72, 'A text cannot be read as a number: toFloat() and toInt() give null for such a text.'],
@@ -46,6 +45,9 @@ const REASONS: ReadonlyMap<number, string> = new Map([
   [691, 'A text is none of those that are known here.'],
 ])
 
+/** Codes that say that the statement itself is wrong, which no query should be able to make it: syntax, names, values. */
+const OWN_FAULTS = new Set([46, 47, 49, 60, 62, 81, 115, 456])
+
 /** 400 for a text that is wrong. */
 export function faultAnswer(text: string, fault: SqlFault, attr: string): ApiError {
   const { line, column } = lineAndColumn(text, fault.place.start)
@@ -60,8 +62,10 @@ export function faultAnswer(text: string, fault: SqlFault, attr: string): ApiErr
 /** 400 for a query that ClickHouse could not run; null for every other failure. */
 export function engineAnswer(error: unknown, attr: string): ApiError | null {
   if (!isDependencyError(error) || error.dependency !== 'clickhouse' || error.code !== 'rejected') return null
-  const reason = REASONS.get(clickHouseCode(error) ?? 0)
-  if (reason === undefined) return null
+  const code = clickHouseCode(error)
+  // What costs too much is told as such, wherever it was asked.
+  if (code === null || OWN_FAULTS.has(code) || apiErrorOf(error) !== null) return null
+  const reason = REASONS.get(code) ?? 'This cannot be computed as it stands.'
   return new ApiError(400, {
     type: 'validation_error',
     code: 'invalid_query',

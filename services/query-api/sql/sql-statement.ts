@@ -2,6 +2,7 @@ import type { Bindings } from '../query/bindings.ts'
 import type { TimeZone } from '../query/zoned-time.ts'
 import { Compilation } from './compilation.ts'
 import { type CompiledQuery, pageOf, QueryCompiler } from './compile-query.ts'
+import { type GivenValues, NO_VALUES } from './given-values.ts'
 import { parseQuery } from './parse-query.ts'
 import { SqlFault } from './sql-fault.ts'
 import { SQL_ROWS } from './sql-limits.ts'
@@ -23,10 +24,16 @@ export interface SqlStatement extends CompiledQuery {
 /**
  * A text in the query language as a statement for ClickHouse.
  *
+ * @param values what `{name}` stands for
  * @throws SqlFault saying what is wrong and where
  */
-export function compileSql(text: string, asking: Asking, bindings: Bindings): SqlStatement {
-  return compileParsed(parseQuery(text), asking, bindings)
+export function compileSql(
+  text: string,
+  asking: Asking,
+  bindings: Bindings,
+  values: GivenValues = NO_VALUES,
+): SqlStatement {
+  return compileParsed(parseQuery(text, values), asking, bindings)
 }
 
 export function compileParsed(query: Query, asking: Asking, bindings: Bindings): SqlStatement {

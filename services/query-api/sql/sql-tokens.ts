@@ -16,7 +16,7 @@ const SPACE = /(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/y
 /** Names may hold `$`, as those of events and properties do. */
 const NAME = /[A-Za-z_$\u0080-\uFFFF][\w$\u0080-\uFFFF]*/y
 const NUMBER = /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?/y
-const SYMBOL = /->|<=|>=|<>|!=|==|\|\||[-+*/%=<>(),.[\]]/y
+const SYMBOL = /->|<=|>=|<>|!=|==|\|\||[-+*/%=<>(),.[\]{}]/y
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', '0': '\0', b: '\b' }
 
 /**

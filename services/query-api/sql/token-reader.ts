@@ -1,3 +1,4 @@
+import type { GivenValues } from './given-values.ts'
 import { type Place, SqlFault } from './sql-fault.ts'
 import { SQL_LIMITS } from './sql-limits.ts'
 import { sqlTokens, type Token } from './sql-tokens.ts'
@@ -13,11 +14,14 @@ const RESERVED = new Set(
 
 /** Tokens one after the other, with a bound on how deep whoever reads them may call itself. */
 export class TokenReader {
+  readonly values: GivenValues
   readonly #tokens: readonly Token[]
   #at = 0
   #depth = 0
 
-  constructor(text: string) {
+  /** @param values what `{name}` stands for */
+  constructor(text: string, values: GivenValues) {
+    this.values = values
     this.#tokens = sqlTokens(text)
   }
 

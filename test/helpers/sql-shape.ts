@@ -1,0 +1,115 @@
+import { ENRICHED_EVENT_FIELDS } from '../../schemas/enriched-event/v1.ts'
+import { SQL_FUNCTIONS } from '../../services/query-api/sql/functions.ts'
+import { STORED_TABLES } from '../../services/query-api/sql/views.ts'
+
+/** Words of our own statements, apart from names that the compiler makes up. Nothing of a caller's text is among them. */
+const WORDS = new Set(
+  [
+    ...(
+      'SELECT FROM WHERE GROUP BY HAVING ORDER LIMIT OFFSET WITH AS UNION ALL DISTINCT AND OR NOT IN ASC DESC NULLS FIRST LAST ON ' +
+      'INNER LEFT RIGHT FULL CROSS JOIN ANY ASOF OVER PARTITION ROWS BETWEEN UNBOUNDED PRECEDING FOLLOWING CURRENT ROW NULL'
+    ).split(' '),
+    ...(
+      'true false inf equals notEquals less lessOrEquals greater greaterOrEquals like ilike notLike notILike plus minus multiply divide modulo ' +
+      'negate not in isNull isNotNull multiIf if ifNull accurateCastOrNull toTimeZone fromUnixTimestamp64Milli toUnixTimestamp64Milli ' +
+      'parseDateTime64BestEffortOrNull toDate toInterval uniqExact tupleElement SHA1 unhex hex lower char concat substring position ' +
+      'JSONHas JSONType JSONExtractString JSONExtractRaw argMax argMin arrayJoin cityHash64 positionCaseInsensitiveUTF8 match has toFloat64OrNull count'
+    ).split(' '),
+    ...(
+      'the_person then_properties then_id then_from then_owner then_key state_key state_from state_properties newest_key newest_properties ' +
+      'newest_created_at override_id override_key owner_key happened overrides arrived owners owned states done people person_key version ' +
+      'is_deleted created_at properties valid_from group_type_index group_type group_key distinct_id dataset_id set set_once event_time_ms ' +
+      'cursor_time_ms cursor_partition cursor_offset session_key session_value element'
+    ).split(' '),
+    ...ENRICHED_EVENT_FIELDS.map(({ name }) => name),
+    ...SQL_FUNCTIONS.map(({ engine }) => engine),
+    ...STORED_TABLES,
+  ].map((word) => word),
+)
+const MADE_UP = /^[cfqtx]\d+$/
+const INTERVAL = /^toInterval(Second|Minute|Hour|Day|Week|Month|Quarter|Year)$/
+/** Texts that stand in our own statements. */
+const TEXTS = new Set([
+  "'$elements'",
+  "'$el_text'",
+  "''",
+  "'UTC'",
+  "'Null'",
+  "'String'",
+  "'Float64'",
+  "'Int64'",
+  "'Bool'",
+  "'true'",
+  "'false'",
+  "'5'",
+  "'-'",
+  "'89ab'",
+  "'0123456789abcdef'",
+  "'6d1c2f1e9a0b4b7e8f3a52c7d90e41aa'",
+  "'$pageview'",
+  "'page_view'",
+  "'$autocapture'",
+])
+const TOKEN =
+  /\s+|\{p\d+:[A-Za-z0-9()]+\}|'[^'\\]*'|`set`|[A-Za-z_]\w*|\d+(?:\.\d+)?|->|<=|>=|!=|[-+*/%=<>(),.]/y
+
+/** The tokens of a statement of ours. @throws Error for anything that none of ours has */
+export function statementTokens(sql: string): string[] {
+  const tokens: string[] = []
+  TOKEN.lastIndex = 0
+  while (TOKEN.lastIndex < sql.length) {
+    const at = TOKEN.lastIndex
+    const [token] = TOKEN.exec(sql) ?? []
+    if (token === undefined) throw new Error(`No token of ours stands at ${at} of: ${sql}`)
+    if (token.trim() !== '') tokens.push(token)
+  }
+  for (const token of tokens) {
+    const isWord = /^[A-Za-z_]/.test(token)
+    if (isWord && !WORDS.has(token) && !MADE_UP.test(token) && !INTERVAL.test(token))
+      throw new Error(`"${token}" is no word of ours in: ${sql}`)
+    if (token.startsWith("'") && !TEXTS.has(token)) throw new Error(`${token} is no text of ours in: ${sql}`)
+  }
+  return tokens
+}
+
+/**
+ * Every table of the store that a statement reads is read with the condition on the dataset, as the first of its WHERE.
+ *
+ * @returns how many there are
+ * @throws Error for one without it
+ */
+export function restrictedTables(
+  sql: string,
+  parameters: Readonly<Record<string, unknown>>,
+  dataset: string,
+): number {
+  const tokens = statementTokens(sql)
+  const stored = new Set<string>(STORED_TABLES)
+  let count = 0
+  tokens.forEach((token, at) => {
+    const isSource = token === 'FROM' || token === 'JOIN'
+    const next = tokens[at + 1] as string
+    if (!isSource || next === '(') return
+    if (/^q\d+$/.test(next)) return
+    if (!stored.has(next)) throw new Error(`"${next}" is read in: ${sql}`)
+    const [where, column, equals, bound] = tokens.slice(at + 2, at + 6)
+    const value = parameters[/^\{(p\d+):String\}$/.exec(bound ?? '')?.[1] ?? '']
+    if (where !== 'WHERE' || column !== 'dataset_id' || equals !== '=' || value !== dataset)
+      throw new Error(`${next} is read of another dataset in: ${sql}`)
+    // What follows narrows it down: no OR may stand on the level of the condition.
+    let depth = 0
+    for (const word of tokens.slice(at + 6)) {
+      if (word === '(') depth++
+      else if (word === ')' && depth-- === 0) break
+      else if (depth === 0 && ['GROUP', 'ORDER', 'LIMIT', 'HAVING', 'UNION'].includes(word)) break
+      else if (depth === 0 && word === 'OR') throw new Error(`OR stands beside the dataset in: ${sql}`)
+    }
+    count++
+  })
+  return count
+}
+
+/** A statement without the numbers of its placeholders: two of one shape are equal. */
+export function shapeOf(sql: string): string {
+  return sql.replace(/\{p\d+:/g, '{p:')
+}

@@ -1,0 +1,347 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
+import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
+import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { INSIGHTS } from '../../services/query-api/insights/insight-questions.ts'
+import { textsOf } from '../../services/query-api/insights/posted-parameters.ts'
+import { trend } from '../../services/query-api/insights/trend.ts'
+import { readTrendRequest } from '../../services/query-api/insights/trend-request.ts'
+import type { QueryResult } from '../../services/query-api/kinds/run-query.ts'
+import { runQuery } from '../../services/query-api/kinds/run-query.ts'
+import { createAskTable, datasetFilters } from '../../services/query-api/query/ask-table.ts'
+import { apiErrorOf } from '../../services/query-api/query/clickhouse-failure.ts'
+import { SQL_ROWS } from '../../services/query-api/sql/sql-limits.ts'
+import { STORED_TABLES } from '../../services/query-api/sql/views.ts'
+import { type InsightEngine, NOW_MS, openInsightEngine } from '../helpers/insight-engine.ts'
+import type { Happening, History } from '../reference/history.ts'
+
+let engine: InsightEngine
+const START_MS = NOW_MS - 6 * 86_400_000
+
+function history(dataset: string, count: number): History {
+  return {
+    dataset,
+    zone: 'Europe/Berlin',
+    events: Array.from(
+      { length: count },
+      (_, n): Happening => ({
+        event: ['$pageview', 'add', 'buy'][n % 3] as string,
+        // Five events of one person within minutes, then hours of nothing.
+        distinctId: `u${Math.floor(n / 5) % 7}`,
+        timeMs: START_MS + Math.floor(n / 5) * 15_000_000 + (n % 5) * 60_000,
+        partition: n % 2,
+        offset: n,
+        session: `s${n % 5}`,
+        groups: {},
+        url: `https://shop.example.com/${n % 4}`,
+        properties: { plan: ['free', 'pro'][n % 2], amount: n, of: dataset },
+      }),
+    ),
+    overrides: [{ id: 'u1', person: 'u0', version: 2 }],
+    persons: [],
+    groups: [],
+    groupTypes: [],
+  }
+}
+const SHOP = history('shop', 150)
+
+beforeAll(async () => {
+  engine = await openInsightEngine()
+  await engine.store([SHOP, history('blog', 90)])
+})
+afterAll(() => engine.close())
+
+function ask(query: object): Promise<QueryResult> {
+  const question = engine.questionOf(SHOP)
+  const url = new URL('http://api.example.com/api/datasets/shop/query')
+  const call = { question, url, query: {}, params: {}, body: null, principal: null as never }
+  return runQuery({ ...engine.needs, askTable: engine.askTable }, call, query as never)
+}
+
+const SERIES = [
+  { kind: 'EventsNode', event: '$pageview', name: 'Seen' },
+  {
+    kind: 'EventsNode',
+    event: 'buy',
+    math: 'dau',
+    properties: [{ key: 'plan', value: 'pro', type: 'event' }],
+  },
+]
+const PARAMETERS = {
+  events: [
+    { id: '$pageview', name: 'Seen', order: 0 },
+    { id: 'buy', math: 'dau', properties: [{ key: 'plan', value: 'pro', type: 'event' }], order: 1 },
+  ],
+}
+const dateRange = { date_from: '-5d' }
+
+test('a TrendsQuery is the trend of its parameters, with a breakdown, a formula and a comparison', async () => {
+  const { results } = await ask({
+    kind: 'TrendsQuery',
+    series: SERIES,
+    dateRange,
+    interval: 'day',
+    breakdownFilter: { breakdown: 'plan', breakdown_type: 'event' },
+    compareFilter: { compare: true },
+    trendsFilter: { display: 'ActionsLineGraph', smoothingIntervals: 2, showLegend: true },
+  })
+  const query = textsOf({
+    ...PARAMETERS,
+    date_from: '-5d',
+    breakdown: 'plan',
+    compare: true,
+    smoothing_intervals: 2,
+  })
+  const lines = await trend(engine.needs, engine.questionOf(SHOP), readTrendRequest(query))
+  const withoutLinks = (rows: unknown) =>
+    (rows as Record<string, unknown>[]).map(({ persons_urls: _, ...row }) => row)
+  expect(withoutLinks(results)).toEqual(withoutLinks(lines.map(({ row }) => row)))
+  const [first] = results as { persons_urls: { url: string }[] }[]
+  expect(first?.persons_urls[0]?.url).toContain('/api/datasets/shop/persons/trends?')
+})
+
+test.each([
+  [
+    'FunnelsQuery',
+    'funnel',
+    {
+      series: SERIES.map(({ math: _, ...each }) => each),
+      funnelsFilter: { funnelWindowInterval: 3, funnelOrderType: 'ordered' },
+    },
+    { events: PARAMETERS.events.map(({ math: _, ...each }) => each), funnel_window_interval: 3 },
+  ],
+  [
+    'FunnelsQuery',
+    'funnel',
+    {
+      series: SERIES,
+      funnelsFilter: {
+        exclusions: [{ kind: 'EventsNode', event: 'add', funnelFromStep: 0, funnelToStep: 1 }],
+      },
+    },
+    { events: PARAMETERS.events, exclusions: [{ id: 'add', funnel_from_step: 0, funnel_to_step: 1 }] },
+  ],
+  [
+    'RetentionQuery',
+    'retention',
+    {
+      retentionFilter: {
+        period: 'Day',
+        totalIntervals: 4,
+        targetEntity: { id: 'buy', type: 'events' },
+        returningEntity: { id: 'add', type: 'events' },
+      },
+    },
+    { period: 'Day', total_intervals: 4, target_entity: { id: 'buy' }, returning_entity: { id: 'add' } },
+  ],
+  [
+    'PathsQuery',
+    'path',
+    { pathsFilter: { includeEventTypes: ['$pageview', 'custom_event'], stepLimit: 3, edgeLimit: 10 } },
+    { include_event_types: ['$pageview', 'custom_event'], step_limit: 3, edge_limit: 10 },
+  ],
+  [
+    'StickinessQuery',
+    'stickiness',
+    {
+      series: [{ kind: 'EventsNode', event: 'buy' }],
+      stickinessFilter: { stickinessCriteria: { operator: 'gte', value: 2 } },
+    },
+    { events: [{ id: 'buy' }], stickiness_criteria: { operator: 'gte', value: 2 } },
+  ],
+  [
+    'LifecycleQuery',
+    'lifecycle',
+    {
+      series: [{ kind: 'EventsNode', event: 'buy' }],
+      lifecycleFilter: { toggledLifecycles: ['new', 'dormant'] },
+    },
+    { events: [{ id: 'buy' }], toggledLifecycles: ['new', 'dormant'] },
+  ],
+  [
+    'TimingQuery',
+    'timing',
+    { timingFilter: { fromEntity: 'add', toEntity: 'buy' } },
+    { from_entity: 'add', to_entity: 'buy' },
+  ],
+] as const)('a %s is the %s of its parameters', async (kind, path, own, parameters) => {
+  const { results } = await ask({ kind, dateRange, ...own })
+  const insight = INSIGHTS.find((each) => each.path === path)!
+  const query = textsOf({ date_from: '-5d', ...parameters })
+  const expected = await insight.result(engine.needs, engine.questionOf(SHOP), query, () => '')
+  const plain = (value: unknown) =>
+    JSON.stringify(value, (name, each) => (/url/.test(name) ? undefined : each))
+  expect(plain(results)).toBe(plain(expected))
+  expect(plain(results).length).toBeGreaterThan(20)
+})
+
+test('an ActorsQuery lists the people behind a number of its source', async () => {
+  const source = {
+    kind: 'FunnelsQuery',
+    dateRange,
+    series: [
+      { kind: 'EventsNode', event: '$pageview' },
+      { kind: 'EventsNode', event: 'buy' },
+    ],
+  }
+  const { results: steps } = (await ask(source)) as { results: { count: number }[] }
+  const found = await ask({
+    kind: 'ActorsQuery',
+    select: ['id', 'distinct_ids', 'event_count'],
+    source: { kind: 'FunnelsActorsQuery', source, funnelStep: 2 },
+  })
+  expect(found).toMatchObject({
+    count: steps[1]?.count,
+    hasMore: false,
+    columns: ['id', 'distinct_ids', 'event_count'],
+  })
+  expect((found.results as unknown[]).length).toBe(steps[1]?.count)
+  const trends = { kind: 'TrendsQuery', dateRange, series: [{ kind: 'EventsNode', event: 'buy' }] }
+  const actors = await ask({
+    kind: 'ActorsQuery',
+    source: { kind: 'InsightActorsQuery', source: trends, series: 0 },
+  })
+  expect(actors.count).toBeGreaterThan(0)
+})
+
+test('an EventsQuery pages by cursor and by offset, and masks', async () => {
+  const query = { kind: 'EventsQuery', select: ['id', 'properties.plan'], limit: 40, after: '-30d' }
+  const ids: unknown[] = []
+  let cursor: unknown = null
+  do {
+    const page = await ask({ ...query, cursor })
+    ids.push(...(page.results as unknown[][]).map(([id]) => id))
+    cursor = page.nextCursor
+  } while (cursor !== null)
+  expect([ids.length, new Set(ids).size]).toEqual([150, 150])
+  const second = await ask({ ...query, offset: 40 })
+  expect((second.results as unknown[][]).map(([id]) => id)).toEqual(ids.slice(40, 80))
+  const grouped = await ask({
+    kind: 'EventsQuery',
+    select: ['event', 'count()'],
+    orderBy: ['count() DESC', 'event'],
+    where: ['properties.amount >= 3'],
+    properties: [{ type: 'hogql', key: "event != 'add'" }],
+  })
+  expect(grouped).toMatchObject({
+    columns: ['event', 'count()'],
+    results: [
+      ['$pageview', 49],
+      ['buy', 49],
+    ],
+    hasMore: false,
+    nextCursor: null,
+  })
+})
+
+test('an answer of SQL says its columns and types, and whether there are more rows', async () => {
+  const query = {
+    kind: 'HogQLQuery',
+    query:
+      'SELECT event AS name, count() FROM events WHERE properties.plan = {plan} AND event IN {names} GROUP BY name ORDER BY name',
+    values: { plan: 'pro', names: ['buy', 'add', "x'; --"] },
+  }
+  expect(await ask(query)).toMatchObject({
+    results: [
+      ['add', 25],
+      ['buy', 25],
+    ],
+    columns: ['name', 'count'],
+    types: ['String', 'UInt64'],
+    hasMore: false,
+    limit: 100,
+    offset: 0,
+  })
+  const cut = await ask({
+    kind: 'SQLQuery',
+    query: 'SELECT id FROM events ORDER BY timestamp LIMIT 2 OFFSET 1',
+  })
+  expect(cut).toMatchObject({ results: [['shop 1'], ['shop 2']], hasMore: true, limit: 2, offset: 1 })
+  expect((await ask({ kind: 'SQLQuery', query: 'SELECT id FROM events' })).results).toHaveLength(100)
+  expect((await ask({ kind: 'SQLQuery', query: 'SELECT id FROM events LIMIT 0' })).results).toHaveLength(0)
+})
+
+test('the engine is told the dataset once more: even a statement without a condition sees no other', async () => {
+  const question = engine.questionOf(SHOP)
+  const { rows } = await engine.askTable(
+    question,
+    () => 'SELECT count(), uniqExact(dataset_id) FROM (SELECT dataset_id FROM events)',
+  )
+  expect(rows).toEqual([[150, 1]])
+  for (const table of STORED_TABLES) {
+    const { rows: own } = await engine.askTable(
+      question,
+      () => `SELECT countIf(dataset_id != 'shop') FROM ${table}`,
+    )
+    expect([table, own]).toEqual([table, [[0]]])
+  }
+  expect(datasetFilters(['events'], "a'\\b")).toBe(String.raw`{'events':'dataset_id = \'a\\\'\\\\b\''}`)
+})
+
+const HEAVY =
+  'SELECT count() FROM events a CROSS JOIN events b CROSS JOIN events c CROSS JOIN events d CROSS JOIN events e'
+const cost = {
+  executionSecondsMax: 20,
+  rowsReadMax: 100_000_000,
+  memoryBytesMax: 1_500_000_000,
+  resultBytesMax: 50_000_000,
+}
+
+test.each([
+  ['rows', { rowsReadMax: 20 }, 'SELECT count(DISTINCT id) FROM events', /reads more rows/],
+  ['time', { executionSecondsMax: 1 }, HEAVY, /takes longer|would take longer/],
+  [
+    'memory',
+    { memoryBytesMax: 6_000_000 },
+    'SELECT arraySum(groupArray(x)) FROM (SELECT arrayJoin(range(20000000)) AS x)',
+    /more memory/,
+  ],
+  [
+    'result bytes',
+    { resultBytesMax: 200 },
+    'SELECT id, properties FROM events',
+    /result of more rows or bytes/,
+  ],
+] as const)('a query past its limit of %s is a 400 that says which limit', async (_, over, sql, reason) => {
+  const askTable = createAskTable(engine.clickhouse, { ...cost, ...over }, STORED_TABLES, SQL_ROWS.max + 1)
+  const question = engine.questionOf(SHOP)
+  const url = new URL('http://api.example.com/api/datasets/shop/query')
+  const call = { question, url, query: {}, params: {}, body: null, principal: null as never }
+  const error = await runQuery({ ...engine.needs, askTable }, call, { kind: 'SQLQuery', query: sql }).catch(
+    (fault) => fault,
+  )
+  expect(apiErrorOf(error)?.body).toMatchObject({
+    code: 'query_too_expensive',
+    detail: expect.stringMatching(reason),
+  })
+})
+
+test('a query whose client goes away is ended in the engine', async () => {
+  const settings = parseSettings(CLICKHOUSE_SETTINGS, { MILLRACE_CLICKHOUSE_URL: inject('clickhouseUrl') })
+  const watcher = openClickHouse(settings, null)
+  const mark = `gone${randomBytes(6).toString('hex')}`
+  const running = async () =>
+    (
+      await watcher.query<{ n: number }>(
+        `SELECT count() AS n FROM system.processes WHERE query LIKE '%arraySum%' AND query NOT LIKE '%system.processes%'`,
+      )
+    )[0]?.n
+  const gone = new AbortController()
+  const question = { ...engine.questionOf(SHOP), signal: gone.signal }
+  const sql = `SELECT count(), arraySum(x -> 1, [1]), '${mark}' FROM (${HEAVY.replace('count()', 'a.id')}) AS t`
+  const url = new URL('http://api.example.com/api/datasets/shop/query')
+  const call = { question, url, query: {}, params: {}, body: null, principal: null as never }
+  const asked = runQuery({ ...engine.needs, askTable: engine.askTable }, call, {
+    kind: 'SQLQuery',
+    query: sql,
+  }).then(
+    () => 'answered',
+    () => 'ended',
+  )
+  await expect.poll(running, { timeout: 15_000, interval: 50 }).toBeGreaterThan(0)
+  gone.abort(new Error('The client went away.'))
+  expect(await asked).toBe('ended')
+  await expect.poll(running, { timeout: 5_000, interval: 50 }).toEqual(0)
+  await watcher.close()
+})

@@ -1,0 +1,198 @@
+import { expect, test } from 'vitest'
+import { recordingEnvironment } from '../recording-environment.ts'
+
+const URL = '/api/datasets/shop/query'
+const asking = (query: unknown, over: object = {}) => ({ query, ...over })
+
+async function post(body: unknown) {
+  const { send, keys, asked } = recordingEnvironment()
+  return { ...(await send('POST', URL, keys.shopRead, body)), asked }
+}
+
+test.each([
+  [{}, 'query'],
+  [asking(5), 'query'],
+  [asking({}), 'query__kind'],
+  [asking({ kind: 'TrendQuery' }), 'query__kind'],
+  [asking({ kind: '__proto__' }), 'query__kind'],
+  [asking({ kind: 'SQLQuery' }), 'query__query'],
+  [asking({ kind: 'SQLQuery', query: 'SELECT 1', sql: '' }), 'query__sql'],
+  [asking({ kind: 'SQLQuery', query: 'SELECT {x}' }), 'query__query'],
+  [asking({ kind: 'SQLQuery', query: 'SELECT 1', values: { x: {} } }), 'query__values__x'],
+  [asking({ kind: 'EventsQuery' }), 'query__select'],
+  [asking({ kind: 'EventsQuery', select: ['evnt'] }), 'select'],
+  [asking({ kind: 'EventsQuery', select: ['event'], limit: 0 }), 'query__limit'],
+  [asking({ kind: 'EventsQuery', select: ['event'], limit: 50_001 }), 'query__limit'],
+  [asking({ kind: 'EventsQuery', select: ['event'], actionId: 5 }), 'query__actionId'],
+  [asking({ kind: 'TrendsQuery' }), 'query__series'],
+  [asking({ kind: 'TrendsQuery', series: [{ kind: 'Node' }] }), 'query__series__0__kind'],
+  [
+    asking({
+      kind: 'TrendsQuery',
+      series: [{ kind: 'EventsNode', event: 'a', math: 'hogql', math_hogql: '1' }],
+    }),
+    'query__series__0__math_hogql',
+  ],
+  [asking({ kind: 'TrendsQuery', series: [], trend: 1 }), 'query__trend'],
+  [
+    asking({
+      kind: 'FunnelsQuery',
+      series: [{ kind: 'EventsNode', event: 'a' }],
+      funnelsFilter: { funnelWindow: 3 },
+    }),
+    'funnel_window',
+  ],
+  [asking({ kind: 'ActorsQuery' }), 'query__source'],
+  [
+    asking({ kind: 'ActorsQuery', source: { kind: 'InsightActorsQuery', source: { kind: 'constructor' } } }),
+    'query__kind',
+  ],
+  [asking({ kind: 'PathsQuery', pathsFilter: { constructor: 1 } }), 'constructor'],
+  [asking({ kind: 'ActorsQuery', source: { kind: 'HogQLQuery' } }), 'query__source__kind'],
+  [asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { refresh: 'soon' }), 'refresh'],
+  [asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { variables_override: { a: 1 } }), 'variables_override'],
+  [asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { hello: 1 }), 'body__hello'],
+])('%j is a 400 that names its member', async (body, attr) => {
+  const { status, body: answer, asked } = await post(body)
+  expect([status, answer.attr]).toEqual([400, attr])
+  expect(asked).toEqual([])
+})
+
+test.each([
+  ['SELECT evnt FROM events', 'There is no column "evnt" here; did you mean "event"?', 1, 8],
+  ['SELECT\n  1 FROM evnts', 'There is no table "evnts"; did you mean "events"?', 2, 10],
+  ['SELECT cuont() FROM events', 'There is no function "cuont" here; did you mean "count"?', 1, 8],
+  ['SELECT 1; DROP TABLE events', '";" means nothing here.', 1, 9],
+  ["SELECT file('/etc/passwd')", 'There is no function "file" here', 1, 8],
+  ["SELECT * FROM url('http://x')", '"(" stands', 1, 18],
+  ['SELECT * FROM system.tables', '"." stands', 1, 21],
+  ['INSERT INTO events VALUES (1)', 'where SELECT is expected', 1, 1],
+  ['SELECT 1 SETTINGS readonly = 0', 'where the end is expected', 1, 10],
+  ['SELECT 1 FORMAT Null', 'where the end is expected', 1, 10],
+  ['SELECT count( FROM events', 'an expression is expected', 1, 15],
+  ["SELECT 'abc", 'This quote does not end.', 1, 8],
+  ['SELECT 1 LIMIT 60000', 'at most 50000 rows', 1, 16],
+  ['SELECT constructor(3)', 'There is no function "constructor"', 1, 8],
+  ['SELECT __proto__(3)', 'There is no function "__proto__"', 1, 8],
+  ['SELECT toString FROM events', 'There is no column "toString"', 1, 8],
+  ['SELECT sleep(3)', 'There is no function "sleep"', 1, 8],
+  ['SELECT {p0:String}', '":" means nothing here.', 1, 11],
+  ['SELECT a.b FROM events a JOIN events b ON a.id = b.id', 'There is no column "a.b"', 1, 8],
+  ['SELECT id FROM events JOIN events ON 1 = 1', 'Two tables are called "events"', 1, 28],
+  ['SELECT 1 UNION ALL SELECT 1, 2', 'as many columns', 1, 20],
+  ['SELECT row_number() FROM events', 'stands before OVER', 1, 8],
+  ['SELECT lower(1, 2)', 'lower takes 1 argument, not 2', 1, 8],
+])('%s is a 400 with what is wrong and where', async (query, message, line, column) => {
+  const { status, body, asked } = await post(asking({ kind: 'HogQLQuery', query }))
+  expect([status, body.code, body.attr]).toEqual([400, 'invalid_query', 'query__query'])
+  expect(body.detail).toContain(message)
+  expect(body.detail).toContain(`(line ${line}, column ${column})`)
+  expect(asked).toEqual([])
+})
+
+test('what is nested too deeply, too long or too wide is refused before anything is asked', async () => {
+  const long = [
+    `SELECT ${'('.repeat(500)}1${')'.repeat(500)}`,
+    `SELECT ${'-'.repeat(500).split('').join(' ')} 1`,
+    `SELECT ${'not '.repeat(500)} 1`,
+    `SELECT ${Array(300).fill('1').join(' + ')}`,
+    `SELECT ${Array(201).fill('1').join()}`,
+    `SELECT 1 FROM ${'(SELECT 1 FROM '.repeat(100)}events${')'.repeat(100)}`,
+    `WITH a0 AS (SELECT 1 AS x FROM events), ${Array.from({ length: 12 }, (_, n) => `a${n + 1} AS (SELECT x.x FROM a${n} x CROSS JOIN a${n} y)`).join()} SELECT * FROM a12`,
+    `SELECT ${Array(9_000).fill('1').join()}`,
+    `SELECT '${'x'.repeat(33_000)}'`,
+    `SELECT [${'['.repeat(4_000)}`,
+    `SELECT ${'a.'.repeat(3_000)}a FROM events`,
+    `SELECT ${'CASE WHEN 1 THEN '.repeat(600)}`,
+    `SELECT ${'x -> '.repeat(2_000)}1`,
+  ]
+  for (const query of long) {
+    const { status, body, asked } = await post(asking({ kind: 'SQLQuery', query }))
+    expect([query.slice(0, 40), status, body.code]).toEqual([query.slice(0, 40), 400, 'invalid_query'])
+    expect(asked).toEqual([])
+  }
+})
+
+test('a long chain of conditions is not deep', async () => {
+  const where = Array.from({ length: 400 }, (_, n) => `event = 'e${n}'`).join(' OR ')
+  const query = `SELECT count() FROM events WHERE ${where}`
+  const { status, body } = await post(asking({ kind: 'SQLMetadata', query }))
+  expect([status, body.isValid]).toEqual([200, true])
+})
+
+test('metadata says what is wrong with a text by places in it, and asks nothing', async () => {
+  const { body, asked } = await post(
+    asking({ kind: 'HogQLMetadata', language: 'hogQL', query: 'SELECT evnt FROM events' }),
+  )
+  expect(body).toMatchObject({ isValid: false, errors: [{ start: 7, end: 11, line: 1, column: 8 }] })
+  expect(
+    (await post(asking({ kind: 'HogQLMetadata', language: 'hogQLExpr', query: 'properties.a > 5' }))).body
+      .isValid,
+  ).toBe(true)
+  expect((await post(asking({ kind: 'HogQLMetadata', expr: 'count(' }))).body.isValid).toBe(false)
+  expect(asked).toEqual([])
+})
+
+test('the schema has every table with its columns', async () => {
+  const { body } = await post(asking({ kind: 'DatabaseSchemaQuery' }))
+  expect(Object.keys(body.tables)).toEqual(['events', 'persons', 'person_distinct_ids', 'groups', 'sessions'])
+  expect(body.tables.events.fields.timestamp).toMatchObject({ type: 'datetime' })
+  expect(body.functions).toContain('uniqExact')
+})
+
+test('a query may be asked by GET, needs the right to read queries, and is of one dataset', async () => {
+  const { get, send, keys, personalKey } = recordingEnvironment()
+  const url = `${URL}?query=${encodeURIComponent(JSON.stringify({ kind: 'DatabaseSchemaQuery' }))}`
+  expect((await get(url)).statusCode).toBe(200)
+  expect((await get(`${URL}?query=x`)).json()).toMatchObject({ attr: 'query' })
+  expect((await get(url, null)).statusCode).toBe(401)
+  expect((await get(url, keys.blogRead)).statusCode).toBe(404)
+  const other = await personalKey(['insight:read'])
+  const body = asking({ kind: 'DatabaseSchemaQuery' })
+  expect((await send('POST', URL, other, body)).status).toBe(403)
+})
+
+test('queries are limited by an hour of their own', async () => {
+  const { send, keys } = recordingEnvironment()
+  const { headers } = await send('POST', URL, keys.shopRead, asking({ kind: 'DatabaseSchemaQuery' }))
+  expect(headers['ratelimit-policy']).toContain('clickhouse_burst')
+})
+
+test('answers have a key of their query, whatever the order of its members, and of no other dataset', async () => {
+  const { send, keys } = recordingEnvironment()
+  const ask = async (query: object, dataset = 'shop', key = keys.shopRead) =>
+    (await send('POST', `/api/datasets/${dataset}/query`, key, { query })).body.cache_key as string
+  const first = await ask({ kind: 'SQLMetadata', query: 'SELECT 1' })
+  expect(await ask({ query: 'SELECT 1', kind: 'SQLMetadata' })).toBe(first)
+  expect(await ask({ kind: 'SQLMetadata', query: 'SELECT 2' })).not.toBe(first)
+  expect(await ask({ kind: 'SQLMetadata', query: 'SELECT 1' }, 'blog', keys.blogRead)).not.toBe(first)
+})
+
+test('from the cache alone nothing is computed, and what was computed a moment ago does', async () => {
+  const { send, keys, asked } = recordingEnvironment()
+  const ask = async (refresh: unknown) =>
+    (await send('POST', URL, keys.shopRead, asking(query, { refresh }))).body
+  const query = { kind: 'EventsQuery', select: ['event'] }
+  expect(await ask('force_cache')).toMatchObject({ results: null, is_cached: false })
+  expect(asked).toEqual([])
+  expect(await ask('blocking')).toMatchObject({ results: [], is_cached: false })
+  const statements = asked.length
+  expect(await ask('blocking')).toMatchObject({ results: [], is_cached: true })
+  expect(asked.length).toBe(statements)
+  expect(await ask(true)).toMatchObject({ is_cached: false })
+})
+
+test('a query that nobody waits for is asked after by its name', async () => {
+  const { send, get, keys } = recordingEnvironment()
+  const query = { kind: 'DatabaseSchemaQuery' }
+  const { body } = await send(
+    'POST',
+    URL,
+    keys.shopRead,
+    asking(query, { async: true, client_query_id: 'mine' }),
+  )
+  expect(body).toMatchObject({ results: null, query_status: { id: 'mine', complete: false } })
+  await expect
+    .poll(async () => (await get(`${URL}/mine`)).json(), { timeout: 5_000 })
+    .toMatchObject({ complete: true, error: false, results: { tables: { events: {} } } })
+})
