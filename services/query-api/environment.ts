@@ -2,6 +2,7 @@ import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
 import type { ControlView } from '../core/control/control-view.ts'
 import type { KafkaNames } from '../core/kafka/topics.ts'
 import type { Metadata } from '../core/metadata/metadata.ts'
+import type { ObjectStore } from '../core/object-store/object-store.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import type { QueryGate } from './http/query-gate.ts'
 import type { CountersByIdentity, RateLimiterOptions } from './http/rate-limiter.ts'
@@ -28,4 +29,9 @@ export interface Environment {
   readonly findInLog: FindInLog
   readonly findInDelivery: FindInDelivery
   readonly names: KafkaNames
+  /** Where the blocks of recordings lie. */
+  readonly recordings: {
+    readonly store: Pick<ObjectStore, 'get' | 'list' | 'delete'>
+    readonly bucket: string
+  }
 }

@@ -60,6 +60,7 @@ export const stage: Stage<typeof SETTINGS> = {
         names,
         findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
         findInDelivery: createFindInDelivery(store, settings.s3Bucket),
+        recordings: { store, bucket: settings.s3Bucket },
       },
       {
         logger,

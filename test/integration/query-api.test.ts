@@ -18,6 +18,7 @@ import { createMemoryRateCounters } from '../../services/query-api/http/memory-r
 import { createQueryGate } from '../../services/query-api/http/query-gate.ts'
 import { createServer } from '../../services/query-api/server.ts'
 import { controlView } from '../helpers/memory-control.ts'
+import { createMemoryObjectStore } from '../helpers/memory-object-store.ts'
 
 const database = `query_${randomBytes(6).toString('hex')}`
 const settings = parseSettings(CLICKHOUSE_SETTINGS, {
@@ -65,6 +66,7 @@ function server(limits: Partial<typeof cost> = {}) {
       names: kafkaNames(''),
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
       findInDelivery: async () => null,
+      recordings: { store: createMemoryObjectStore(), bucket: 'millrace' },
     },
     {
       logger: createLogger('query-api', 'error'),

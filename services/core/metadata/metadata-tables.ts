@@ -12,6 +12,7 @@ export interface MetadataTables {
   readonly dashboard_tiles: DashboardTileRow
   readonly dashboard_shares: DashboardShareRow
   readonly kpis: KpiRow
+  readonly recording_views: RecordingViewRow
 }
 
 export interface PersonalApiKeyRow {
@@ -160,4 +161,12 @@ export interface KpiRow extends ModifiedRow {
   kpi_row: number
   place: number
   trend: string
+}
+
+export interface RecordingViewRow {
+  dataset_id: string
+  session_id: string
+  /** Name of the key's holder. */
+  viewed_by: string
+  viewed_at: number
 }

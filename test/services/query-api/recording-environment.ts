@@ -24,6 +24,7 @@ import type { Method } from '../../../services/query-api/http/route.ts'
 import { createServer } from '../../../services/query-api/server.ts'
 import { createManualClock } from '../../helpers/manual-clock.ts'
 import { controlView } from '../../helpers/memory-control.ts'
+import { createMemoryObjectStore } from '../../helpers/memory-object-store.ts'
 
 export interface AskedQuestion {
   readonly sql: string
@@ -86,6 +87,8 @@ export function recordingEnvironment(
       stored('e', 'gone', 'read', keys.orphan),
     ],
   })
+  const store = createMemoryObjectStore()
+  store.buckets.set('millrace', new Map())
   const clickhouse: ClickHouse = {
     query: async <T>(sql: string, parameters: QueryParameters = {}, options: QueryOptions = {}) => {
       const question = { sql, parameters, options }
@@ -118,6 +121,7 @@ export function recordingEnvironment(
     names: kafkaNames(''),
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
     findInDelivery: async () => null,
+    recordings: { store, bucket: 'millrace' },
     ...overrides,
   }
   const lines: string[] = []
@@ -159,5 +163,5 @@ export function recordingEnvironment(
     if (status !== 201) throw new Error(JSON.stringify(body))
     return body.value as string
   }
-  return { env, app, get, send, personalKey, asked, keys, control, lines, clock, metrics }
+  return { env, app, store, get, send, personalKey, asked, keys, control, lines, clock, metrics }
 }
