@@ -29,9 +29,10 @@ export interface Environment {
   readonly findInLog: FindInLog
   readonly findInDelivery: FindInDelivery
   readonly names: KafkaNames
-  /** Where the blocks of recordings lie. */
+  /** Where recordings lie, and whoever may remove them: questions are asked by a user that may only read. */
   readonly recordings: {
     readonly store: Pick<ObjectStore, 'get' | 'list' | 'delete'>
     readonly bucket: string
+    readonly clickhouse: Pick<ClickHouse, 'query' | 'insert' | 'command'>
   }
 }

@@ -174,7 +174,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...recordingRoutes({
       ...needs,
       metadata: env.metadata,
-      stores: { clickhouse: env.clickhouse, ...env.recordings },
+      stores: env.recordings,
     }),
     ...keyRoutes(keyManagement),
   ]

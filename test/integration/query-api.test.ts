@@ -66,7 +66,7 @@ function server(limits: Partial<typeof cost> = {}) {
       names: kafkaNames(''),
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
       findInDelivery: async () => null,
-      recordings: { store: createMemoryObjectStore(), bucket: 'millrace' },
+      recordings: { store: createMemoryObjectStore(), bucket: 'millrace', clickhouse },
     },
     {
       logger: createLogger('query-api', 'error'),

@@ -15,6 +15,7 @@ import { createMemoryRateCounters } from '../../services/query-api/http/memory-r
 import { createQueryGate } from '../../services/query-api/http/query-gate.ts'
 import { createServer } from '../../services/query-api/server.ts'
 import { controlView } from '../helpers/memory-control.ts'
+import { queryText } from '../helpers/query-text.ts'
 import { rrweb, type SentRecording } from '../helpers/recording-chunks.ts'
 import { openRecordingsEngine, type RecordingsEngine } from '../helpers/recordings-engine.ts'
 
@@ -192,10 +193,8 @@ async function call(
     body: response.body.startsWith('{') ? response.json() : null,
   }
 }
-const query = (parameters: Record<string, unknown>) =>
-  `?${new URLSearchParams(Object.entries(parameters).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]))}`
 async function ids(parameters: Record<string, unknown>): Promise<string> {
-  const { status, body, text } = await call('GET', query(parameters))
+  const { status, body, text } = await call('GET', queryText(parameters))
   expect([status, text]).toEqual([200, text])
   return body.results.map(({ id }: { id: string }) => id).join(' ')
 }
@@ -253,7 +252,7 @@ test('filters keep what they name', async () => {
 
 test('pages follow each other, and has_next tells when there are no more', async () => {
   const page = async (offset: number) =>
-    (await call('GET', query({ limit: 2, offset, date_from: 'all' }))).body
+    (await call('GET', queryText({ limit: 2, offset, date_from: 'all' }))).body
   const [first, second] = [await page(0), await page(2)]
   expect([...first.results, ...second.results].map(({ id }: { id: string }) => id)).toEqual([
     'c',
@@ -270,7 +269,7 @@ test('whatever text a filter holds, it is answered, and with nothing of another 
       const hostile = [text, `' OR 1=1 --`, '\\', '{p0:String}', `a\0'`].map((part) => part.slice(0, 200))
       expect(await ids({ session_ids: hostile })).toBe('')
       for (const filters of [{ events: [{ id: text }] }, { properties: [{ key: text, value: text }] }]) {
-        const { status } = await call('GET', query(filters))
+        const { status } = await call('GET', queryText(filters))
         expect([200, 400]).toContain(status)
       }
       expect((await call('GET', `/${encodeURIComponent(`x${text}`.toWellFormed())}`)).status).toBe(404)
@@ -333,7 +332,7 @@ test('snapshots come by window in the order they play, chunk by chunk, and block
 })
 
 test('properties of sessions are those of their first events', async () => {
-  const { body } = await call('GET', `/properties${query({ session_ids: ['b', 'c'] })}`)
+  const { body } = await call('GET', `/properties${queryText({ session_ids: ['b', 'c'] })}`)
   expect(body.results).toEqual([
     { id: 'b', properties: { $browser: 'Firefox' } },
     { id: 'c', properties: {} },

@@ -121,7 +121,7 @@ export function recordingEnvironment(
     names: kafkaNames(''),
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
     findInDelivery: async () => null,
-    recordings: { store, bucket: 'millrace' },
+    recordings: { store, bucket: 'millrace', clickhouse },
     ...overrides,
   }
   const lines: string[] = []
