@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS {database}.recording_chunks
   `object_key` String,
   `object_from` UInt64,
   `object_bytes` UInt64,
+  -- Arrival of the last chunk in that object: it is removed as a whole.
+  `object_time` DateTime64(3, 'UTC'),
   -- Place of the record in recordings.raw.
   `src_partition` Int64,
   `src_offset` Int64,
