@@ -12,7 +12,7 @@ export const RECORDING_EXAMPLE = {
   console_log_count: 2,
   console_warn_count: 0,
   console_error_count: 1,
-  start_url: 'https://shop.example/cart',
+  start_url: 'shop.example/cart',
   person: {
     type: 'person',
     id: '5f0c1a9b-e2d3-5c77-88aa-0b1c2d3e4f50',
@@ -31,7 +31,7 @@ export const SNAPSHOT_EXAMPLE = {
     {
       type: 4,
       timestamp: 1_795_269_600_000,
-      data: { href: 'https://shop.example/cart', width: 1280, height: 720 },
+      data: { href: 'shop.example/cart', width: 1280, height: 720 },
     },
     { type: 3, timestamp: 1_795_269_601_500, data: { source: 2, type: 2, id: 42, x: 610, y: 300 } },
   ],

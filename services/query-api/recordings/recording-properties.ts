@@ -24,7 +24,7 @@ export interface SessionProperties {
   readonly properties: Readonly<Record<string, unknown>>
 }
 
-/** Of each session, as asked: what its earliest event has. A session without events has none. */
+/** Of each session, as asked: the first value that its events have. A session without events has none. */
 export async function recordingProperties(
   ask: Ask,
   question: Question,
