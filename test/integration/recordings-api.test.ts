@@ -1,32 +1,16 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ENRICHED_EVENT_FIELDS } from '../../schemas/enriched-event/v1.ts'
-import { accessKeyHash, generateAccessKey, parseAccessKey } from '../../services/core/control/access-key.ts'
 import { personIdOf } from '../../services/core/event/person-id.ts'
-import { kafkaNames } from '../../services/core/kafka/topics.ts'
-import { migrateMetadata } from '../../services/core/metadata/metadata-migrations.ts'
-import { openSqliteMetadata } from '../../services/core/metadata/sqlite-metadata.ts'
-import { parseCidrs } from '../../services/core/runtime/client-address.ts'
-import { systemClock } from '../../services/core/runtime/clock.ts'
-import { createLogger } from '../../services/core/runtime/logger.ts'
-import { createMetrics } from '../../services/core/runtime/metrics.ts'
-import { createMemoryRateCounters } from '../../services/query-api/http/memory-rate-counters.ts'
-import { createQueryGate } from '../../services/query-api/http/query-gate.ts'
-import { createServer } from '../../services/query-api/server.ts'
-import { controlView } from '../helpers/memory-control.ts'
 import { queryText } from '../helpers/query-text.ts'
 import { rrweb, type SentRecording } from '../helpers/recording-chunks.ts'
 import { openRecordingsEngine, type RecordingsEngine } from '../helpers/recordings-engine.ts'
+import { NOW_MS as NOW, recordingEnvironment } from '../services/query-api/recording-environment.ts'
 
-const NOW = Date.parse('2026-11-22T12:00:00Z')
 const MINUTE = 60_000
-const admin = generateAccessKey('admin', randomBytes)
-const blogKey = generateAccessKey('read', randomBytes)
-const metadata = openSqliteMetadata(':memory:')
-const counters = createMemoryRateCounters(systemClock, () => {})
 let engine: RecordingsEngine
-let app: ReturnType<typeof createServer>
+let api: ReturnType<typeof recordingEnvironment>
 let key = ''
 
 /**
@@ -123,54 +107,21 @@ beforeAll(async () => {
       version: 1,
     }),
   ])
-  await migrateMetadata(metadata)
-  app = createServer(
-    {
-      clickhouse: engine.clickhouse,
-      control: controlView({
-        datasets: [
-          { id: 'shop', account: 'one' },
-          { id: 'blog', account: 'two' },
-        ],
-        keys: [{ id: 'kb', dataset: 'blog', scope: 'read', sha256: parseAccessKey(blogKey)!.hash }],
-      }),
-      metadata,
-      clock: { ...systemClock, now: () => NOW },
-      randomBytes,
-      adminSha256: accessKeyHash(admin),
-      rateCounters: { known: counters, addresses: counters },
-      rateLimits: { enabled: false, allowed: new Set() },
-      cost: {
-        executionSecondsMax: 60,
-        rowsReadMax: 1_000_000,
-        memoryBytesMax: 1_000_000_000,
-        resultBytesMax: 50_000_000,
-      },
-      gate: createQueryGate(50, 50),
-      names: kafkaNames(''),
-      findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
-      findInDelivery: async () => null,
-      recordings: engine,
+  api = recordingEnvironment(undefined, {
+    clickhouse: engine.clickhouse,
+    recordings: engine,
+    rateLimits: { enabled: false, allowed: new Set() },
+    cost: {
+      executionSecondsMax: 60,
+      rowsReadMax: 1_000_000,
+      memoryBytesMax: 1_000_000_000,
+      resultBytesMax: 50_000_000,
     },
-    {
-      logger: createLogger('query-api', 'error'),
-      metrics: createMetrics(),
-      publicUrl: null,
-      bodyBytesMax: 65_536,
-      trustedProxies: parseCidrs(''),
-    },
-  )
-  const made = await app.inject({
-    method: 'POST',
-    url: '/api/personal_api_keys',
-    headers: { authorization: `Bearer ${admin}` },
-    payload: { label: 't', scopes: ['session_recording:write'], datasets: ['shop'] },
   })
-  key = made.json().value
+  key = await api.personalKey(['session_recording:write'])
 })
 afterAll(async () => {
-  await app.close()
-  await metadata.close()
+  await api.app.close()
   await engine.close()
 })
 
@@ -181,7 +132,7 @@ async function call(
   from = key,
   dataset = 'shop',
 ) {
-  const response = await app.inject({
+  const response = await api.app.inject({
     method,
     url: `/api/datasets/${dataset}/session_recordings${path}`,
     headers: { authorization: `Bearer ${from}` },
@@ -276,11 +227,11 @@ test('whatever text a filter holds, it is answered, and with nothing of another 
     }),
     { numRuns: 10 },
   )
-  expect((await call('GET', '/a', undefined, blogKey, 'blog')).body).toMatchObject({
+  expect((await call('GET', '/a', undefined, api.keys.blogRead, 'blog')).body).toMatchObject({
     distinct_id: 'eve',
     click_count: 0,
   })
-  expect((await call('GET', '', undefined, blogKey, 'shop')).status).toBe(404)
+  expect((await call('GET', '', undefined, api.keys.blogRead, 'shop')).status).toBe(404)
 })
 
 test('snapshots come by window in the order they play, chunk by chunk, and block by block', async () => {
@@ -355,5 +306,5 @@ test('what is deleted is gone at once, with what comes later, and its neighbours
   expect((await call('DELETE', '/a')).status).toBe(204)
   expect((await call('DELETE', '/a')).status).toBe(404)
   expect(await engine.rows()).toBe(chunks.flat().length + 1 - 5)
-  expect((await call('GET', '/a', undefined, blogKey, 'blog')).status).toBe(200)
+  expect((await call('GET', '/a', undefined, api.keys.blogRead, 'blog')).status).toBe(200)
 })
