@@ -9,12 +9,12 @@ import {
 import { createAnnotationStore } from '../../services/query-api/annotations/annotation-store.ts'
 import { createKeyStore } from '../../services/query-api/keys/key-store.ts'
 import type { TimeZone } from '../../services/query-api/query/zoned-time.ts'
+import { createRecordingViews } from '../../services/query-api/recordings/recording-views-store.ts'
 import {
   createSavedInsightStore,
   type SavedInsight,
 } from '../../services/query-api/saved-insights/saved-insight-store.ts'
 import { createViewStore } from '../../services/query-api/saved-insights/view-store.ts'
-import { createRecordingViews } from '../../services/query-api/recordings/recording-views-store.ts'
 
 const ANNOTATION = {
   content: 'Release',
