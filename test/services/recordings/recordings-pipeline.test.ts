@@ -176,6 +176,15 @@ test('an object that was written although its answer was lost is the same one', 
   expect(it.read()).toEqual(EXPECTED)
 })
 
+test('a replayed plan whose token is known while its rows are missing is completed, its objects, too', async () => {
+  const it = await world(await records())
+  await it.run('after_rows')
+  it.warehouse.rows('recording_chunks').length = 0
+  it.store.buckets.get(BUCKET)!.clear()
+  await it.run()
+  expect(it.read()).toEqual(EXPECTED)
+})
+
 test('an insert whose token was written down without its rows is completed', async () => {
   const it = await world(await records())
   it.warehouse.fates.push('token_without_rows')
