@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS {database}.recording_chunks
   `object_key` String,
   `object_from` UInt64,
   `object_bytes` UInt64,
+  -- Arrival of the last chunk in that object: it is removed as a whole.
+  `object_time` DateTime64(3, 'UTC'),
   -- Place of the record in recordings.raw.
   `src_partition` Int64,
   `src_offset` Int64,
@@ -45,7 +47,7 @@ SETTINGS
   fsync_after_insert = 1,
   fsync_part_directory = 1;
 
--- Sessions that were deleted. From the row on nobody is shown anything of them; what comes later is removed, too.
+-- Sessions that were deleted; a second row says it once more. From the row on nobody is shown anything of them; what comes later is removed, too.
 CREATE TABLE IF NOT EXISTS {database}.recording_deletions
 (
   `dataset_id` String,
@@ -53,7 +55,7 @@ CREATE TABLE IF NOT EXISTS {database}.recording_deletions
   `deleted_at` DateTime64(3, 'UTC') DEFAULT now64(3),
   `deleted_by` String
 )
-ENGINE = ReplacingMergeTree
+ENGINE = MergeTree
 ORDER BY (dataset_id, session_id)
 SETTINGS
   fsync_after_insert = 1,

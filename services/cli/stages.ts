@@ -9,6 +9,7 @@ export const STAGE_NAMES = [
   's3-sink',
   'clickhouse-sink',
   'identity',
+  'recordings',
   'query-api',
 ] as const
 
@@ -27,6 +28,7 @@ const LOADERS: Readonly<Record<StageName, () => Promise<{ readonly stage: unknow
   's3-sink': () => import('../s3-sink/main.ts'),
   'clickhouse-sink': () => import('../clickhouse-sink/main.ts'),
   identity: () => import('../identity/main.ts'),
+  recordings: () => import('../recordings/main.ts'),
   'query-api': () => import('../query-api/main.ts'),
 }
 
@@ -48,6 +50,7 @@ export const OPS_PORTS: Readonly<Record<StageName, number>> = {
   'clickhouse-sink': 9105,
   'query-api': 9106,
   identity: 9107,
+  recordings: 9108,
 }
 
 /**

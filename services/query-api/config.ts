@@ -49,6 +49,14 @@ export const QUERY_API_SETTINGS = {
       doc: 'Redis or Valkey in which processes count requests together, e.g. redis://user:password@host:6379. Left out: each process counts its own.',
     }),
   ),
+  eraserUser: optional(
+    text('MILLRACE_QUERY_ERASER_USER', {
+      doc: 'User of ClickHouse who removes recordings, where MILLRACE_CLICKHOUSE_USER may only read. Left out: that one.',
+    }),
+  ),
+  eraserPassword: optional(
+    text('MILLRACE_QUERY_ERASER_PASSWORD', { secret: true, doc: 'Its password; none when not set.' }),
+  ),
   executionSecondsMax: integer('MILLRACE_QUERY_SECONDS_MAX', {
     default: '20',
     min: 1,

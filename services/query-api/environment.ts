@@ -2,6 +2,7 @@ import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
 import type { ControlView } from '../core/control/control-view.ts'
 import type { KafkaNames } from '../core/kafka/topics.ts'
 import type { Metadata } from '../core/metadata/metadata.ts'
+import type { ObjectStore } from '../core/object-store/object-store.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import type { QueryGate } from './http/query-gate.ts'
 import type { CountersByIdentity, RateLimiterOptions } from './http/rate-limiter.ts'
@@ -30,4 +31,10 @@ export interface Environment {
   readonly findInDelivery: FindInDelivery
   readonly commandLog: CommandLog
   readonly names: KafkaNames
+  /** Where recordings lie, and whoever may remove them: questions are asked by a user that may only read. */
+  readonly recordings: {
+    readonly store: Pick<ObjectStore, 'get' | 'list' | 'delete'>
+    readonly bucket: string
+    readonly clickhouse: Pick<ClickHouse, 'query' | 'insert' | 'command'>
+  }
 }

@@ -38,6 +38,14 @@ export const stage: Stage<typeof SETTINGS> = {
     const log = await openKafkaLog(settings, logger)
     const control = await openControlView({ log, names, clock, logger })
     const clickhouse = openClickHouse(settings)
+    const eraser =
+      settings.eraserUser === null
+        ? clickhouse
+        : openClickHouse({
+            ...settings,
+            clickhouseUser: settings.eraserUser,
+            clickhousePassword: settings.eraserPassword,
+          })
     const store = openS3Store(settings)
     const metadata = await openMetadata(settings)
     const rateCounters = await openRateCounters(settings.rateLimitRedisUrl, { clock, metrics, logger })
@@ -62,6 +70,7 @@ export const stage: Stage<typeof SETTINGS> = {
         findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
         findInDelivery: createFindInDelivery(store, settings.s3Bucket),
         commandLog: createCommandLog(log, names),
+        recordings: { store, bucket: settings.s3Bucket, clickhouse: eraser },
       },
       {
         logger,
@@ -80,6 +89,7 @@ export const stage: Stage<typeof SETTINGS> = {
     await app.close()
     await Promise.all([rateCounters.known.close(), rateCounters.addresses.close()])
     await metadata.close()
+    if (eraser !== clickhouse) await eraser.close()
     await clickhouse.close()
     store.close()
     await control.close()

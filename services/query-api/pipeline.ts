@@ -40,6 +40,7 @@ import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { createAskTable } from './query/ask-table.ts'
 import { zoneOf } from './query/question.ts'
+import { recordingRoutes } from './recordings/recordings-routes.ts'
 import { queryStatusRoutes } from './results/query-routes.ts'
 import { createResults } from './results/results.ts'
 import { savedInsightRoutes } from './saved-insights/saved-insights-routes.ts'
@@ -184,6 +185,11 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...annotationRoutes(env.metadata, clock),
     ...actionRoutes(actions, needs),
     ...settingsRoutes(settings, clock),
+    ...recordingRoutes({
+      ...needs,
+      metadata: env.metadata,
+      stores: env.recordings,
+    }),
     ...keyRoutes(keyManagement),
   ]
   return {

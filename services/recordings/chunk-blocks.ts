@@ -37,18 +37,27 @@ export function chunkBlocks(
   partition: number,
   plan: Pick<Plan, 'topicId' | 'start' | 'end'>,
 ): { readonly blocks: readonly Block[]; readonly rows: readonly ChunkRow[] } {
-  const members = new Map<string, Buffer[]>()
-  const lengths = new Map<string, number>()
-  const rows = chunks.map((one): ChunkRow => {
-    const key = blockKey(one.chunk.dataset_id, one.chunk.session_id, partition, plan)
-    const from = lengths.get(key) ?? 0
-    lengths.set(key, from + one.compressed.length)
-    members.set(key, [...(members.get(key) ?? []), one.compressed])
-    return { offset: one.offset, landedMs: one.landedMs, line: rowLine(one, partition, key, from) }
-  })
-  const blocks = [...members].map(([key, parts]): Block => {
-    const body = Buffer.concat(parts)
+  const keyed = chunks.map((one) => ({
+    one,
+    key: blockKey(one.chunk.dataset_id, one.chunk.session_id, partition, plan),
+  }))
+  const groups = [...Map.groupBy(keyed, ({ key }) => key)]
+  const blocks = groups.map(([key, parts]): Block => {
+    const body = Buffer.concat(parts.map(({ one }) => one.compressed))
     return { key, body, sha256: createHash('sha256').update(body).digest('hex') }
+  })
+  const lastMs = new Map(
+    groups.map(([key, parts]) => [
+      key,
+      parts.reduce((last, { one }) => Math.max(last, one.chunk.collector_time), 0),
+    ]),
+  )
+  const ends = new Map<string, number>()
+  const rows = keyed.map(({ one, key }): ChunkRow => {
+    const from = ends.get(key) ?? 0
+    ends.set(key, from + one.compressed.length)
+    const place = { key, from, lastMs: lastMs.get(key) as number }
+    return { offset: one.offset, landedMs: one.landedMs, line: rowLine(one, partition, place) }
   })
   return { blocks, rows }
 }
@@ -56,8 +65,7 @@ export function chunkBlocks(
 function rowLine(
   { chunk, compressed, summary, offset }: RangeChunk,
   partition: number,
-  object_key: string,
-  object_from: number,
+  place: { readonly key: string; readonly from: number; readonly lastMs: number },
 ): Buffer {
   const time = (ms: number) => new Date(ms).toISOString()
   const { dataset_id, session_id, window_id, distinct_id, event_id, events, bytes } = chunk
@@ -81,9 +89,10 @@ function rowLine(
       console_errors: summary.consoleErrors,
       library: chunk.library ?? '',
       bytes,
-      object_key,
-      object_from,
+      object_key: place.key,
+      object_from: place.from,
       object_bytes: compressed.length,
+      object_time: time(place.lastMs),
       src_partition: partition,
       src_offset: offset,
     }),

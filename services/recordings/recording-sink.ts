@@ -8,7 +8,7 @@ import { createRowBuffer } from '../core/clickhouse/row-buffer.ts'
 import { keepUndecodable, type UndecodableRecord } from '../core/clickhouse/undecodable-records.ts'
 import type { Log, TopicPartition } from '../core/kafka/log.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
-import { decodeChunkRecord } from '../core/recordings/chunk-record.ts'
+import { type DecodedChunk, decodeChunkRecord } from '../core/recordings/chunk-record.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import type { FailPoint } from '../core/runtime/fail-points.ts'
 import type { Pinned } from '../core/stream/planned-plan.ts'
@@ -24,6 +24,12 @@ export type RecordingFailPoint = (typeof RECORDING_FAIL_POINTS)[number]
 export const CHUNKS_TABLE = 'recording_chunks'
 /** What a plan says it is written under: a change of what blocks or rows are is a new number. */
 const CONFIG = 'recordings-1'
+
+/**
+ * Lines of one batch before compression, at most and one chunk more: the query API answers a block as a whole, and a block
+ * has at most what its batch has.
+ */
+const LINE_BYTES_MAX = 16 * 1024 * 1024
 
 export interface RecordingSinkEnvironment {
   readonly clickhouse: ClickHouse
@@ -96,27 +102,30 @@ function openRecordingBatch(
   partition: TopicPartition,
   { blockRows, pinned, strayTo, mayHaveBegun }: BatchState,
 ): SinkBatch {
-  const values: { readonly offset: number; readonly landedMs: number; readonly value: Buffer | null }[] = []
+  const records: ReadRecord[] = []
   const share = env.openShare()
+  let lineBytes = 0
 
   return {
     pinned,
     limits: env.limits,
     closesBefore: () => false,
-    closesNow: () => share.mustClose,
+    closesNow: () => share.mustClose || lineBytes >= LINE_BYTES_MAX,
     add(batch, index, landedMs) {
       const value = batch.value(index)
       share.grow(value?.length ?? 0)
-      values.push({
-        offset: batch.offset(index),
-        landedMs,
-        value: value === null ? null : Buffer.from(value),
-      })
+      // The batch's bytes are a view, gone with the next poll.
+      const kept = value === null ? null : Buffer.from(value)
+      const decoded = decodeChunkRecord(kept)
+      if (decoded.ok) lineBytes += decoded.chunk.bytes
+      records.push({ offset: batch.offset(index), landedMs, value: kept, decoded })
     },
     async flush() {},
     async deliver(plan, { hold }) {
-      const { chunks, undecodable } = await readChunks(values)
+      const { chunks, undecodable } = await readChunks(records)
       const { blocks, rows } = chunkBlocks(chunks, partition.partition, plan)
+      // Reading took a while, and nothing is written for a partition that was lost meanwhile.
+      await hold.confirm()
       await env.failPoint('before_objects')
       await putBlocks(env.store, env.bucket, blocks)
       await env.failPoint('after_objects')
@@ -149,7 +158,7 @@ function openRecordingBatch(
       )
       await env.failPoint('after_rows')
       const rejected = undecodable.length + refused.length
-      const counts = { records: values.length, inserted: outcome.inserted, skipped: 0, rejected }
+      const counts = { records: records.length, inserted: outcome.inserted, skipped: 0, rejected }
       await recordBatch(env.clickhouse, partition, CHUNKS_TABLE, plan, counts)
       const bytes = blocks.reduce((sum, { body }) => sum + body.length, 0)
       env.observeBatch(counts, outcome, blocks.length, bytes)
@@ -162,14 +171,20 @@ function openRecordingBatch(
   }
 }
 
+interface ReadRecord {
+  readonly offset: number
+  readonly landedMs: number
+  readonly value: Buffer | null
+  readonly decoded: DecodedChunk
+}
+
 /** One after another: of all that is decompressed only one chunk is in memory at a time. */
 async function readChunks(
-  values: readonly { readonly offset: number; readonly landedMs: number; readonly value: Buffer | null }[],
+  records: readonly ReadRecord[],
 ): Promise<{ readonly chunks: readonly RangeChunk[]; readonly undecodable: readonly UndecodableRecord[] }> {
   const chunks: RangeChunk[] = []
   const undecodable: UndecodableRecord[] = []
-  for (const { offset, landedMs, value } of values) {
-    const decoded = decodeChunkRecord(value)
+  for (const { offset, landedMs, value, decoded } of records) {
     const opened = decoded.ok ? await openChunk(decoded.chunk, decoded.compressed) : decoded
     if (decoded.ok && opened.ok) chunks.push({ ...decoded, summary: opened.summary, offset, landedMs })
     else if (!opened.ok)

@@ -13,7 +13,7 @@ import { openSmallDisk, type SmallDisk } from './small-disk.ts'
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
 /** Persons are tried by a test of their own: `test/integration/identity.test.ts`. */
-export type ChaosStage = Exclude<StageName, 'query-api' | 'identity'>
+export type ChaosStage = Exclude<StageName, 'query-api' | 'identity' | 'recordings'>
 export const CHAOS_STAGES: readonly ChaosStage[] = [
   'collector',
   'enricher',

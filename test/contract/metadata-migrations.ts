@@ -161,6 +161,14 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       updated_by: 'administrator',
     },
   },
+  9: {
+    recording_views: {
+      dataset_id: 'shop',
+      session_id: 's1',
+      viewed_by: 'administrator',
+      viewed_at: 1_790_000_000_000,
+    },
+  },
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)

@@ -10,6 +10,7 @@ import { createAnnotationStore } from '../../services/query-api/annotations/anno
 import { createDefinitionStore } from '../../services/query-api/definitions/definition-store.ts'
 import { createKeyStore } from '../../services/query-api/keys/key-store.ts'
 import type { TimeZone } from '../../services/query-api/query/zoned-time.ts'
+import { createRecordingViews } from '../../services/query-api/recordings/recording-views-store.ts'
 import {
   createSavedInsightStore,
   type SavedInsight,
@@ -209,6 +210,30 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       await insights(2).update('views', 1, { deleted: 1 }, 2, null)
       await insights(2).remove('views', 3)
       expect(await views.last('views', 'me', 5)).toEqual([2])
+    })
+
+    test('who looked at a recording is noted once, for each, until it is taken back or forgotten', async () => {
+      const views = createRecordingViews(metadata)
+      const sessions = ['s1', 's2', "'s"]
+      const seen = async (dataset: string, by: string) =>
+        [...(await views.viewed(dataset, by, sessions))].toSorted()
+      await Promise.all(Array.from({ length: 3 }, () => views.note('one', 'me', 's1', true, 1)))
+      await views.note('one', 'me', "'s", true, 2)
+      await views.note('one', 'you', 's2', true, 2)
+      await views.note('two', 'me', 's2', true, 2)
+      expect([await seen('one', 'me'), await seen('one', 'you'), await seen('two', 'me')]).toEqual([
+        ["'s", 's1'],
+        ['s2'],
+        ['s2'],
+      ])
+      await views.note('one', 'me', "'s", false, 3)
+      await views.forget('one', 's2')
+      expect([await seen('one', 'me'), await seen('one', 'you'), await seen('two', 'me')]).toEqual([
+        ['s1'],
+        [],
+        ['s2'],
+      ])
+      expect(await views.viewed('one', 'me', [])).toEqual(new Set())
     })
 
     test('keys are found by both of their texts, and a use is noted only forward', async () => {

@@ -18,6 +18,7 @@ import { createMemoryRateCounters } from '../../services/query-api/http/memory-r
 import { createQueryGate } from '../../services/query-api/http/query-gate.ts'
 import { createServer } from '../../services/query-api/server.ts'
 import { controlView } from '../helpers/memory-control.ts'
+import { createMemoryObjectStore } from '../helpers/memory-object-store.ts'
 
 const database = `query_${randomBytes(6).toString('hex')}`
 const settings = parseSettings(CLICKHOUSE_SETTINGS, {
@@ -66,6 +67,7 @@ function server(limits: Partial<typeof cost> = {}) {
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
       findInDelivery: async () => null,
       commandLog: { send: async () => {} },
+      recordings: { store: createMemoryObjectStore(), bucket: 'millrace', clickhouse },
     },
     {
       logger: createLogger('query-api', 'error'),

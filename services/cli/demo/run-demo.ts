@@ -30,6 +30,9 @@ const KILLED = { stage: 'enricher', afterShare: 0.4 }
 /** There is no load balancer that would have to notice that the collector ends. */
 const DEMO_ENV = { MILLRACE_KAFKA_PARTITIONS: '3', MILLRACE_COLLECTOR_DRAIN_GRACE: '0s' }
 
+/** The demo sends events; nobody records a screen in it. */
+const STAGES = STAGE_NAMES.filter((name) => name !== 'recordings')
+
 const progress = createProgress(process.stdout, systemClock.monotonic)
 const print = progress.done
 
@@ -44,7 +47,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   const elapsed = () => `${((systemClock.monotonic() - startedMs) / 1000).toFixed(1).padStart(6)} s`
   const system = await openSystem({
     stateDir: options.stateDir,
-    stages: STAGE_NAMES,
+    stages: STAGES,
     single: options.single,
     portOffset: options.portOffset,
     env: { ...DEMO_ENV, ...options.env },
@@ -56,7 +59,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     onLeftBehind: (names) => print(`Stopped what an earlier run had left behind: ${names.join(', ')}.`),
   })
   try {
-    print(`${elapsed()}  starting Kafka, an S3 server, ClickHouse and ${STAGE_NAMES.length} stages`)
+    print(`${elapsed()}  starting Kafka, an S3 server, ClickHouse and ${STAGES.length} stages`)
     const starting = () => system.status().flatMap(({ name, state }) => (state === 'ready' ? [] : [name]))
     const waiting = () => `${elapsed()}  waiting for ${starting().join(', ')}`
     await tellWhile(progress, waiting, system.start())

@@ -13,6 +13,7 @@ export interface MetadataTables {
   readonly dashboard_shares: DashboardShareRow
   readonly kpis: KpiRow
   readonly definitions: DefinitionRow
+  readonly recording_views: RecordingViewRow
 }
 
 export interface PersonalApiKeyRow {
@@ -176,4 +177,12 @@ export interface DefinitionRow {
   deleted_at: number | null
   updated_at: number
   updated_by: string
+}
+
+export interface RecordingViewRow {
+  dataset_id: string
+  session_id: string
+  /** Name of the key's holder. */
+  viewed_by: string
+  viewed_at: number
 }

@@ -76,8 +76,10 @@ export async function removeExpired(
   blocksMax: number,
 ): Promise<number> {
   const blocks = await clickhouse.query<{ object_key: string }>(
-    `SELECT object_key FROM recording_chunks GROUP BY object_key
-     HAVING max(collector_time) < fromUnixTimestamp64Milli({beforeMs:Int64})
+    // The first condition says nothing new; it is the one that leaves whole months unread.
+    `SELECT DISTINCT object_key FROM recording_chunks
+     WHERE collector_time < fromUnixTimestamp64Milli({beforeMs:Int64})
+       AND object_time < fromUnixTimestamp64Milli({beforeMs:Int64})
      ORDER BY object_key LIMIT {blocksMax:UInt32}`,
     { beforeMs, blocksMax },
   )

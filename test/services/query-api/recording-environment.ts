@@ -25,6 +25,7 @@ import type { Method } from '../../../services/query-api/http/route.ts'
 import { createServer } from '../../../services/query-api/server.ts'
 import { createManualClock } from '../../helpers/manual-clock.ts'
 import { controlView } from '../../helpers/memory-control.ts'
+import { createMemoryObjectStore } from '../../helpers/memory-object-store.ts'
 
 export interface AskedQuestion {
   readonly sql: string
@@ -88,6 +89,8 @@ export function recordingEnvironment(
       stored('e', 'gone', 'read', keys.orphan),
     ],
   })
+  const store = createMemoryObjectStore()
+  store.buckets.set('millrace', new Map())
   const clickhouse: ClickHouse = {
     query: async <T>(sql: string, parameters: QueryParameters = {}, options: QueryOptions = {}) => {
       const question = { sql, parameters, options }
@@ -125,6 +128,7 @@ export function recordingEnvironment(
         sent.push(...commands)
       },
     },
+    recordings: { store, bucket: 'millrace', clickhouse },
     ...overrides,
   }
   const lines: string[] = []
@@ -166,5 +170,5 @@ export function recordingEnvironment(
     if (status !== 201) throw new Error(JSON.stringify(body))
     return body.value as string
   }
-  return { env, app, get, send, personalKey, asked, sent, keys, control, lines, clock, metrics }
+  return { env, app, store, get, send, personalKey, asked, sent, keys, control, lines, clock, metrics }
 }
