@@ -12,6 +12,8 @@ export interface MetadataTables {
   readonly dashboard_tiles: DashboardTileRow
   readonly dashboard_shares: DashboardShareRow
   readonly kpis: KpiRow
+  readonly cohorts: CohortRow
+  readonly cohort_calculations: CohortCalculationRow
 }
 
 export interface PersonalApiKeyRow {
@@ -160,4 +162,39 @@ export interface KpiRow extends ModifiedRow {
   kpi_row: number
   place: number
   trend: string
+}
+
+export interface CohortRow extends ObjectRow {
+  name: string
+  description: string
+  is_static: number
+  /** JSON. */
+  filters: string
+  /** Number of the last finished calculation; 0 before the first one. */
+  calculation: number
+  /** Persons in it by that calculation. */
+  members: number | null
+  calculated_at: number | null
+  /** Number of the last calculation that was begun. */
+  begun: number
+  begun_at: number | null
+  /** Null while none is running; past it another one may begin. */
+  begun_until: number | null
+  /** 1 when somebody asked for a calculation. */
+  is_due: number
+  /** Failed calculations since the last finished one. */
+  errors: number
+}
+
+export interface CohortCalculationRow {
+  dataset_id: string
+  cohort_id: number
+  calculation: number
+  begun_at: number
+  ended_at: number
+  members: number | null
+  entered: number | null
+  left_it: number | null
+  /** Null for one that finished. */
+  error: string | null
 }
