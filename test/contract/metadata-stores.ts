@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Metadata } from '../../services/core/metadata/metadata.ts'
-import type { CohortRow } from '../../services/core/metadata/metadata-tables.ts'
 import { migrateMetadata } from '../../services/core/metadata/metadata-migrations.ts'
+import type { CohortRow } from '../../services/core/metadata/metadata-tables.ts'
 import {
   ACTIVITIES_MAX,
   listActivities,

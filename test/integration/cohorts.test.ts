@@ -164,7 +164,13 @@ test('a cohort filters and breaks down every insight, by all names of its type',
     String(steps[0]?.breakdown_value),
     ...steps.map(({ count }) => count),
   ])
-  expect(counts.sort()).toEqual([[String(id), 2, 2], [String(other), 1, 0], ['all', 3, 2]].sort())
+  expect(counts.sort()).toEqual(
+    [
+      [String(id), 2, 2],
+      [String(other), 1, 0],
+      ['all', 3, 2],
+    ].sort(),
+  )
   const times = await insight('timing', { from_entity: 'view', to_entity: 'buy', ...breakdown })
   // Of those who did not buy there are no times.
   expect(times.map((row: { breakdown_value: unknown }) => row.breakdown_value).sort()).toEqual([id, 'all'])

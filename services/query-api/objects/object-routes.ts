@@ -155,7 +155,7 @@ export async function existingObject<R extends ObjectRow>(
 }
 
 /** The number in the path. @throws ApiError 404 for what is none of an object */
-function idOf(call: DatasetCall): number {
+export function idOf(call: DatasetCall): number {
   const text = pathParameter(call, 'id')
   if (!/^[1-9]\d{0,14}$/.test(text)) throw notFound()
   return Number(text)

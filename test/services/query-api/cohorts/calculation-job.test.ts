@@ -64,7 +64,7 @@ test('a failing cohort keeps its members and is left alone after its errors, unt
     await clock.advance(CALCULATION_LIMITS.everyMs + 10_000)
   expect(await call('GET', '/1')).toMatchObject({ count: 3, errors_calculating: CALCULATION_LIMITS.errors })
   const { results } = await call('GET', '/1/calculations')
-  expect(results[0]).toMatchObject({ count: null, error: expect.stringContaining('reads or returns more') })
+  expect(results[0]).toMatchObject({ count: null, error: expect.stringContaining('reads more rows') })
   expect(results.at(-1)).toMatchObject({ calculation: 1, error: null })
   answer.failWith = null
   const before = told.length
