@@ -188,3 +188,61 @@ test.each(Object.keys(kinds))('%s is who the reference says', async (kind) => {
 test('groups of behaviours, properties and cohorts, some of them negated, are who the reference says', async () => {
   await compare(group, Math.ceil(HISTORIES / 3), 'groups')
 })
+
+test('windows include the instant that they begin at and not the one that they end at', async () => {
+  const nowMs = FIRST_DAY_MS + 10 * DAY_MS
+  const HOUR_MS = 3_600_000
+  let offset = 0
+  const at = (distinctId: string, event: string, agoMs: number) => ({
+    event,
+    distinctId,
+    timeMs: nowMs - agoMs,
+    partition: 0,
+    offset: offset++,
+    session: null,
+    groups: {},
+    url: null,
+    properties: {},
+  })
+  const history: History = {
+    dataset: 'borders',
+    zone: 'UTC',
+    events: [
+      at('begin', 'a', DAY_MS),
+      at('before', 'a', DAY_MS + 1),
+      at('end', 'a', 0),
+      at('recent', 'a', HOUR_MS),
+      at('older', 'a', HOUR_MS + 1),
+      at('near', 'b', 2 * HOUR_MS),
+      at('near', 'c', HOUR_MS),
+      at('far', 'b', 2 * HOUR_MS + 1),
+      at('far', 'c', HOUR_MS),
+      at('same', 'b', 2 * HOUR_MS),
+      at('same', 'c', 2 * HOUR_MS),
+      at('wrong', 'c', 2 * HOUR_MS),
+      at('wrong', 'b', 2 * HOUR_MS),
+    ],
+    overrides: [],
+    persons: [],
+    groupTypes: [],
+    groups: [],
+  }
+  await engine.store([history])
+  const day = { type: 'behavioral' as const, key: 'a', time_value: 1, time_interval: 'day' }
+  const hour = { seq_time_value: 1, seq_time_interval: 'hour' }
+  const expected: readonly (readonly [BehaviourAsked, readonly string[]])[] = [
+    [{ ...day, value: 'performed_event' }, ['begin', 'older', 'recent']],
+    [{ ...day, value: 'performed_event_first_time' }, ['begin', 'older', 'recent']],
+    [{ ...day, ...hour, value: 'stopped_performing_event' }, ['begin', 'older']],
+    [{ ...day, ...hour, value: 'performed_event_sequence', key: 'b', seq_event: 'c' }, ['near', 'same']],
+  ]
+  for (const [asked, members] of expected) {
+    const criteria: GroupAsked = { type: 'AND', values: [asked] }
+    const needs = { ...engine.needs, clock: { now: () => nowMs } }
+    const question = engine.questionOf(history)
+    const people = await fittingPeople(needs, question, JSON.stringify({ properties: criteria }))
+    const found = await engine.needs.ask<{ person: string }>(question, people)
+    expect([asked.value, found.map((row) => row.person).sort()]).toEqual([asked.value, members])
+    expect(membersOf({ history, nowMs, cohorts: {} }, criteria)).toEqual(members)
+  }
+})
