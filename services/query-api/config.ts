@@ -26,6 +26,16 @@ export const QUERY_API_SETTINGS = {
     default: '1MB',
     doc: 'Largest request body, bytes; 413 past it.',
   }),
+  uploadBytesMax: bytes('MILLRACE_QUERY_UPLOAD_BYTES_MAX', {
+    default: '10MB',
+    doc: 'Largest file in a request, such as a list of members of a cohort, bytes; 413 past it.',
+  }),
+  cohortSecondsMax: integer('MILLRACE_QUERY_COHORT_SECONDS_MAX', {
+    default: '60',
+    min: 1,
+    max: 300,
+    doc: 'Longest time of one statement of a calculation of a cohort in ClickHouse, seconds; past it the calculation fails.',
+  }),
   adminSha256: optional({
     ...text('MILLRACE_ADMIN_KEY_SHA256', {
       doc: 'SHA-256 (hex) of the administrator’s key, which makes the first personal API keys; "millrace key admin" makes one. Left out: there is none.',

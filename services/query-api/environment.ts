@@ -25,6 +25,8 @@ export interface Environment {
   readonly rateCounters: CountersByIdentity
   readonly rateLimits: RateLimiterOptions
   readonly cost: CostLimits
+  /** Longest statement of a calculation of a cohort, s. */
+  readonly cohortSecondsMax: number
   readonly gate: QueryGate
   readonly results: ResultLimits
   readonly findInLog: FindInLog

@@ -13,9 +13,11 @@ import { openS3Store } from '../core/object-store/s3-store.ts'
 import { watchDependencies } from '../core/runtime/dependency-watch.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { QUERY_API_SETTINGS } from './config.ts'
+import type { Environment } from './environment.ts'
 import { openRateCounters } from './http/open-rate-counters.ts'
 import { createQueryGate } from './http/query-gate.ts'
 import { createCommandLog } from './persons/command-log.ts'
+import { createPipeline } from './pipeline.ts'
 import { createClickHouseWatch } from './query/clickhouse-watch.ts'
 import { createServer } from './server.ts'
 import { createFindInDelivery } from './trace/delivery-search.ts'
@@ -53,37 +55,43 @@ export const stage: Stage<typeof SETTINGS> = {
     health.add({ name: 'control', kind: 'ready', problem: () => control.problem() })
     health.add({ name: 'clickhouse', kind: 'ready', problem: watch.problem })
 
+    const env: Environment = {
+      clickhouse,
+      control,
+      metadata,
+      clock,
+      randomBytes,
+      adminSha256: settings.adminSha256,
+      rateCounters,
+      rateLimits: { enabled: settings.rateLimitsOn, allowed: settings.rateLimitAllow },
+      cost: settings,
+      cohortSecondsMax: settings.cohortSecondsMax,
+      gate: createQueryGate(settings.concurrentMax, settings.concurrentPerDatasetMax),
+      results: settings,
+      names,
+      findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
+      findInDelivery: createFindInDelivery(store, settings.s3Bucket),
+      commandLog: createCommandLog(log, names),
+      recordings: { store, bucket: settings.s3Bucket, clickhouse: eraser },
+    }
+    const pipeline = createPipeline(env, metrics, logger)
     const app = createServer(
-      {
-        clickhouse,
-        control,
-        metadata,
-        clock,
-        randomBytes,
-        adminSha256: settings.adminSha256,
-        rateCounters,
-        rateLimits: { enabled: settings.rateLimitsOn, allowed: settings.rateLimitAllow },
-        cost: settings,
-        gate: createQueryGate(settings.concurrentMax, settings.concurrentPerDatasetMax),
-        results: settings,
-        names,
-        findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
-        findInDelivery: createFindInDelivery(store, settings.s3Bucket),
-        commandLog: createCommandLog(log, names),
-        recordings: { store, bucket: settings.s3Bucket, clickhouse: eraser },
-      },
+      env,
       {
         logger,
         metrics,
         publicUrl: settings.publicUrl,
         bodyBytesMax: settings.bodyBytesMax,
+        uploadBytesMax: settings.uploadBytesMax,
         trustedProxies: settings.trustedProxies,
       },
+      pipeline,
     )
     await app.listen({ host: settings.host, port: settings.port })
     logger.info({ port: (app.server.address() as AddressInfo).port }, 'Questions are answered.')
     await Promise.all([
       watch.run(stopping),
+      pipeline.calculateCohorts(stopping),
       watchDependencies([{ name: 'metadata', ask: () => metadata.ping() }], health, clock, stopping),
     ])
     await app.close()

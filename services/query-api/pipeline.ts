@@ -3,6 +3,8 @@ import type { Metrics } from '../core/runtime/metrics.ts'
 import { createActionStore } from './actions/action-store.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
+import { createCohortStore } from './cohorts/cohort-store.ts'
+import { createCohorts } from './cohorts/create-cohorts.ts'
 import { createDefinitionStore } from './definitions/definition-store.ts'
 import { eventDefinitionRoutes } from './definitions/event-definition-routes.ts'
 import { propertyDefinitionRoutes } from './definitions/property-definition-routes.ts'
@@ -67,6 +69,8 @@ export interface Request {
 
 export interface Pipeline {
   readonly routes: readonly Route[]
+  /** Keeps the members of cohorts fresh until the signal aborts; never rejects. */
+  calculateCohorts(signal: AbortSignal): Promise<void>
   /** @throws ApiError for every answer that is not the route's own */
   answer(route: Route, request: Request): Promise<Answer>
 }
@@ -79,7 +83,20 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const askTable = createAskTable(env.clickhouse, env.cost, STORED_TABLES, SQL_ROWS.max + 1)
   const actions = createActionStore(env.metadata)
   const settings = createDatasetSettingsStore(env.metadata)
-  const needs = { ask, clock, definitions: createStoredDefinitions({ actions, settings }) }
+  const stored = createCohortStore(env.metadata)
+  const needs = { ask, clock, definitions: createStoredDefinitions({ actions, cohorts: stored, settings }) }
+  const cohorts = createCohorts({
+    insights: needs,
+    clickhouse: env.clickhouse,
+    metadata: env.metadata,
+    control,
+    clock,
+    cost: { ...env.cost, executionSecondsMax: env.cohortSecondsMax },
+    cohorts: stored,
+    actions,
+    logger,
+    metrics,
+  })
   const results = createResults({
     needs,
     limits: env.results,
@@ -190,10 +207,12 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       metadata: env.metadata,
       stores: env.recordings,
     }),
+    ...cohorts.routes,
     ...keyRoutes(keyManagement),
   ]
   return {
     routes: [...families, ...openApiRoutes(families)],
+    calculateCohorts: cohorts.job.run,
     answer(route, request) {
       if (route.about === 'dataset') return answerAboutDataset(route, request)
       return route.about === 'installation'

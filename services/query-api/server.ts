@@ -4,10 +4,11 @@ import type { Logger } from '../core/runtime/logger.ts'
 import { LATENCY_BUCKETS, type Metrics } from '../core/runtime/metrics.ts'
 import type { Environment } from './environment.ts'
 import { ApiError, notFound } from './http/api-error.ts'
-import { knownError, methodNotAllowed, unknownError } from './http/error-answer.ts'
+import { knownError, methodNotAllowed, unknownError, unsupportedMediaType } from './http/error-answer.ts'
 import { type RawQuery, textParameter } from './http/request-parameters.ts'
 import { METHODS, type Route } from './http/route.ts'
-import { createPipeline } from './pipeline.ts'
+import { isUpload, readUpload, UPLOAD_TYPES, Upload } from './http/upload.ts'
+import { createPipeline, type Pipeline } from './pipeline.ts'
 
 export interface ServerOptions {
   readonly logger: Logger
@@ -15,6 +16,8 @@ export interface ServerOptions {
   /** Origin for links in answers; null to take it from the request. */
   readonly publicUrl: string | null
   readonly bodyBytesMax: number
+  /** Of a file, where a route takes one. */
+  readonly uploadBytesMax: number
   /** Proxies whose word about the client's address is believed. */
   readonly trustedProxies: AddressSet
 }
@@ -23,9 +26,17 @@ export interface ServerOptions {
 const PATH_PARAMETER_LENGTH_MAX = 1_024
 const REQUEST_TIMEOUT_MS = 30_000
 
-/** Builds the app without listening. */
-export function createServer(env: Environment, options: ServerOptions): FastifyInstance {
-  const { logger, metrics, publicUrl, trustedProxies } = options
+/**
+ * Builds the app without listening.
+ *
+ * @param pipeline over the same environment
+ */
+export function createServer(
+  env: Environment,
+  options: ServerOptions,
+  pipeline: Pipeline = createPipeline(env, options.metrics, options.logger),
+): FastifyInstance {
+  const { logger, metrics, publicUrl, trustedProxies, uploadBytesMax } = options
   const requests = metrics.counter('millrace_query_api_requests_total', 'Requests, by route and status.', [
     'route',
     'status',
@@ -36,7 +47,6 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
     LATENCY_BUCKETS,
     ['route'],
   )
-  const pipeline = createPipeline(env, metrics, logger)
   const app = fastify({
     logger: false,
     bodyLimit: options.bodyBytesMax,
@@ -51,8 +61,10 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
     },
   })
 
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store')
+    const { uploads } = request.routeOptions.config as { readonly uploads?: boolean }
+    if (uploads === false && isUpload(request.headers['content-type'])) throw unsupportedMediaType()
   })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'
@@ -68,11 +80,16 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
     return sendError(reply, unknownError(request.id))
   })
 
-  // Text is read as JSON where it says that it is JSON, and nothing else is read at all.
+  // Text is read as JSON where it says that it is JSON, files where a route takes them, and nothing else is read at all.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
     done(null, text === '' ? undefined : parseJson(text as string))
   })
+  app.addContentTypeParser(
+    [...UPLOAD_TYPES],
+    { parseAs: 'buffer', bodyLimit: uploadBytesMax },
+    (request: FastifyRequest, body: Buffer) => readUpload(request.headers['content-type'] ?? '', body),
+  )
 
   async function send(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const gone = new AbortController()
@@ -107,6 +124,7 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
       app.route({
         method: route.method,
         url,
+        config: { uploads: route.uploads === true },
         handler: (request, reply) => send(route, request, reply),
       })
     const allowed = routes.map(({ method }) => method)
@@ -137,6 +155,10 @@ function parseJson(text: string): unknown {
 
 /** A key in the body is none of its fields. */
 function withoutKey(body: unknown): { readonly key: string | null; readonly body: unknown } {
+  if (body instanceof Upload) {
+    const { key, body: fields } = withoutKey(body.fields)
+    return { key, body: new Upload(body.csv, fields as Upload['fields']) }
+  }
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'personal_api_key'))
     return { key: null, body }
   const { personal_api_key: key, ...fields } = body as Readonly<Record<string, unknown>>

@@ -1,12 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Metadata } from '../../services/core/metadata/metadata.ts'
 import { migrateMetadata } from '../../services/core/metadata/metadata-migrations.ts'
+import type { CohortRow } from '../../services/core/metadata/metadata-tables.ts'
 import {
   ACTIVITIES_MAX,
   listActivities,
   noteActivity,
 } from '../../services/query-api/activity/activity-store.ts'
 import { createAnnotationStore } from '../../services/query-api/annotations/annotation-store.ts'
+import {
+  CALCULATION_LIMITS,
+  createCalculationStore,
+} from '../../services/query-api/cohorts/calculation-store.ts'
+import { UNCALCULATED } from '../../services/query-api/cohorts/cohort-family.ts'
+import { createCohortStore } from '../../services/query-api/cohorts/cohort-store.ts'
 import { createDefinitionStore } from '../../services/query-api/definitions/definition-store.ts'
 import { createKeyStore } from '../../services/query-api/keys/key-store.ts'
 import type { TimeZone } from '../../services/query-api/query/zoned-time.ts'
@@ -16,6 +23,7 @@ import {
   type SavedInsight,
 } from '../../services/query-api/saved-insights/saved-insight-store.ts'
 import { createViewStore } from '../../services/query-api/saved-insights/view-store.ts'
+import { createDatasetSettingsStore } from '../../services/query-api/settings/dataset-settings-store.ts'
 
 const ANNOTATION = {
   content: 'Release',
@@ -35,6 +43,8 @@ const INSIGHT = {
   saved: 1,
   dashboards: [] as readonly number[],
 } as const
+const COHORT = { ...UNCALCULATED, name: 'a', description: '', is_static: 0, filters: '{}' }
+const NONE = { members: 0, entered: 0, left: 0 }
 
 /** What the stores over the metadata database must do on every engine of it. */
 export function metadataStoresContract(name: string, open: () => Promise<Metadata>): void {
@@ -234,6 +244,81 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
         ['s2'],
       ])
       expect(await views.viewed('one', 'me', [])).toEqual(new Set())
+    })
+
+    test('settings of a dataset are put and replaced', async () => {
+      const store = createDatasetSettingsStore(metadata)
+      expect(await store.get('shop')).toBe(null)
+      const row = { dataset_id: 'shop', test_account_filters: '[]', updated_at: 1, updated_by: 'me' }
+      await store.put(row)
+      await store.put({ ...row, test_account_filters: '[1]', updated_at: 2 })
+      expect(await store.get('shop')).toEqual({ ...row, test_account_filters: '[1]', updated_at: 2 })
+      expect(await store.get('blog')).toBe(null)
+    })
+
+    test('a calculation is begun once, and only the last one begun, of the criteria as they are, may hold', async () => {
+      const cohorts = createCohortStore(metadata)
+      const store = createCalculationStore(metadata)
+      const { id = 0 } = (await cohorts.create('begin', COHORT, 1, 'me')) ?? {}
+      const begin = (nowMs: number) => store.begin('begin', id, nowMs)
+      const tries = await Promise.all([begin(10), begin(10), begin(10)])
+      const [first] = tries.filter((row) => row !== null)
+      expect(tries.filter((row) => row === null)).toHaveLength(2)
+      expect(first).toMatchObject({ begun: 1, calculation: 0, begun_at: 10 })
+      // Whoever began it has not been heard of for the time of its lease.
+      const later = 10 + CALCULATION_LIMITS.leaseMs
+      expect(await begin(later - 1)).toBe(null)
+      const second = await begin(later)
+      expect(second?.begun).toBe(2)
+      expect(await store.publish(first as CohortRow, NONE, later)).toBe(false)
+      expect(await begin(later)).toBe(null)
+      const found = { members: 5, entered: 5, left: 0 }
+      expect(await store.publish(second as CohortRow, found, later + 1)).toBe(true)
+      expect(await cohorts.get('begin', id)).toMatchObject({
+        calculation: 2,
+        members: 5,
+        calculated_at: later + 1,
+        begun_until: null,
+        updated_at: 1,
+      })
+      const third = await begin(later + 2)
+      await cohorts.update('begin', id, { filters: '{"a":1}', is_due: 1 }, 2, null)
+      expect(await store.publish(third as CohortRow, NONE, later + 3)).toBe(false)
+      expect(await cohorts.get('begin', id)).toMatchObject({ calculation: 2, is_due: 1, begun_until: null })
+      expect(await store.list('begin', id, page)).toMatchObject({
+        count: 1,
+        rows: [{ calculation: 2, members: 5, entered: 5, left_it: 0, error: null, ended_at: later + 1 }],
+      })
+    })
+
+    test('a cohort has its turn when it is asked for, and by itself in its time until it has failed too often', async () => {
+      const cohorts = createCohortStore(metadata)
+      const store = createCalculationStore(metadata)
+      const { everyMs, errors } = CALCULATION_LIMITS
+      const make = async (over: object) =>
+        (await cohorts.create('due', { ...COHORT, ...over }, 1, 'me'))?.id as number
+      const [old, asked] = [await make({ begun_at: 1_000 }), await make({ begun_at: 5_000, is_due: 1 })]
+      await make({ is_static: 1, is_due: 1 })
+      const failing = await make({ begun_at: 2_000, errors: errors - 1 })
+      const due = async (nowMs: number) =>
+        (await store.due(nowMs, 10)).filter((row) => row.dataset_id === 'due').map(({ id }) => id)
+      expect(await due(999 + everyMs)).toEqual([asked])
+      expect(await due(1_000 + everyMs)).toEqual([asked, old])
+      expect(await due(2_000 + everyMs)).toEqual([asked, old, failing])
+      const row = (await store.begin('due', failing, 2_000 + everyMs)) as CohortRow
+      expect(await due(2_000 + everyMs)).toEqual([asked, old])
+      await store.fail(row, null, 1)
+      expect(await due(2_000 + 2 * everyMs)).toEqual([asked, old, failing])
+      await store.fail((await store.begin('due', failing, 2_000 + 2 * everyMs)) as CohortRow, 'wrong', 1)
+      expect(await due(2_000 + 9 * everyMs)).toEqual([asked, old])
+      expect((await store.list('due', failing, page)).rows).toMatchObject([{ error: 'wrong', members: null }])
+      expect(await store.ask('due', failing)).toMatchObject({ is_due: 1, errors })
+      expect(await due(2_000 + 9 * everyMs)).toEqual([asked, failing, old])
+      await cohorts.update('due', asked, { deleted: 1 }, 2, null)
+      expect([await store.ask('due', asked), await store.begin('due', asked, 9_000)]).toEqual([null, null])
+      expect((await store.all('due')).map(({ id }) => id)).not.toContain(asked)
+      await store.forget('due', failing)
+      expect((await store.list('due', failing, page)).count).toBe(0)
     })
 
     test('keys are found by both of their texts, and a use is noted only forward', async () => {

@@ -8,7 +8,7 @@ import { migrate } from '../../services/core/clickhouse/migrate.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
 import type { Definitions } from '../../services/query-api/insights/definitions.ts'
 import type { InsightNeeds } from '../../services/query-api/insights/frame.ts'
-import { createAsk } from '../../services/query-api/query/ask.ts'
+import { createAsk, createTell, type Tell } from '../../services/query-api/query/ask.ts'
 import { type AskTable, createAskTable } from '../../services/query-api/query/ask-table.ts'
 import { NO_FILTERS } from '../../services/query-api/query/property-filters.ts'
 import { type Question, zoneOf } from '../../services/query-api/query/question.ts'
@@ -113,6 +113,7 @@ function rowsOf(history: History): Record<string, string[]> {
 
 export interface InsightEngine {
   readonly needs: InsightNeeds
+  readonly tell: Tell
   readonly clickhouse: ClickHouse
   readonly askTable: AskTable
   /** Stores many histories at once, one insert per table. */
@@ -139,6 +140,7 @@ export async function openInsightEngine(): Promise<InsightEngine> {
   }
   const ask = createAsk(clickhouse, cost)
   return {
+    tell: createTell(clickhouse, cost),
     needs: { ask, clock: { now: () => NOW_MS }, definitions: NO_DEFINITIONS },
     clickhouse,
     askTable: createAskTable(clickhouse, cost, STORED_TABLES, SQL_ROWS.max + 1),

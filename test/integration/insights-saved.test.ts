@@ -7,6 +7,7 @@ import { actionCount } from '../../services/query-api/actions/action-count.ts'
 import { actionFamily } from '../../services/query-api/actions/action-family.ts'
 import type { ActionStep } from '../../services/query-api/actions/action-step.ts'
 import { createActionStore } from '../../services/query-api/actions/action-store.ts'
+import { createCohortStore } from '../../services/query-api/cohorts/cohort-store.ts'
 import type { InsightNeeds } from '../../services/query-api/insights/frame.ts'
 import { INSIGHTS } from '../../services/query-api/insights/insight-questions.ts'
 import { createStoredDefinitions } from '../../services/query-api/insights/stored-definitions.ts'
@@ -73,7 +74,11 @@ beforeAll(async () => {
   await engine.store([history])
   metadata = openSqliteMetadata(':memory:')
   await migrateMetadata(metadata)
-  const stores = { actions: createActionStore(metadata), settings: createDatasetSettingsStore(metadata) }
+  const stores = {
+    actions: createActionStore(metadata),
+    cohorts: createCohortStore(metadata),
+    settings: createDatasetSettingsStore(metadata),
+  }
   needs = { ...engine.needs, definitions: createStoredDefinitions(stores) }
 })
 afterAll(async () => {

@@ -61,6 +61,7 @@ function server(limits: Partial<typeof cost> = {}) {
       rateCounters: { known: counters, addresses: counters },
       rateLimits: { enabled: false, allowed: new Set() },
       cost: { ...cost, ...limits },
+      cohortSecondsMax: 60,
       gate: createQueryGate(50, 50),
       results: { resultsBytesMax: 1_000_000, resultsAgeMaxMs: 86_400_000, asyncMax: 2 },
       names: kafkaNames(''),
@@ -74,6 +75,7 @@ function server(limits: Partial<typeof cost> = {}) {
       metrics: createMetrics(),
       publicUrl: null,
       bodyBytesMax: 65_536,
+      uploadBytesMax: 200_000,
       trustedProxies: parseCidrs(''),
     },
   )

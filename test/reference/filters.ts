@@ -52,7 +52,8 @@ export function passes(history: History, event: Happening, filters: FilterList):
   return filters.type === 'AND' ? filters.values.every(holds) : filters.values.some(holds)
 }
 
-function operatorHolds(value: unknown, { operator, value: asked }: Filter): boolean {
+/** Whether an operator holds of a value; undefined and null are not set. */
+export function operatorHolds(value: unknown, { operator, value: asked }: Filter): boolean {
   const isSet = value !== undefined && value !== null && value !== ''
   const isThere = value !== undefined && value !== null
   const text = textOf(value)

@@ -14,6 +14,8 @@ export interface MetadataTables {
   readonly kpis: KpiRow
   readonly definitions: DefinitionRow
   readonly recording_views: RecordingViewRow
+  readonly cohorts: CohortRow
+  readonly cohort_calculations: CohortCalculationRow
 }
 
 export interface PersonalApiKeyRow {
@@ -185,4 +187,39 @@ export interface RecordingViewRow {
   /** Name of the key's holder. */
   viewed_by: string
   viewed_at: number
+}
+
+export interface CohortRow extends ObjectRow {
+  name: string
+  description: string
+  is_static: number
+  /** JSON. */
+  filters: string
+  /** Number of the last finished calculation; 0 before the first one. */
+  calculation: number
+  /** Persons in it by that calculation. */
+  members: number | null
+  calculated_at: number | null
+  /** Number of the last calculation that was begun. */
+  begun: number
+  begun_at: number | null
+  /** Null while none is running; past it another one may begin. */
+  begun_until: number | null
+  /** 1 when somebody asked for a calculation. */
+  is_due: number
+  /** Failed calculations since the last finished one. */
+  errors: number
+}
+
+export interface CohortCalculationRow {
+  dataset_id: string
+  cohort_id: number
+  calculation: number
+  begun_at: number
+  ended_at: number
+  members: number | null
+  entered: number | null
+  left_it: number | null
+  /** Null for one that finished. */
+  error: string | null
 }

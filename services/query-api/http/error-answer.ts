@@ -10,12 +10,7 @@ export function knownError(error: unknown): ApiError | null {
   // Fastify's own refusals: a body that is too long or that it cannot read.
   const status = (error as { statusCode?: unknown }).statusCode
   if (typeof status !== 'number' || status < 400 || status > 499) return null
-  if (status === 415)
-    return refused(
-      status,
-      'unsupported_media_type',
-      'Send the body as JSON (Content-Type: application/json).',
-    )
+  if (status === 415) return unsupportedMediaType()
   if (status === 413) return refused(status, 'request_too_large', 'The body is larger than this API takes.')
   return refused(status, 'parse_error', 'This request cannot be read.')
 }
@@ -36,6 +31,11 @@ function metadataFailure(error: DependencyError): ApiError | null {
     },
     { 'retry-after': '5' },
   )
+}
+
+/** 415 for a body of a kind that the route does not take. */
+export function unsupportedMediaType(): ApiError {
+  return refused(415, 'unsupported_media_type', 'Send the body as JSON (Content-Type: application/json).')
 }
 
 function refused(status: number, code: string, detail: string): ApiError {

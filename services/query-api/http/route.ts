@@ -17,7 +17,10 @@ export interface PublicCall {
   readonly query: RawQuery
   /** Parameters in the path, unescaped. */
   readonly params: Readonly<Record<string, string>>
-  /** As JSON has it, without the field `personal_api_key`; undefined when none was sent. Not checked yet. */
+  /**
+   * As JSON has it, without the field `personal_api_key`, or an `Upload`; undefined when none was sent. Not checked
+   * yet.
+   */
   readonly body: unknown
   /** The call's own absolute address, as clients reach it. */
   readonly url: URL
@@ -53,6 +56,8 @@ export interface RouteDeclaration {
   readonly limit: LimitClass
   readonly parameters?: ParameterDeclarations
   readonly body?: TSchema
+  /** Whether it takes an `Upload` (a CSV file, or a form with one) in the place of the body. */
+  readonly uploads?: boolean
   readonly success: SuccessDeclaration
   readonly example: RouteExample
 }

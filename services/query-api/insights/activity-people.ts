@@ -133,3 +133,20 @@ export async function retentionPeople(
     isLast: rows.length <= page.limit,
   }
 }
+
+/** Like {@link retentionPeople}: all of them, as a statement. */
+export async function retentionBeginners(
+  needs: InsightNeeds,
+  question: Question,
+  query: RawQuery,
+): Promise<BehindNumber> {
+  const request = readRetentionRequest(query, RETENTION_PEOPLE_PARAMETERS)
+  const { frame, retention } = await retentionOf(needs, question, request)
+  const cohort = wholeParameter(query, 'selected_interval', 0, request.intervals - 1) ?? 0
+  return {
+    sql: (bindings) =>
+      `SELECT actor, toUInt64(1) AS amount FROM (${retentionActorsSql(frame, retention, bindings)}) ` +
+      `WHERE cohort = ${bindings.bind(cohort, 'UInt64')}`,
+    groupTypeIndex: request.groupTypeIndex,
+  }
+}

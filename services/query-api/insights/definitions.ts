@@ -27,7 +27,11 @@ export interface CohortDefinition {
 export interface Definitions {
   /** Null when the dataset has no such action. */
   action(dataset: string, id: number): Promise<ActionDefinition | null>
-  /** Null when the dataset has no such cohort. Its members are those of the last finished calculation. */
+  /**
+   * Null when the dataset has no such cohort. Its members are those of the last finished calculation.
+   *
+   * @throws ApiError 400 for one that was not calculated yet
+   */
   cohort(dataset: string, id: number): Promise<CohortDefinition | null>
   /** What leaves the dataset's test accounts out; the empty group where it has none. */
   testAccountFilters(dataset: string): Promise<FilterGroup>

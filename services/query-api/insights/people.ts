@@ -82,7 +82,11 @@ export async function peopleOf(
   }
 }
 
-type ActorRow = Omit<PersonRow, 'value_at_data_point'> | Omit<GroupRow, 'value_at_data_point'>
+/** Keys of one statement: they travel in the address of a request to ClickHouse, which has a limit of a megabyte. */
+const KEYS_MAX = 1_000
+
+/** Somebody, apart from any number. */
+export type ActorRow = Omit<PersonRow, 'value_at_data_point'> | Omit<GroupRow, 'value_at_data_point'>
 
 /** Who actors are, in the same order. One that nothing but events tells of has its key as its only distinct id. */
 export async function actorRows(
@@ -91,10 +95,16 @@ export async function actorRows(
   keys: readonly string[],
   groupTypeIndex: number | null,
 ): Promise<ActorRow[]> {
-  if (keys.length === 0) return []
-  return groupTypeIndex === null
-    ? personRows(ask, question, keys)
-    : groupRows(ask, question, keys, groupTypeIndex)
+  const rows: ActorRow[] = []
+  for (let at = 0; at < keys.length; at += KEYS_MAX) {
+    const some = keys.slice(at, at + KEYS_MAX)
+    rows.push(
+      ...(groupTypeIndex === null
+        ? await personRows(ask, question, some)
+        : await groupRows(ask, question, some, groupTypeIndex)),
+    )
+  }
+  return rows
 }
 
 async function personRows(ask: Ask, question: Question, keys: readonly string[]): Promise<ActorRow[]> {

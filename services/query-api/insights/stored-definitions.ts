@@ -1,5 +1,6 @@
-import type { ActionRow } from '../../core/metadata/metadata-tables.ts'
+import type { ActionRow, CohortRow } from '../../core/metadata/metadata-tables.ts'
 import { actionDefinition } from '../actions/action-definition.ts'
+import { cohortDefinition } from '../cohorts/cohort-definition.ts'
 import type { ObjectStore } from '../objects/object-store.ts'
 import { FILTER_TYPES, NO_FILTERS, readFilterTree } from '../query/property-filters.ts'
 import type { DatasetSettingsStore } from '../settings/dataset-settings-store.ts'
@@ -8,6 +9,7 @@ import type { Definitions } from './definitions.ts'
 /** What people made through this API, as questions refer to it: read anew with every question. */
 export function createStoredDefinitions(stores: {
   readonly actions: Pick<ObjectStore<ActionRow>, 'get'>
+  readonly cohorts: Pick<ObjectStore<CohortRow>, 'get'>
   readonly settings: Pick<DatasetSettingsStore, 'get'>
 }): Definitions {
   return {
@@ -15,7 +17,10 @@ export function createStoredDefinitions(stores: {
       const row = await stores.actions.get(dataset, id)
       return row === null || row.deleted === 1 ? null : actionDefinition(row)
     },
-    cohort: async () => null,
+    async cohort(dataset, id) {
+      const row = await stores.cohorts.get(dataset, id)
+      return row === null || row.deleted === 1 ? null : cohortDefinition(row)
+    },
     async testAccountFilters(dataset) {
       const row = await stores.settings.get(dataset)
       if (row === null) return NO_FILTERS

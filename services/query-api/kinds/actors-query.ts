@@ -1,7 +1,7 @@
 import { invalidInput } from '../http/api-error.ts'
 import { type GroupRow, type PersonRow, peopleOf } from '../insights/people.ts'
+import { PEOPLE } from '../insights/people-kinds.ts'
 import { PEOPLE_LIMITS } from '../insights/people-request.ts'
-import { PEOPLE } from '../insights/people-routes.ts'
 import { insightNode, rawQuery } from './insight-kinds.ts'
 import { type Node, nodeOf, refuseMembers, textsOf, wholeOf } from './query-nodes.ts'
 import type { RunKind } from './run-query.ts'

@@ -28,11 +28,7 @@ export function objectRoutes<F extends TObject, R extends ObjectRow>(
   const [put, patch] = [putBody(fields), patchBody(withFields(fields, family.onlyPatched))]
   const storeOf = typeof store === 'function' ? store : () => store
 
-  async function existing(call: DatasetCall): Promise<R> {
-    const row = await storeOf(call).get(call.question.dataset.id, idOf(call))
-    if (row === null || row.deleted === 1) throw notFound()
-    return row
-  }
+  const existing = (call: DatasetCall) => existingObject(storeOf(call), call)
 
   async function changed(call: DatasetCall, { fields: given, deleted, seenMs }: ObjectChange<F>) {
     const change = {
@@ -148,6 +144,16 @@ function withFields<F extends TObject>(fields: F, further: TObject | undefined):
   return Type.Object(properties, { additionalProperties: false }) as unknown as F
 }
 
+/** The object that the path names. @throws ApiError 404 where there is none, or a deleted one */
+export async function existingObject<R extends ObjectRow>(
+  store: Pick<ObjectStore<R>, 'get'>,
+  call: DatasetCall,
+): Promise<R> {
+  const row = await store.get(call.question.dataset.id, idOf(call))
+  if (row === null || row.deleted === 1) throw notFound()
+  return row
+}
+
 /** The number in the path. @throws ApiError 404 for what is none of an object */
 export function idOf(call: DatasetCall): number {
   const text = pathParameter(call, 'id')
@@ -184,6 +190,7 @@ function changedMeanwhile(): ApiError {
   })
 }
 
+/** 400 for one object more than a dataset may have. */
 export function tooMany(tag: string): ApiError {
   return new ApiError(400, {
     type: 'validation_error',

@@ -1,6 +1,7 @@
 import { ERROR_TYPES } from '../http/api-error.ts'
 import { RATE_LIMITS } from '../http/rate-limits.ts'
 import type { Route, RouteExample } from '../http/route.ts'
+import type { UPLOAD_TYPES } from '../http/upload.ts'
 
 /** What stands in paths, by name. */
 const PATH_PARAMETERS: Readonly<Record<string, string>> = {
@@ -150,12 +151,27 @@ function queryParameters({ parameters = {}, example }: Route): object[] {
   }))
 }
 
-function requestBody({ body, example }: Route): object {
+function requestBody({ body, example, uploads }: Route): object {
   return {
     required: true,
-    content: { 'application/json': { schema: body, ...exampleOf(example, 'body') } },
+    content: {
+      'application/json': { schema: body, ...exampleOf(example, 'body') },
+      ...(uploads === true ? FILES : {}),
+    },
   }
 }
+
+/** A CSV file in the place of a JSON body. */
+const FILES = {
+  'text/csv': { schema: { type: 'string' } },
+  'multipart/form-data': {
+    schema: {
+      type: 'object',
+      required: ['csv'],
+      properties: { csv: { type: 'string', contentMediaType: 'text/csv' } },
+    },
+  },
+} as const satisfies Readonly<Record<(typeof UPLOAD_TYPES)[number], object>>
 
 function responsesOf(route: Route): Record<string, object> {
   const { success, example, about, limit, method } = route

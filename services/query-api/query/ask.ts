@@ -19,8 +19,37 @@ export interface CostLimits {
  */
 export type Ask = <T>(question: Question, sqlOf: (bindings: Bindings) => string) => Promise<T[]>
 
+/**
+ * Runs a statement that writes, within the same limits.
+ *
+ * @throws DependencyError of ClickHouse; what was written before it came is there
+ */
+export type Tell = (
+  question: Pick<Question, 'signal'>,
+  sqlOf: (bindings: Bindings) => string,
+) => Promise<void>
+
 /** Setting under which ClickHouse writes times as ISO 8601 in UTC. */
 const ISO_TIMES = { date_time_output_format: 'iso' } as const
+
+function limitsOf(cost: CostLimits) {
+  return {
+    max_execution_time: cost.executionSecondsMax,
+    timeout_overflow_mode: 'throw',
+    max_rows_to_read: cost.rowsReadMax,
+    read_overflow_mode: 'throw',
+    max_memory_usage: cost.memoryBytesMax,
+  } as const
+}
+
+export function createTell(clickhouse: Pick<ClickHouse, 'command'>, cost: CostLimits): Tell {
+  return async ({ signal }, sqlOf) => {
+    const bindings = createBindings()
+    const sql = sqlOf(bindings)
+    const queryId = `millrace-query-${randomUUID()}`
+    await clickhouse.command(sql, bindings.parameters, { queryId, signal, settings: limitsOf(cost) })
+  }
+}
 
 export function createAsk(clickhouse: Pick<ClickHouse, 'query'>, cost: CostLimits): Ask {
   return async <T>(question: Question, sqlOf: (bindings: Bindings) => string) => {
@@ -44,11 +73,7 @@ export function queryOptions(
     settings: {
       // Ids are not kept by the embedded engine, comments are: what runs is found by them there as well.
       log_comment: queryId,
-      max_execution_time: cost.executionSecondsMax,
-      timeout_overflow_mode: 'throw',
-      max_rows_to_read: cost.rowsReadMax,
-      read_overflow_mode: 'throw',
-      max_memory_usage: cost.memoryBytesMax,
+      ...limitsOf(cost),
       max_result_bytes: cost.resultBytesMax,
       result_overflow_mode: 'throw',
       output_format_json_quote_64bit_integers: 0,

@@ -8,7 +8,7 @@ import { sessionPropertySql, sessionRowsSql } from './session-properties.ts'
 import { parseInstant, type TimeZone } from './zoned-time.ts'
 
 /**
- * The members of a cohort as a SELECT of one column of person keys. It may name columns of no outer row.
+ * The members of a cohort as a SELECT of one column, `person`, of person keys. It may name columns of no outer row.
  *
  * @returns SQL without parentheses, values bound
  */
@@ -16,7 +16,7 @@ export type CohortMembers = (bindings: Bindings) => string
 
 /** A cohort that is a list of person keys. */
 export function listedMembers(personKeys: readonly string[]): CohortMembers {
-  return (bindings) => `SELECT arrayJoin(${bindings.bind(personKeys, 'Array(String)')})`
+  return (bindings) => `SELECT arrayJoin(${bindings.bind(personKeys, 'Array(String)')}) AS person`
 }
 
 /** What conditions on events depend on beyond the filters. */
@@ -52,9 +52,14 @@ export function filterSql(group: FilterGroup, scope: FilterScope): string {
 }
 
 export function cohortSql(id: number, isNegated: boolean, scope: FilterScope): string {
-  const members = scope.cohorts.get(id)
+  return `(${PERSON_KEY} ${isNegated ? 'NOT IN' : 'IN'} (${membersOf(id, scope)}))`
+}
+
+/** Members of a cohort that was looked up, as a SELECT of `person`. */
+export function membersOf(id: number, { cohorts, bindings }: FilterScope): string {
+  const members = cohorts.get(id)
   if (members === undefined) throw new Error(`Cohort ${id} was not looked up.`)
-  return `(${PERSON_KEY} ${isNegated ? 'NOT IN' : 'IN'} (${members(scope.bindings)}))`
+  return members(bindings)
 }
 
 /** Operators that hold wherever another one does not, with that one. */
@@ -63,6 +68,17 @@ const NEGATIONS: Partial<Record<Operator, Operator>> = {
   not_icontains: 'icontains',
   not_regex: 'regex',
   is_not_set: 'is_set',
+}
+
+/** Whether a filter holds of whatever has that property. */
+export function propertyFilterSql(
+  { operator, values }: PropertyFilter,
+  property: PropertySql,
+  scope: Pick<FilterScope, 'bindings' | 'zone' | 'invalidPatterns'>,
+): string {
+  const negated = NEGATIONS[operator]
+  const holds = propertyConditionSql(negated ?? operator, values, property, scope)
+  return negated === undefined ? holds : `NOT ${holds}`
 }
 
 function conditionSql(filter: PropertyFilter, scope: FilterScope): string {

@@ -22,6 +22,7 @@ import type { Environment } from '../../../services/query-api/environment.ts'
 import { createMemoryRateCounters } from '../../../services/query-api/http/memory-rate-counters.ts'
 import { createQueryGate } from '../../../services/query-api/http/query-gate.ts'
 import type { Method } from '../../../services/query-api/http/route.ts'
+import { createPipeline } from '../../../services/query-api/pipeline.ts'
 import { createServer } from '../../../services/query-api/server.ts'
 import { createManualClock } from '../../helpers/manual-clock.ts'
 import { controlView } from '../../helpers/memory-control.ts'
@@ -118,6 +119,7 @@ export function recordingEnvironment(
     },
     rateLimits: { enabled: true, allowed: new Set(['free']) },
     cost: { executionSecondsMax: 20, rowsReadMax: 1000, memoryBytesMax: 2000, resultBytesMax: 3000 },
+    cohortSecondsMax: 60,
     gate: createQueryGate(3, 2),
     results: { resultsBytesMax: 1_000_000, resultsAgeMaxMs: 86_400_000, asyncMax: 2 },
     names: kafkaNames(''),
@@ -134,13 +136,16 @@ export function recordingEnvironment(
   const lines: string[] = []
   const logger = createLogger('query-api', 'debug', { write: (line: string) => lines.push(line) })
   const metrics = createMetrics()
-  const app = createServer(env, {
+  const pipeline = createPipeline(env, metrics, logger)
+  const options = {
     logger,
     metrics,
     publicUrl: null,
     bodyBytesMax: 65_536,
+    uploadBytesMax: 200_000,
     trustedProxies: parseCidrs('10.9.0.0/16'),
-  })
+  }
+  const app = createServer(env, options, pipeline)
   app.addHook('onReady', async () => {
     await migrateMetadata(metadata)
   })
@@ -170,5 +175,20 @@ export function recordingEnvironment(
     if (status !== 201) throw new Error(JSON.stringify(body))
     return body.value as string
   }
-  return { env, app, store, get, send, personalKey, asked, sent, keys, control, lines, clock, metrics }
+  return {
+    env,
+    app,
+    pipeline,
+    store,
+    get,
+    send,
+    personalKey,
+    asked,
+    sent,
+    keys,
+    control,
+    lines,
+    clock,
+    metrics,
+  }
 }

@@ -175,7 +175,10 @@ export function familyBehaviour(family: FamilyUnderTest): void {
       await call('POST', path, whole)
       const reader = await personalKey([`${object}:read`])
       const stranger = await personalKey(['*'], ['blog'])
-      const others = await personalKey(['personal_api_key:write', 'cohort:write'])
+      const others = await personalKey([
+        'personal_api_key:write',
+        object === 'cohort' ? 'action:write' : 'cohort:write',
+      ])
       const calls = [
         ['GET', path, undefined],
         ['GET', `${path}/1`, undefined],
@@ -242,7 +245,7 @@ export function familyBehaviour(family: FamilyUnderTest): void {
     test('the 481st call of a minute is too many, and changes nothing', async () => {
       const { call } = await opened()
       for (let i = 0; i < 480; i++) await call('GET', path)
-      const refused = await call('POST', path, whole)
+      const refused = await call('PUT', `${path}/1`, whole)
       expect([refused.status, refused.headers['ratelimit-limit']]).toEqual([429, '480'])
     })
   })
