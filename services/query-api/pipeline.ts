@@ -3,6 +3,8 @@ import type { Metrics } from '../core/runtime/metrics.ts'
 import { createActionStore } from './actions/action-store.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
+import { dashboardRoutes } from './dashboards/dashboards-routes.ts'
+import { sharedRoutes } from './dashboards/shared-routes.ts'
 import type { Environment } from './environment.ts'
 import { eventRoutes } from './events/events-routes.ts'
 import { addressIdentity } from './http/address-identity.ts'
@@ -80,6 +82,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     metrics,
     logger,
   })
+  const saved = { metadata: env.metadata, results, clock, randomBytes: env.randomBytes }
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
   const keyManagement = createKeyManagement({
@@ -158,7 +161,9 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...eventRoutes({ ...needs, askTable }),
     ...insightRoutes(needs),
     ...personRoutes(needs),
-    ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),
+    ...savedInsightRoutes(saved),
+    ...dashboardRoutes(saved),
+    ...sharedRoutes({ ...saved, control, gate }),
     ...queryStatusRoutes(results),
     ...traceRoutes({
       ask,
@@ -186,8 +191,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
 /** Who was refused for what he is not. */
 const REFUSALS = new Set([401, 403, 404])
 
-function callOf({ query, params, body, url }: Request): PublicCall {
-  return { query, params, body, url }
+function callOf({ query, params, body, url, gone }: Request): PublicCall {
+  return { query, params, body, url, gone }
 }
 
 function keyIdentity({ name }: Principal): Identity {
