@@ -30,6 +30,7 @@ import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
+import { kpiRoutes } from './kpis/kpis-routes.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
@@ -172,6 +173,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       findInLog: env.findInLog,
       findInDelivery: env.findInDelivery,
     }),
+    ...kpiRoutes(env.metadata, clock),
     ...annotationRoutes(env.metadata, clock),
     ...actionRoutes(actions, needs),
     ...settingsRoutes(settings, clock),

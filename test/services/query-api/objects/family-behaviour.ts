@@ -13,6 +13,8 @@ export interface FamilyUnderTest {
   /** Every field, none as it is when left out, and how each is shown where that is not as it was sent. */
   readonly whole: Fields
   readonly shown?: Fields
+  /** What has to be there before: path below the dataset, and body. */
+  readonly before?: readonly [string, Fields]
   /** A change of one field. */
   readonly change: Fields
   /** What is told of one by some answers and not by others, beside what was sent. */
@@ -42,6 +44,10 @@ export function familyBehaviour(family: FamilyUnderTest): void {
 
   async function opened(scopes: readonly string[] = [`${object}:write`]) {
     const system = recordingEnvironment()
+    if (family.before !== undefined) {
+      const [place, body] = family.before
+      await system.send('POST', `/api/datasets/shop/${place}`, await system.personalKey(['*']), body)
+    }
     const key = await system.personalKey(scopes)
     const call = (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, body?: unknown) =>
       system.send(method, url, key, body)
