@@ -83,7 +83,7 @@ test('tiles are put on, placed, coloured, changed and taken away', async () => {
     { id: 2, text: { body: 'Now here' } },
   ])
   const found = (await call('GET', `${PATH}/1`)).body
-  expect(found.tiles[0]).toMatchObject({ is_cached: false, insight: { result: [{ count: 5 }] } })
+  expect(found.tiles[0]).toMatchObject({ is_cached: true, insight: { result: [{ count: 5 }] } })
   await call('PATCH', `${PATH}/1`, { tiles: [{ id: 1, deleted: true }] })
   expect((await call('GET', `${PATH}/1`)).body.tiles.map(({ id }: { id: number }) => id)).toEqual([2])
   expect((await call('GET', `${INSIGHTS}/1`)).body.dashboards).toEqual([])
