@@ -79,7 +79,8 @@ export async function furnish(
     return found
   }
 
-  if (making.from === 'dashboard') await checkThere(db, dataset, making.id)
+  // The new one is there already, and is not what was meant.
+  if (making.from === 'dashboard') await checkThere(db, dataset, making.id, dashboard)
   const tiles =
     making.from === 'template' ? await ofTemplate(making.template) : await ofDashboard(making.id, making.deep)
   await addTiles(db, dataset, dashboard, tiles)
@@ -89,7 +90,7 @@ function copyOf({ name, description, insight, filters, tags }: SavedInsight): Ne
   return { name: name === '' ? '' : `${name} (copy)`, description, insight, filters, tags }
 }
 
-async function checkThere(db: MetadataQueries, dataset: string, id: number): Promise<void> {
-  if ((await dashboardFilters({ db }, dataset, id)) === null)
+async function checkThere(db: MetadataQueries, dataset: string, id: number, made: number): Promise<void> {
+  if (id === made || (await dashboardFilters({ db }, dataset, id)) === null)
     throw invalidInput('use_dashboard', `There is no dashboard ${id}.`, 'does_not_exist')
 }
