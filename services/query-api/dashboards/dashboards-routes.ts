@@ -96,8 +96,8 @@ export function dashboardRoutes(needs: DashboardNeeds): DatasetRoute[] {
       body: Move,
       success: { status: 200, description: 'The dashboard without it.', schema: DashboardView },
       example: {
-        params: { dataset: 'shop', id: '1' },
-        body: { tile: { id: 3 }, toDashboard: 2 },
+        params: { dataset: 'shop', id: '2' },
+        body: { tile: { id: 1 }, toDashboard: 1 },
         answer: dashboardFamily.example.view,
       },
       async answer(call) {

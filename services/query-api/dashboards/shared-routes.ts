@@ -73,7 +73,7 @@ export function sharedRoutes(needs: {
       about: 'everybody',
       method: 'GET',
       path: '/shared/:token.json',
-      tag: 'dashboards',
+      tag: 'shared',
       summary: 'A dashboard that is shared by a link.',
       limit: 'clickhouse',
       success: { status: 200, description: 'With its results.', schema: SharedDashboard },
