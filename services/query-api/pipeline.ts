@@ -5,6 +5,8 @@ import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
 import { createCohortStore } from './cohorts/cohort-store.ts'
 import { createCohorts } from './cohorts/create-cohorts.ts'
+import { dashboardRoutes } from './dashboards/dashboards-routes.ts'
+import { sharedRoutes } from './dashboards/shared-routes.ts'
 import { createDefinitionStore } from './definitions/definition-store.ts'
 import { eventDefinitionRoutes } from './definitions/event-definition-routes.ts'
 import { propertyDefinitionRoutes } from './definitions/property-definition-routes.ts'
@@ -35,6 +37,7 @@ import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
 import { queryRoutes } from './kinds/query-routes.ts'
+import { kpiRoutes } from './kpis/kpis-routes.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { activityRoutes } from './persons/activity-routes.ts'
 import { personCommandRoutes } from './persons/command-routes.ts'
@@ -106,6 +109,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     logger,
   })
   const said = { ask, clock, store: createDefinitionStore(env.metadata) }
+  const saved = { metadata: env.metadata, results, clock, randomBytes: env.randomBytes }
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
   const keyManagement = createKeyManagement({
@@ -185,7 +189,9 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...queryRoutes({ ...needs, askTable }, results),
     ...insightRoutes(needs),
     ...personRoutes(needs),
-    ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),
+    ...savedInsightRoutes(saved),
+    ...dashboardRoutes(saved),
+    ...sharedRoutes({ ...saved, control, gate }),
     ...queryStatusRoutes(results),
     ...activityRoutes({ ask, clock }),
     ...groupRoutes({ ask, clock }),
@@ -199,6 +205,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     }),
     ...eventDefinitionRoutes(said),
     ...propertyDefinitionRoutes(said),
+    ...kpiRoutes(env.metadata, clock),
     ...annotationRoutes(env.metadata, clock),
     ...actionRoutes(actions, needs),
     ...settingsRoutes(settings, clock),
@@ -225,8 +232,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
 /** Who was refused for what he is not. */
 const REFUSALS = new Set([401, 403, 404])
 
-function callOf({ query, params, body, url }: Request): PublicCall {
-  return { query, params, body, url }
+function callOf({ query, params, body, url, gone }: Request): PublicCall {
+  return { query, params, body, url, gone }
 }
 
 function keyIdentity({ name }: Principal): Identity {

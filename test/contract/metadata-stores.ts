@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Metadata } from '../../services/core/metadata/metadata.ts'
 import { migrateMetadata } from '../../services/core/metadata/metadata-migrations.ts'
-import type { CohortRow } from '../../services/core/metadata/metadata-tables.ts'
+import type { CohortRow, KpiRow } from '../../services/core/metadata/metadata-tables.ts'
 import {
   ACTIVITIES_MAX,
   listActivities,
@@ -14,8 +14,12 @@ import {
 } from '../../services/query-api/cohorts/calculation-store.ts'
 import { UNCALCULATED } from '../../services/query-api/cohorts/cohort-family.ts'
 import { createCohortStore } from '../../services/query-api/cohorts/cohort-store.ts'
+import { createDashboardStore, type Dashboard } from '../../services/query-api/dashboards/dashboard-store.ts'
+import { createShareStore } from '../../services/query-api/dashboards/share-store.ts'
+import { addTiles, tilesOf } from '../../services/query-api/dashboards/tile-store.ts'
 import { createDefinitionStore } from '../../services/query-api/definitions/definition-store.ts'
 import { createKeyStore } from '../../services/query-api/keys/key-store.ts'
+import { createKpiStore } from '../../services/query-api/kpis/kpi-store.ts'
 import type { TimeZone } from '../../services/query-api/query/zoned-time.ts'
 import { createRecordingViews } from '../../services/query-api/recordings/recording-views-store.ts'
 import {
@@ -319,6 +323,100 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       expect((await store.all('due')).map(({ id }) => id)).not.toContain(asked)
       await store.forget('due', failing)
       expect((await store.list('due', failing, page)).count).toBe(0)
+    })
+
+    const dashboards = (atMs: number, by = 'me') => {
+      const newShortId = () => `short-${made++}`
+      return createDashboardStore(metadata, { by, atMs, zone: 'UTC' as TimeZone, newShortId })
+    }
+    const DASHBOARD = {
+      name: 'Sales',
+      description: '',
+      pinned: 0,
+      tags: '["x"]',
+      filters: '{}',
+      restriction_level: 21,
+      making: null,
+    } as unknown as Dashboard
+
+    test('a dashboard is made with what is on it, or not at all', async () => {
+      await dashboards(1).create('boards', DASHBOARD, 1, 'me')
+      await insights(1).create('boards', { ...saved, dashboards: [1] } as SavedInsight, 1, 'me')
+      const copy = await dashboards(2).create(
+        'boards',
+        { ...DASHBOARD, name: 'Copy', pinned: 1, making: { from: 'dashboard', id: 1, deep: true } },
+        2,
+        'me',
+      )
+      expect(copy).toMatchObject({ creation_mode: 'duplicate', tiles: [{ id: 2, insight: { id: 2 } }] })
+      await expect(
+        dashboards(3).create(
+          'boards',
+          { ...DASHBOARD, making: { from: 'dashboard', id: 9, deep: true } },
+          3,
+          'me',
+        ),
+      ).rejects.toMatchObject({ status: 400 })
+      const { rows } = await dashboards(4).list('boards', {}, page)
+      expect(rows.map(({ id, tiles }) => [id, tiles])).toEqual([
+        [2, null],
+        [1, null],
+      ])
+      expect(
+        await dashboards(4).list('boards', { search: 'COP', tags: 'x', pinned: 'true' }, page),
+      ).toMatchObject({
+        count: 1,
+      })
+      expect(await dashboards(5).remove('boards', 2)).toBe(true)
+      expect((await insights(5).get('boards', 2))?.dashboards).toEqual([])
+    })
+
+    test('of two tiles of one insight on one dashboard the database takes one', async () => {
+      await dashboards(1).create('twice', DASHBOARD, 1, 'me')
+      await insights(1).create('twice', saved, 1, 'me')
+      const tile = { insight_id: 1, body: null, layouts: {}, color: null }
+      const add = () => metadata.transaction((db) => addTiles(db, 'twice', 1, [tile]))
+      await add()
+      await expect(add()).rejects.toMatchObject({ code: 'precondition_failed' })
+      expect(await tilesOf(metadata.db, 'twice', 1)).toHaveLength(1)
+    })
+
+    test('a link is one per dashboard, found by its token alone', async () => {
+      await dashboards(1).create('shares', DASHBOARD, 1, 'me')
+      const shares = createShareStore(metadata, (size) => new Uint8Array(size).fill(++made))
+      const dashboard = (await dashboards(1).get('shares', 1)) as Dashboard
+      const writer = { by: 'me', atMs: 5 }
+      const token = (await shares.open(dashboard, writer)) as string
+      expect(await shares.open(dashboard, writer)).toBe(null)
+      expect(await shares.byToken(token)).toMatchObject({
+        dataset_id: 'shares',
+        dashboard_id: 1,
+        created_by: 'me',
+      })
+      expect((await dashboards(1).get('shares', 1))?.is_shared).toBe(true)
+      await shares.close(dashboard, writer)
+      expect([await shares.byToken(token), await shares.of('shares', 1)]).toEqual([null, null])
+      expect(await shares.open(dashboard, writer)).not.toBe(token)
+      await dashboards(2).remove('shares', 1)
+      expect(await shares.of('shares', 1)).toBe(null)
+    })
+
+    test('numbers to be seen at a glance refer to insights that are there', async () => {
+      const kpis = createKpiStore(metadata, { by: 'me', atMs: 1 })
+      const kpi = { name: 'Buyers', insight: 1, kpi_row: 0, place: 1, trend: 'up' } as KpiRow
+      await expect(kpis.create('kpi', kpi, 1, 'me')).rejects.toMatchObject({ status: 400 })
+      await insights(1).create('kpi', saved, 1, 'me')
+      await kpis.create('kpi', kpi, 1, 'me')
+      await kpis.create('kpi', { ...kpi, name: 'after', place: 0 }, 1, 'me')
+      const names = async (ordering: string) =>
+        (await kpis.list('kpi', { ordering }, page)).rows.map(({ name }) => name)
+      expect([await names('order'), await names('-name')]).toEqual([
+        ['after', 'Buyers'],
+        ['Buyers', 'after'],
+      ])
+      expect(await kpis.update('kpi', 1, { trend: 'down' }, 2, null)).toMatchObject({
+        last_modified_by: 'me',
+      })
     })
 
     test('keys are found by both of their texts, and a use is noted only forward', async () => {

@@ -28,6 +28,8 @@ test('the demo kills its enricher, balances and ends, and again on what it kept'
     expect(stdout).toMatch(/All 24 lines balance\./)
     expect(stdout).toMatch(new RegExp(`run ${run}: [23],\\d{3} events acknowledged in`))
     expect(stdout).toContain('1 process was killed and restarted')
+    expect(stdout).toContain(`Dashboard ${run} (Shop, run ${run}) was made from the template e-commerce.`)
+    expect(stdout).toMatch(/ {2}Way to a purchase: product_view \d+ → add_to_cart \d+ → purchase \d+\n/)
     expect(stdout).toMatch(/stopping: stages finish what they accepted/)
   }
 })

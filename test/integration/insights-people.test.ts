@@ -46,6 +46,7 @@ async function answer(history: History, address: string, method: 'GET' | 'POST' 
     body,
     params: {},
     url,
+    gone: new AbortController().signal,
   })
   return answered as { readonly result: unknown } & People
 }

@@ -1,11 +1,14 @@
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { accessKeyHash, generateAccessKey } from '../../core/control/access-key.ts'
 import { systemClock } from '../../core/runtime/clock.ts'
 import { createProgress, grouped, tellWhile } from '../ingest/progress.ts'
 import { STATE_DIR } from '../local-environment.ts'
 import { STAGE_NAMES } from '../stages.ts'
 import { openSystem, type System } from '../supervisor/system.ts'
 import { type DemoConnections, openDemoConnections } from './demo-connections.ts'
+import { demoDashboard } from './demo-dashboard.ts'
 import { arrivals, countRun, lookBefore } from './demo-steps.ts'
 import { DEMO_KEYS, type SentTraffic, sendDemoTraffic } from './demo-traffic.ts'
 import { showLive } from './live-line.ts'
@@ -45,12 +48,13 @@ const print = progress.done
 export async function runDemo(options: DemoOptions): Promise<boolean> {
   const startedMs = systemClock.monotonic()
   const elapsed = () => `${((systemClock.monotonic() - startedMs) / 1000).toFixed(1).padStart(6)} s`
+  const adminKey = generateAccessKey('admin', randomBytes)
   const system = await openSystem({
     stateDir: options.stateDir,
     stages: STAGES,
     single: options.single,
     portOffset: options.portOffset,
-    env: { ...DEMO_ENV, ...options.env },
+    env: { ...DEMO_ENV, ...options.env, MILLRACE_ADMIN_KEY_SHA256: accessKeyHash(adminKey) },
     onUnit: ({ name, state, problem }) => {
       if (state === 'ready') print(`${elapsed()}  ${name} is ready`)
       if (state === 'waiting') print(`${elapsed()}  ${name} is gone (${problem}) and is started again`)
@@ -70,7 +74,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
       )
     const connections = await openDemoConnections({ ...options.env, ...system.addresses })
     try {
-      return await demonstrate(options, system, connections, elapsed)
+      return await demonstrate(options, system, connections, adminKey, elapsed)
     } finally {
       await connections.close()
     }
@@ -85,6 +89,7 @@ async function demonstrate(
   options: DemoOptions,
   system: System,
   connections: DemoConnections,
+  adminKey: string,
   elapsed: () => string,
 ): Promise<boolean> {
   await connections.apply(options.configFile, () => {})
@@ -107,6 +112,8 @@ async function demonstrate(
   print(`\n${renderReconciliation(table)}`)
   printRepetitions(sent, system)
   if (options.signal.aborted) return table.balanced
+  const api = { url: connections.queryUrl, adminKey, readKey: DEMO_KEYS.shop.read }
+  print(await demoDashboard(api, sent.run, systemClock.now()))
   printWhereToLook(options, system, connections)
   if (options.stay) {
     print('Everything stays up until Ctrl-C.')
@@ -120,7 +127,7 @@ async function send(
   system: System,
   connections: DemoConnections,
   elapsed: () => string,
-): Promise<SentTraffic> {
+): Promise<SentTraffic & { readonly run: number }> {
   const run = nextRun(options.stateDir)
   const startedMs = systemClock.monotonic()
   let killed: Promise<void> | null = null
@@ -142,7 +149,7 @@ async function send(
     if (refused + unknown > 0)
       throw new Error(`${refused + unknown} events of ${dataset} were not taken: ${problems[0]}`)
   }
-  return sent
+  return { ...sent, run }
 }
 
 async function finishEarlierRun(

@@ -48,6 +48,7 @@ export async function tilesOfInsights(
 
 /**
  * @param db a transaction
+ * @param id of a tile that moves here; new ones are numbered
  * @throws ApiError 400 when the dashboard would have more than {@link TILES_MAX}
  */
 export async function addTiles(
@@ -55,6 +56,7 @@ export async function addTiles(
   dataset: string,
   dashboard: number,
   tiles: readonly NewTile[],
+  id?: number,
 ): Promise<void> {
   const there = await tilesOf(db, dataset, dashboard)
   if (there.length + tiles.length > TILES_MAX)
@@ -65,31 +67,28 @@ export async function addTiles(
       .values({
         ...tile,
         dataset_id: dataset,
-        id: await nextNumber(db, dataset, 'dashboard_tiles'),
+        id: id ?? (await nextNumber(db, dataset, 'dashboard_tiles')),
         dashboard_id: dashboard,
         layouts: JSON.stringify(layouts),
       })
       .execute()
 }
 
-/** @returns the tile as it is now; null when the dashboard has none of that number */
 export async function changeTile(
   db: MetadataQueries,
   dataset: string,
   dashboard: number,
   id: number,
-  change: Partial<Pick<DashboardTileRow, 'body' | 'layouts' | 'color' | 'dashboard_id'>>,
-): Promise<DashboardTileRow | null> {
-  const own = { ...change, id }
-  const row = await db
+  change: Partial<Pick<DashboardTileRow, 'body' | 'layouts' | 'color'>>,
+): Promise<void> {
+  if (Object.keys(change).length === 0) return
+  await db
     .updateTable('dashboard_tiles')
-    .set(own)
+    .set(change)
     .where('dataset_id', '=', dataset)
     .where('dashboard_id', '=', dashboard)
     .where('id', '=', id)
-    .returningAll()
-    .executeTakeFirst()
-  return row ?? null
+    .execute()
 }
 
 /** Those that fit all that is named. */

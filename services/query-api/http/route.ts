@@ -24,6 +24,8 @@ export interface PublicCall {
   readonly body: unknown
   /** The call's own absolute address, as clients reach it. */
   readonly url: URL
+  /** Aborts when nobody waits for the answer any more. */
+  readonly gone: AbortSignal
 }
 
 /** One call of a route, by somebody who may make it. */

@@ -1,11 +1,12 @@
 import { sql } from 'kysely'
 import type { MetadataQueries } from '../../core/metadata/metadata.ts'
 import type { SavedInsightRow } from '../../core/metadata/metadata-tables.ts'
-import { addTiles, removeTiles, tilesOfInsights } from '../dashboards/tile-store.ts'
+import { dashboardFilters } from '../dashboards/dashboard-store.ts'
+import { usualLayouts } from '../dashboards/dashboard-template.ts'
+import { addTiles, removeTiles, tilesOf, tilesOfInsights } from '../dashboards/tile-store.ts'
 import { invalidInput } from '../http/api-error.ts'
 import { createJournaledStore, type Writer } from '../objects/journaled-store.ts'
 import {
-  createObjectStore,
   holdsText,
   type ListFilters,
   type ObjectStore,
@@ -100,15 +101,10 @@ async function placeOn(
     if (!dashboards.includes(dashboard)) await removeTiles(db, dataset, { insight, dashboard })
   for (const dashboard of dashboards) {
     if (there.includes(dashboard)) continue
-    const board = await createObjectStore(within(db), {
-      table: 'dashboards',
-      objectsMax: 0,
-      order: sql`id`,
-      where: () => [],
-    }).get(dataset, dashboard)
-    if (board === null || board.deleted === 1)
+    if ((await dashboardFilters({ db }, dataset, dashboard)) === null)
       throw invalidInput('dashboards', `There is no dashboard ${dashboard}.`, 'does_not_exist')
-    await addTiles(db, dataset, dashboard, [{ insight_id: insight, body: null, layouts: {}, color: null }])
+    const layouts = usualLayouts((await tilesOf(db, dataset, dashboard)).length)
+    await addTiles(db, dataset, dashboard, [{ insight_id: insight, body: null, layouts, color: null }])
   }
 }
 

@@ -80,7 +80,7 @@ export function savedInsightRoutes(needs: {
           const row = await existing(call)
           const view = savedInsightFamily.present(row) as { readonly filters: Filters }
           const filters = await filtersOf(call, view.filters)
-          const answered = await savedResult(results, call.question, filters, refresh, call.url)
+          const answered = await savedResult(results, call.question, filters, refresh, call.url.origin)
           const isBegun = answered.status !== null && answered.lastRefreshMs === null
           return { status: isBegun ? 202 : 200, body: { ...view, ...resultView(answered) } }
         },

@@ -13,29 +13,47 @@ export const FRESH_MS = { hour: 3 * MINUTE_MS, other: 15 * MINUTE_MS } as const
 /**
  * The result of filters that were saved, kept or computed.
  *
- * @param url of the call: links to the people behind the result lead to where it came from
+ * @param origin where links to the people behind the result lead; null for a result without any, for whoever may not
+ *               know them
  */
 export function savedResult(
   results: Results,
   question: Question,
   filters: Filters,
   refresh: RefreshRequest,
-  url: URL,
+  origin: string | null,
 ): Promise<ResultAnswer> {
   const kind = INSIGHT_KINDS[kindOf(filters)]
   const parameters = parametersOf(filters)
-  const address = new URL(
-    `/api/datasets/${encodeURIComponent(question.dataset.id)}/insights/saved`,
-    url.origin,
-  )
-  const link = peopleLink(address, kind.people, parameters)
+  const path = `/api/datasets/${encodeURIComponent(question.dataset.id)}/insights/saved`
+  const link = peopleLink(new URL(path, origin ?? NOWHERE), kind.people, parameters)
   return results.answer({
     question,
-    asked: ['saved', kindOf(filters), Object.entries(parameters).toSorted(), url.origin],
+    asked: ['saved', kindOf(filters), Object.entries(parameters).toSorted(), origin],
     freshMs: parameters.interval === 'hour' || parameters.period === 'Hour' ? FRESH_MS.hour : FRESH_MS.other,
     refresh,
-    compute: (needs: InsightNeeds, own) => kind.result(needs, own, parameters, link),
+    compute: async (needs: InsightNeeds, own) => {
+      const result = await kind.result(needs, own, parameters, link)
+      return origin === null ? withoutLinks(result) : result
+    },
   })
+}
+
+const NOWHERE = 'http://localhost'
+/** Members of results that lead to people. */
+const LINKS = new Set([
+  'persons_urls',
+  'dropped_persons_urls',
+  'people_url',
+  'converted_people_url',
+  'dropped_people_url',
+])
+
+function withoutLinks(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutLinks)
+  if (typeof value !== 'object' || value === null) return value
+  const members = Object.entries(value).filter(([name]) => !LINKS.has(name))
+  return Object.fromEntries(members.map(([name, member]) => [name, withoutLinks(member)]))
 }
 
 /** A result as insights and tiles are shown with it; all of it null where there is none yet. */

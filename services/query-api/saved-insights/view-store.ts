@@ -13,7 +13,7 @@ export function createViewStore({ db }: Pick<Metadata, 'db'>): ViewStore {
   return {
     async note(dataset, viewer, insight, atMs) {
       const { rows } = await sql`INSERT INTO insight_views (dataset_id, viewer, insight_id, viewed_at)
-        SELECT dataset_id, ${viewer}, id, ${atMs} FROM insights
+        SELECT dataset_id, CAST(${viewer} AS TEXT), id, CAST(${atMs} AS BIGINT) FROM insights
         WHERE dataset_id = ${dataset} AND id = ${insight} AND deleted = 0
         ON CONFLICT (dataset_id, viewer, insight_id) DO UPDATE SET viewed_at = excluded.viewed_at
         RETURNING insight_id`.execute(db)

@@ -90,7 +90,7 @@ test.each(routes.map((route) => [`${route.method} ${route.path}`, route] as cons
 test('examples of objects work, one after the other, and answer as they are declared', async () => {
   const { send, personalKey } = recordingEnvironment()
   const key = await personalKey(['*'])
-  for (const tag of ['annotations', 'actions', 'insights']) {
+  for (const tag of ['annotations', 'actions', 'insights', 'dashboards']) {
     const own = routes.filter(
       ({ tag: of, success, example }) =>
         of === tag && success.mediaType === undefined && example.query === undefined,

@@ -1,0 +1,122 @@
+import { CSV_MODES, csvText } from '../http/csv.ts'
+import { csvAnswer } from '../http/csv-answer.ts'
+import { choiceDeclared } from '../http/parameter-declarations.ts'
+import { choiceParameter, refuseUnknown } from '../http/request-parameters.ts'
+import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
+import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
+import type { Results } from '../results/results.ts'
+import type { SavedInsight } from '../saved-insights/saved-insight-store.ts'
+import type { Dashboard, Tile } from './dashboard-store.ts'
+import { Template } from './dashboard-template.ts'
+import { pointsOf } from './result-points.ts'
+import { tileResults } from './tile-results.ts'
+
+const CSV_PARAMETERS = {
+  refresh: REFRESH_PARAMETERS.refresh,
+  csv_mode: choiceDeclared(
+    'Whether cells that a spreadsheet would run are defused.',
+    CSV_MODES,
+    'spreadsheet',
+  ),
+}
+const HEADER = ['tile', 'insight', 'series', 'point', 'value'] as const
+
+/** A dashboard as a document that makes it again, and its numbers as a table. */
+export function exportRoutes(needs: {
+  readonly existing: (call: DatasetCall) => Promise<Dashboard>
+  readonly results: Results
+}): DatasetRoute[] {
+  const { existing, results } = needs
+  const common = {
+    about: 'dataset',
+    method: 'GET',
+    tag: 'dashboards',
+    access: { object: 'dashboard', action: 'read' },
+  } as const
+  const params = { dataset: 'shop', id: '1' }
+  return [
+    {
+      ...common,
+      path: `${DATASET_PATH}/dashboards/:id/export.json`,
+      summary: 'A dashboard as a template: what create_from_template_json takes, in any dataset.',
+      limit: 'default',
+      success: { status: 200, description: 'The template, as a file.', schema: Template },
+      example: {
+        params,
+        answer: {
+          template_name: 'Sales',
+          dashboard_description: '',
+          dashboard_filters: { date_from: '-30d' },
+          tags: [],
+          tiles: [],
+        },
+      },
+      async answer(call) {
+        refuseUnknown(call.query, [])
+        const row = await existing(call)
+        return {
+          headers: { 'content-disposition': `attachment; filename="dashboard-${row.id}.json"` },
+          body: templateOf(row),
+        }
+      },
+    },
+    {
+      ...common,
+      path: `${DATASET_PATH}/dashboards/:id/export.csv`,
+      summary: 'The numbers of all tiles, as a CSV file.',
+      limit: 'clickhouse',
+      parameters: CSV_PARAMETERS,
+      success: { status: 200, description: 'A line per number.', mediaType: 'text/csv' },
+      example: {
+        params,
+        answer: `${HEADER.join(',')}\r\n1,Buyers,purchase,2026-11-22,118\r\n`,
+      },
+      async answer(call) {
+        refuseUnknown(call.query, Object.keys(CSV_PARAMETERS))
+        const mode = choiceParameter(call.query, 'csv_mode', CSV_MODES, 'spreadsheet')
+        const row = await existing(call)
+        const found = await tileResults(
+          results,
+          call.question,
+          row.tiles ?? [],
+          JSON.parse(row.filters),
+          readRefresh(call.query),
+          null,
+        )
+        const fault = found.find((one) => one.fault !== null)?.fault
+        // Half a table looks like a whole one.
+        if (fault) throw fault
+        const lines = found.flatMap(({ tile, answer }) =>
+          pointsOf(answer?.result).map(({ series, point, value }) => [
+            tile.id,
+            tile.insight?.name ?? '',
+            series,
+            point,
+            value,
+          ]),
+        )
+        return csvAnswer(`dashboard-${row.id}.csv`, csvText(HEADER, lines, mode))
+      },
+    },
+  ]
+}
+
+function templateOf(row: Dashboard): Template {
+  return {
+    template_name: row.name === '' ? `Dashboard ${row.id}` : row.name,
+    dashboard_description: row.description,
+    dashboard_filters: JSON.parse(row.filters),
+    tags: JSON.parse(row.tags),
+    tiles: (row.tiles ?? []).map(templateTile),
+  }
+}
+
+function templateTile({ insight, body, layouts, color }: Tile): Template['tiles'][number] {
+  const placed = { layouts: JSON.parse(layouts), color }
+  if (insight === null) return { type: 'TEXT', body: body ?? '', ...placed }
+  return { type: 'INSIGHT', ...described(insight), ...placed }
+}
+
+function described({ name, description, filters }: SavedInsight) {
+  return { name, description, filters: JSON.parse(filters) }
+}

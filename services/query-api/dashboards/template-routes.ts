@@ -1,0 +1,98 @@
+import { Type } from '@sinclair/typebox'
+import type { Clock } from '../../core/runtime/clock.ts'
+import { checkScope } from '../http/authorize.ts'
+import { listOf } from '../http/list-page.ts'
+import { readObject } from '../http/read-body.ts'
+import { refuseUnknown } from '../http/request-parameters.ts'
+import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
+import { tooMany } from '../objects/object-routes.ts'
+import type { ObjectStore, OwnColumns } from '../objects/object-store.ts'
+import { builtInTemplates } from './built-in-templates.ts'
+import { DashboardView, dashboardFamily } from './dashboard-family.ts'
+import type { Dashboard } from './dashboard-store.ts'
+import { readTemplate, Template } from './dashboard-template.ts'
+
+const NamedTemplate = Type.Composite([Type.Object({ id: Type.String() }), Template])
+const Body = Type.Object({ template: Template }, { additionalProperties: false })
+
+/** A document is small; what it says is in the guide. */
+const EXAMPLE: Template = {
+  template_name: 'Sales',
+  dashboard_filters: { date_from: '-30d' },
+  tiles: [
+    { type: 'TEXT', body: 'Every purchase counts.' },
+    { type: 'INSIGHT', name: 'Buyers', filters: { events: [{ id: 'purchase', math: 'dau' }] } },
+  ],
+}
+
+/** Dashboards as documents: those that come with the product, and one's own. */
+export function templateRoutes(needs: {
+  readonly storeOf: (call: DatasetCall) => ObjectStore<Dashboard>
+  readonly clock: Pick<Clock, 'now'>
+}): DatasetRoute[] {
+  const { storeOf, clock } = needs
+  const common = { about: 'dataset', tag: 'dashboards', limit: 'default' } as const
+  const read = { object: 'dashboard', action: 'read' } as const
+  const params = { dataset: 'shop' }
+  const made = dashboardFamily.example.view as object
+  return [
+    {
+      ...common,
+      method: 'GET',
+      path: `${DATASET_PATH}/dashboard_templates`,
+      summary: 'Templates that come with the product, by the names that use_template takes.',
+      access: read,
+      success: { status: 200, description: 'All of them.', schema: listOf(NamedTemplate) },
+      example: {
+        params,
+        answer: { count: 1, next: null, previous: null, results: [{ id: 'sales', ...EXAMPLE }] },
+      },
+      async answer(call) {
+        refuseUnknown(call.query, [])
+        const results = [...builtInTemplates()].map(([id, template]) => ({ id, ...template }))
+        return { body: { count: results.length, next: null, previous: null, results } }
+      },
+    },
+    {
+      ...common,
+      method: 'GET',
+      path: `${DATASET_PATH}/dashboard_templates/json_schema`,
+      summary: 'JSON Schema of a template.',
+      access: read,
+      success: { status: 200, description: 'JSON Schema.' },
+      example: { params, answer: { type: 'object', required: ['template_name', 'tiles'] } },
+      async answer(call) {
+        refuseUnknown(call.query, [])
+        return { body: Template }
+      },
+    },
+    {
+      ...common,
+      method: 'POST',
+      path: `${DATASET_PATH}/dashboards/create_from_template_json`,
+      summary: 'Makes a dashboard, with insights of its own, from a document.',
+      access: { object: 'dashboard', action: 'write' },
+      body: Body,
+      success: { status: 201, description: 'As it was made.', schema: DashboardView },
+      example: { params, body: { template: EXAMPLE }, answer: { ...made, creation_mode: 'template' } },
+      async answer(call) {
+        checkScope(call.principal, { object: 'insight', action: 'write' })
+        const template = readTemplate((readObject(call.body) as { readonly template?: unknown }).template)
+        const columns = {
+          ...dashboardFamily.columnsOf({
+            ...dashboardFamily.absent,
+            name: template.template_name,
+            description: template.dashboard_description ?? '',
+            tags: template.tags ?? [],
+            filters: template.dashboard_filters ?? {},
+          }),
+          making: { from: 'template', template },
+        } as OwnColumns<Dashboard>
+        const { dataset } = call.question
+        const row = await storeOf(call).create(dataset.id, columns, clock.now(), call.principal.name)
+        if (row === null) throw tooMany('dashboards')
+        return { status: 201, body: dashboardFamily.present(row) }
+      },
+    },
+  ]
+}

@@ -1,0 +1,334 @@
+import { expect, test } from 'vitest'
+import { builtInTemplates } from '../../../../services/query-api/dashboards/built-in-templates.ts'
+import { TILES_MAX } from '../../../../services/query-api/dashboards/tile-store.ts'
+import { familyBehaviour } from '../objects/family-behaviour.ts'
+import { recordingEnvironment } from '../recording-environment.ts'
+
+const FILTERS = { insight: 'TRENDS', events: [{ id: 'purchase' }], date_from: '-2d' }
+
+familyBehaviour({
+  tag: 'dashboards',
+  object: 'dashboard',
+  least: {},
+  absent: {
+    name: '',
+    description: '',
+    pinned: false,
+    tags: [],
+    filters: {},
+    restriction_level: 21,
+    creation_mode: 'default',
+    is_shared: false,
+  },
+  whole: {
+    name: 'Sales "now" 🙂',
+    description: 'All of it',
+    pinned: true,
+    tags: ['revenue'],
+    filters: { date_from: '-30d', properties: [{ key: 'plan', value: 'pro' }] },
+    restriction_level: 37,
+  },
+  change: { name: 'Changed' },
+  computed: ['tiles'],
+  wrong: [
+    [{ name: 'x'.repeat(401) }, 'name', 'max_length'],
+    [{ pinned: 'yes' }, 'pinned', 'invalid_input'],
+    [{ tags: [''] }, 'tags__0', 'blank'],
+    [{ filters: [] }, 'filters', 'invalid_input'],
+    [{ filters: { interval: 'day' } }, 'filters__interval', 'invalid_input'],
+    [{ filters: { properties: [{ key: 'a', operator: 'sql' }] } }, 'filters__properties', 'invalid_input'],
+    [{ restriction_level: 5 }, 'restriction_level', 'invalid_input'],
+    [{ is_shared: true }, 'is_shared', 'invalid_input'],
+  ],
+})
+
+const PATH = '/api/datasets/shop/dashboards'
+const INSIGHTS = '/api/datasets/shop/insights'
+
+async function opened(answer?: Parameters<typeof recordingEnvironment>[0]) {
+  const system = recordingEnvironment(answer)
+  const key = await system.personalKey(['*'], ['shop', 'blog'])
+  const call = (method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', url: string, body?: unknown) =>
+    system.send(method, url, key, body)
+  const insight = async (fields: object = {}) =>
+    (await call('POST', INSIGHTS, { name: 'Buyers', filters: FILTERS, ...fields })).body.id as number
+  return { ...system, key, call, insight }
+}
+
+const rows = (amount: number) => [
+  { start_ms: String(Date.parse('2026-11-20T23:00:00Z')), line: '', is_other: 0, amount: String(amount) },
+]
+
+test('tiles are put on, placed, coloured, changed and taken away', async () => {
+  const { call, insight } = await opened(() => rows(5))
+  await insight()
+  await call('POST', PATH, { name: 'Sales' })
+  const layouts = { sm: { x: 0, y: 0, w: 12, h: 5, minW: 3 }, xs: { x: 0, y: 0, w: 1, h: 5 } }
+  const put = await call('PATCH', `${PATH}/1`, {
+    tiles: [{ insight: 1, layouts, color: 'blue' }, { text: { body: 'Look here' } }],
+  })
+  expect(put.body.tiles).toMatchObject([
+    { id: 1, layouts, color: 'blue', text: null, insight: { id: 1, name: 'Buyers', result: null } },
+    { id: 2, color: null, text: { body: 'Look here' }, insight: null },
+  ])
+  expect((await call('GET', `${INSIGHTS}/1`)).body.dashboards).toEqual([1])
+  const changed = await call('PATCH', `${PATH}/1`, {
+    tiles: [
+      { id: 1, color: null },
+      { id: 2, text: { body: 'Now here' } },
+    ],
+  })
+  expect(changed.body.tiles).toMatchObject([
+    { id: 1, layouts, color: null },
+    { id: 2, text: { body: 'Now here' } },
+  ])
+  const found = (await call('GET', `${PATH}/1`)).body
+  expect(found.tiles[0]).toMatchObject({ is_cached: true, insight: { result: [{ count: 5 }] } })
+  await call('PATCH', `${PATH}/1`, { tiles: [{ id: 1, deleted: true }] })
+  expect((await call('GET', `${PATH}/1`)).body.tiles.map(({ id }: { id: number }) => id)).toEqual([2])
+  expect((await call('GET', `${INSIGHTS}/1`)).body.dashboards).toEqual([])
+})
+
+test('an insight is put on dashboards and taken off from its own side too', async () => {
+  const { call, insight } = await opened()
+  for (const name of ['a', 'b']) await call('POST', PATH, { name })
+  await insight({ dashboards: [1] })
+  await call('PATCH', `${INSIGHTS}/1`, { dashboards: [2, 1] })
+  expect((await call('GET', `${INSIGHTS}?dashboards=2`)).body.count).toBe(1)
+  expect((await call('GET', `${PATH}/2`)).body.tiles).toMatchObject([{ insight: { dashboards: [1, 2] } }])
+  await call('PATCH', `${INSIGHTS}/1`, { dashboards: [2] })
+  expect((await call('GET', `${PATH}/1`)).body.tiles).toEqual([])
+  await call('PATCH', `${INSIGHTS}/1`, { deleted: true })
+  expect((await call('GET', `${PATH}/2`)).body.tiles).toEqual([])
+  await call('PATCH', `${INSIGHTS}/1`, { deleted: false })
+  expect((await call('GET', `${PATH}/2`)).body.tiles).toHaveLength(1)
+  await call('DELETE', `${INSIGHTS}/1`)
+  expect((await call('GET', `${PATH}/2`)).body.tiles).toEqual([])
+})
+
+test.each([
+  [{ id: 9, color: 'red' }, 'tiles__1__id', 'does_not_exist'],
+  [{ insight: 9 }, 'tiles__1__insight', 'does_not_exist'],
+  [{ insight: 1 }, 'tiles__1__insight', 'unique'],
+  [{ insight: 1, text: { body: 'a' } }, 'tiles__1', 'invalid_input'],
+  [{}, 'tiles__1', 'invalid_input'],
+  [{ id: 1, insight: 1 }, 'tiles__1__insight', 'invalid_input'],
+  [{ id: 1, text: { body: 'a' } }, 'tiles__1__text', 'invalid_input'],
+  [{ text: { body: '' } }, 'tiles__1__text__body', 'blank'],
+  [
+    { text: { body: 'a' }, layouts: { sm: { x: -1, y: 0, w: 1, h: 1 } } },
+    'tiles__1__layouts__sm__x',
+    'invalid_input',
+  ],
+  [{ text: { body: 'a' }, layouts: { lg: {} } }, 'tiles__1__layouts__lg', 'invalid_input'],
+])('a change of tiles with %j is refused whole', async (wrong, attr, code) => {
+  const { call, insight } = await opened()
+  await call('POST', PATH, { name: 'a' })
+  await insight({ dashboards: [1] })
+  const before = (await call('GET', `${PATH}/1`)).body
+  const refused = await call('PATCH', `${PATH}/1`, { name: 'b', tiles: [{ text: { body: 'new' } }, wrong] })
+  expect([refused.status, refused.body.attr, refused.body.code]).toEqual([400, attr, code])
+  const after = (await call('GET', `${PATH}/1`)).body
+  expect({ ...after, tiles: after.tiles.length }).toEqual({ ...before, tiles: 1 })
+})
+
+test('a dashboard has its bound of tiles', async () => {
+  const { call } = await opened()
+  await call('POST', PATH, {})
+  const tiles = Array(TILES_MAX).fill({ text: { body: 'a' } })
+  expect((await call('PATCH', `${PATH}/1`, { tiles })).status).toBe(200)
+  const refused = await call('PATCH', `${PATH}/1`, { tiles: tiles.slice(0, 1) })
+  expect([refused.status, refused.body.code]).toEqual([400, 'limit_reached'])
+})
+
+test('one call has the results of all tiles, under the filters of the dashboard, and each its own fault', async () => {
+  const { call, insight, asked } = await opened(({ sql, parameters }) => {
+    if (Object.values(parameters).includes('broken'))
+      throw new Error('Code: 158. DB::Exception: too many rows')
+    return sql.includes('start_ms') ? rows(5) : []
+  })
+  await call('POST', PATH, { filters: { date_from: '-3d', properties: [{ key: 'plan', value: 'pro' }] } })
+  await insight({ dashboards: [1] })
+  await insight({ dashboards: [1], filters: { ...FILTERS, actions: [{ id: 7 }] } })
+  const { tiles } = (await call('GET', `${PATH}/1`)).body
+  expect(tiles[0].insight.result[0].data).toEqual([0, 0, 5, 0])
+  expect(tiles[0].insight.filters).toEqual(FILTERS)
+  expect(tiles[1]).toMatchObject({
+    insight: { result: null },
+    error: { type: 'validation_error', attr: 'actions__id' },
+  })
+  expect(asked.some(({ parameters }) => Object.values(parameters).includes('plan'))).toBe(true)
+  const before = asked.length
+  const kept = (await call('GET', `${PATH}/1`)).body.tiles[0]
+  expect([kept.is_cached, kept.last_refresh, asked.length]).toEqual([
+    true,
+    '2026-11-22T12:00:00.000Z',
+    before,
+  ])
+  const again = (await call('GET', `${PATH}/1?refresh=force_blocking`)).body.tiles[0]
+  expect([again.is_cached, asked.length > before]).toEqual([false, true])
+  const own = (await call('GET', `${INSIGHTS}/1?from_dashboard=1`)).body
+  expect([own.is_cached, own.result]).toEqual([true, again.insight.result])
+  expect((await call('GET', `${INSIGHTS}/1?from_dashboard=9`)).body.attr).toBe('from_dashboard')
+})
+
+test('a tile moves to another dashboard, and keeps what it is', async () => {
+  const { call, insight } = await opened()
+  for (const name of ['a', 'b', 'c']) await call('POST', PATH, { name })
+  await insight({ dashboards: [1, 3] })
+  await call('PATCH', `${PATH}/1`, { tiles: [{ id: 1, color: 'green' }, { text: { body: 'x' } }] })
+  const move = (id: number, toDashboard: number, from = 1) =>
+    call('PATCH', `${PATH}/${from}/move_tile`, { tile: { id }, toDashboard })
+  const moved = await move(1, 2)
+  expect([moved.status, moved.body.id, moved.body.tiles.length]).toEqual([200, 1, 1])
+  expect((await call('GET', `${PATH}/2`)).body.tiles).toMatchObject([
+    { id: 1, color: 'green', insight: { id: 1 } },
+  ])
+  expect((await move(1, 2)).status).toBe(404)
+  expect(await move(1, 3, 2)).toMatchObject({ status: 400, body: { attr: 'toDashboard', code: 'unique' } })
+  expect(await move(1, 9, 2)).toMatchObject({
+    status: 400,
+    body: { attr: 'toDashboard', code: 'does_not_exist' },
+  })
+  expect((await call('GET', `${PATH}/2`)).body.tiles).toHaveLength(1)
+  expect(
+    (await call('PATCH', '/api/datasets/blog/dashboards/1/move_tile', { tile: { id: 1 }, toDashboard: 2 }))
+      .status,
+  ).toBe(404)
+})
+
+test.each([...builtInTemplates().keys()])(
+  'the template %s makes a dashboard whose tiles all answer',
+  async (name) => {
+    const { call } = await opened()
+    const made = await call('POST', PATH, { name: 'Mine', use_template: name })
+    expect([made.status, made.body.name, made.body.creation_mode]).toEqual([201, 'Mine', 'template'])
+    const { tiles } = builtInTemplates().get(name)!
+    expect(made.body.tiles).toHaveLength(tiles.length)
+    const found = (await call('GET', `${PATH}/1`)).body.tiles
+    for (const tile of found) expect(tile).not.toHaveProperty('error')
+    expect(
+      found.filter(({ insight }: { insight: object | null }) => insight !== null).length,
+    ).toBeGreaterThan(2)
+  },
+)
+
+test('there is a template for each of what people begin with', async () => {
+  const { call } = await opened()
+  const list = (await call('GET', '/api/datasets/shop/dashboard_templates')).body
+  expect(list.results.map(({ id }: { id: string }) => id)).toEqual([
+    'activation',
+    'content',
+    'e-commerce',
+    'retention',
+    'traffic',
+  ])
+  const schema = (await call('GET', '/api/datasets/shop/dashboard_templates/json_schema')).body
+  expect(schema).toMatchObject({ type: 'object', required: ['template_name', 'tiles'] })
+})
+
+test.each([
+  [{ use_template: 'none' }, 'use_template', 'does_not_exist'],
+  [{ use_template: '../package' }, 'use_template', 'does_not_exist'],
+  [{ use_template: 'traffic', use_dashboard: 1 }, 'use_dashboard', 'invalid_input'],
+  [{ duplicate_tiles: true }, 'duplicate_tiles', 'invalid_input'],
+  [{ use_dashboard: 9 }, 'use_dashboard', 'does_not_exist'],
+])('a dashboard cannot be made with %j', async (body, attr, code) => {
+  const { call } = await opened()
+  const refused = await call('POST', PATH, body)
+  expect([refused.status, refused.body.attr, refused.body.code]).toEqual([400, attr, code])
+  expect((await call('GET', PATH)).body.count).toBe(0)
+  expect((await call('GET', INSIGHTS)).body.count).toBe(0)
+})
+
+test('a dashboard is made from another one, with the same insights or with copies', async () => {
+  const { call, insight } = await opened()
+  await call('POST', PATH, { name: 'a' })
+  await insight({ dashboards: [1] })
+  await call('PATCH', `${PATH}/1`, { tiles: [{ id: 1, color: 'red' }, { text: { body: 'x' } }] })
+  const same = (await call('POST', PATH, { name: 'b', use_dashboard: 1 })).body
+  expect(same).toMatchObject({
+    creation_mode: 'duplicate',
+    tiles: [{ color: 'red', insight: { id: 1 } }, { text: { body: 'x' } }],
+  })
+  const copy = (await call('POST', PATH, { name: 'c', use_dashboard: 1, duplicate_tiles: true })).body
+  expect(copy.tiles).toMatchObject([
+    { color: 'red', insight: { id: 2, name: 'Buyers (copy)', filters: FILTERS } },
+    { text: { body: 'x' } },
+  ])
+  expect((await call('GET', `${INSIGHTS}/1`)).body.dashboards).toEqual([1, 2])
+  await call('PATCH', `${INSIGHTS}/2`, { name: 'Own' })
+  expect((await call('GET', `${INSIGHTS}/1`)).body.name).toBe('Buyers')
+  expect((await call('POST', '/api/datasets/blog/dashboards', { use_dashboard: 1 })).status).toBe(400)
+})
+
+test('a document makes the dashboard that it was exported from', async () => {
+  const { call, insight } = await opened()
+  await call('POST', PATH, { name: 'a', description: 'd', tags: ['t'], filters: { date_from: '-30d' } })
+  await insight({ dashboards: [1], description: 'who' })
+  await call('PATCH', `${PATH}/1`, { tiles: [{ id: 1, color: 'red' }, { text: { body: 'x' } }] })
+  const template = (await call('GET', `${PATH}/1/export.json`)).body
+  const made = await call('POST', '/api/datasets/blog/dashboards/create_from_template_json', { template })
+  expect(made.status).toBe(201)
+  expect((await call('GET', '/api/datasets/blog/dashboards/1/export.json')).body).toEqual(template)
+  const wrong = { ...template, tiles: [{ type: 'INSIGHT', name: 'a', filters: { insight: 'SQL' } }] }
+  const refused = await call('POST', `${PATH}/create_from_template_json`, { template: wrong })
+  expect([refused.status, refused.body.attr]).toEqual([400, 'filters__insight'])
+  expect((await call('POST', `${PATH}/create_from_template_json`, {})).status).toBe(400)
+})
+
+test('the numbers of a dashboard come as a table, and not by half', async () => {
+  const { call, insight, get, key } = await opened(() => rows(5))
+  await call('POST', PATH, {})
+  await insight({ dashboards: [1], name: '=x' })
+  const csv = await get(`${PATH}/1/export.csv`, key)
+  expect(csv.headers['content-disposition']).toBe('attachment; filename="dashboard-1.csv"')
+  expect(csv.body).toBe(
+    `tile,insight,series,point,value\r\n1,'=x,purchase,2026-11-20,0\r\n1,'=x,purchase,2026-11-21,5\r\n1,'=x,purchase,2026-11-22,0\r\n`,
+  )
+  expect((await get(`${PATH}/1/export.csv?csv_mode=raw`, key)).body).toContain('1,=x,')
+  await insight({ dashboards: [1], filters: { actions: [{ id: 7 }] } })
+  expect((await get(`${PATH}/1/export.csv`, key)).statusCode).toBe(400)
+})
+
+test('insights go with a dashboard where that is asked for, but not those of another one', async () => {
+  const { call, insight } = await opened()
+  for (const name of ['a', 'b']) await call('POST', PATH, { name })
+  await insight({ dashboards: [1] })
+  await insight({ dashboards: [1, 2] })
+  await call('PATCH', `${PATH}/1`, { delete_insights: true })
+  expect((await call('GET', INSIGHTS)).body.count).toBe(2)
+  await call('PATCH', `${PATH}/1`, { deleted: true, delete_insights: true })
+  expect((await call('GET', INSIGHTS)).body.results.map(({ id }: { id: number }) => id)).toEqual([2])
+  expect((await call('PATCH', `${INSIGHTS}/1`, { deleted: false })).status).toBe(200)
+})
+
+test('who makes or deletes insights by way of a dashboard needs the right to do so', async () => {
+  const { call, send, personalKey } = await opened()
+  await call('POST', PATH, {})
+  const key = await personalKey(['dashboard:write'])
+  const template = { template_name: 'a', tiles: [] }
+  for (const [method, url, body] of [
+    ['POST', PATH, { use_template: 'traffic' }],
+    ['POST', PATH, { use_dashboard: 1, duplicate_tiles: true }],
+    ['POST', `${PATH}/create_from_template_json`, { template }],
+    ['PATCH', `${PATH}/1`, { deleted: true, delete_insights: true }],
+  ] as const) {
+    const refused = await send(method, url, key, body)
+    expect([refused.status, refused.body.detail]).toEqual([403, expect.stringContaining('insight:write')])
+  }
+  expect((await send('POST', PATH, key, { use_dashboard: 1 })).status).toBe(201)
+})
+
+test('what was done to a dashboard is written down', async () => {
+  const { call } = await opened()
+  await call('POST', PATH, { name: 'a' })
+  await call('PATCH', `${PATH}/1/sharing`, { enabled: true })
+  await call('PATCH', `${PATH}/1/sharing`, { enabled: false })
+  const { results } = (await call('GET', `${PATH}/1/activity`)).body
+  expect(results.map(({ activity }: { activity: string }) => activity)).toEqual([
+    'unshared',
+    'shared',
+    'created',
+  ])
+})
