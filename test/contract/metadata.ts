@@ -116,7 +116,7 @@ export function metadataContract(name: string, place: () => Promise<MetadataPlac
         migrated.db,
       )
       const known = readMigrationFiles(METADATA_MIGRATIONS_DIR).map(({ version }) => version)
-      expect(rows.map(({ version }) => version).toSorted()).toEqual(known)
+      expect(rows.map(({ version }) => version).toSorted((a, b) => a - b)).toEqual(known)
       expect(await migrateMetadata(migrated)).toEqual([])
       await migrated.close()
     })

@@ -55,7 +55,15 @@ afterAll(() => engine.close())
 function ask(query: object): Promise<QueryResult> {
   const question = engine.questionOf(SHOP)
   const url = new URL('http://api.example.com/api/datasets/shop/query')
-  const call = { question, url, query: {}, params: {}, body: null, principal: null as never }
+  const call = {
+    question,
+    url,
+    query: {},
+    params: {},
+    body: null,
+    principal: null as never,
+    gone: question.signal,
+  }
   return runQuery({ ...engine.needs, askTable: engine.askTable }, call, query as never)
 }
 
@@ -307,7 +315,15 @@ test.each([
   const askTable = createAskTable(engine.clickhouse, { ...cost, ...over }, STORED_TABLES, SQL_ROWS.max + 1)
   const question = engine.questionOf(SHOP)
   const url = new URL('http://api.example.com/api/datasets/shop/query')
-  const call = { question, url, query: {}, params: {}, body: null, principal: null as never }
+  const call = {
+    question,
+    url,
+    query: {},
+    params: {},
+    body: null,
+    principal: null as never,
+    gone: question.signal,
+  }
   const error = await runQuery({ ...engine.needs, askTable }, call, { kind: 'SQLQuery', query: sql }).catch(
     (fault) => fault,
   )
@@ -331,7 +347,15 @@ test('a query whose client goes away is ended in the engine', async () => {
   const question = { ...engine.questionOf(SHOP), signal: gone.signal }
   const sql = `SELECT count(), arraySum(x -> 1, [1]), '${mark}' FROM (${HEAVY.replace('count()', 'a.id')}) AS t`
   const url = new URL('http://api.example.com/api/datasets/shop/query')
-  const call = { question, url, query: {}, params: {}, body: null, principal: null as never }
+  const call = {
+    question,
+    url,
+    query: {},
+    params: {},
+    body: null,
+    principal: null as never,
+    gone: question.signal,
+  }
   const asked = runQuery({ ...engine.needs, askTable: engine.askTable }, call, {
     kind: 'SQLQuery',
     query: sql,

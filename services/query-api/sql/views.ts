@@ -197,4 +197,5 @@ export const STORED_TABLES = [
   'person_distinct_ids',
   'groups',
   'group_types',
+  'cohort_members',
 ] as const
