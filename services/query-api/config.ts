@@ -1,5 +1,5 @@
 import { parseCidrs } from '../core/runtime/client-address.ts'
-import { boolean, bytes, integer, optional, text } from '../core/runtime/settings.ts'
+import { boolean, bytes, duration, integer, optional, text } from '../core/runtime/settings.ts'
 
 /** Settings of the query API. Every limit is part of its interface: reaching one is a stated answer. */
 export const QUERY_API_SETTINGS = {
@@ -69,6 +69,16 @@ export const QUERY_API_SETTINGS = {
     default: '67108864',
     min: 1,
     doc: 'Size of one result before it is turned into the answer, bytes; 400 query_too_expensive past it.',
+  }),
+  streamSecondsMax: integer('MILLRACE_QUERY_STREAM_SECONDS_MAX', {
+    default: '3600',
+    min: 1,
+    max: 86_400,
+    doc: 'Longest time that an answer without a row cap (limit=all) may take, seconds, the client included; its connection is broken off past it.',
+  }),
+  streamStallMs: duration('MILLRACE_QUERY_STREAM_STALL', {
+    default: '1m',
+    doc: 'Longest time that a client may leave an answer without a row cap unread; its connection is broken off past it.',
   }),
   concurrentMax: integer('MILLRACE_QUERY_CONCURRENT_MAX', {
     default: '16',

@@ -6,6 +6,7 @@ import type { Clock } from '../core/runtime/clock.ts'
 import type { QueryGate } from './http/query-gate.ts'
 import type { CountersByIdentity, RateLimiterOptions } from './http/rate-limiter.ts'
 import type { CostLimits } from './query/ask.ts'
+import type { StreamLimits } from './query/stream-rows.ts'
 import type { FindInDelivery } from './trace/delivery-search.ts'
 import type { FindInLog } from './trace/log-search.ts'
 
@@ -21,7 +22,7 @@ export interface Environment {
   readonly adminSha256: string | null
   readonly rateCounters: CountersByIdentity
   readonly rateLimits: RateLimiterOptions
-  readonly cost: CostLimits
+  readonly cost: CostLimits & StreamLimits
   readonly gate: QueryGate
   readonly findInLog: FindInLog
   readonly findInDelivery: FindInDelivery

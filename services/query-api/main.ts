@@ -65,6 +65,7 @@ export const stage: Stage<typeof SETTINGS> = {
         metrics,
         publicUrl: settings.publicUrl,
         bodyBytesMax: settings.bodyBytesMax,
+        streamStallMs: settings.streamStallMs,
         trustedProxies: settings.trustedProxies,
       },
     )

@@ -1,3 +1,4 @@
+import { finished, Readable } from 'node:stream'
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
@@ -29,6 +30,7 @@ import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { zoneOf } from './query/question.ts'
+import { createStreamRows } from './query/stream-rows.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
 
 /** A request before it is known who sent it. */
@@ -57,6 +59,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const running = metrics.gauge('millrace_query_api_questions_running', 'Questions that are being answered.')
   const { clock, control, gate } = env
   const ask = createAsk(env.clickhouse, env.cost)
+  const streamRows = createStreamRows(env.clickhouse, env.cost)
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
   const keyManagement = createKeyManagement({
@@ -111,11 +114,19 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     if (route.limit === 'default') return route.answer(call)
     const place = gate.enter(dataset.id)
     running.set(gate.running)
-    try {
-      return await route.answer(call)
-    } finally {
+    const leave = () => {
       place.leave()
       running.set(gate.running)
+    }
+    try {
+      const answer = await route.answer(call)
+      // An answer that is sent while it is made is under way until it has gone.
+      if (answer.body instanceof Readable) finished(answer.body, leave)
+      else leave()
+      return answer
+    } catch (error) {
+      leave()
+      throw error
     }
   }
 
@@ -132,7 +143,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   }
 
   const families: readonly Route[] = [
-    ...eventRoutes({ ask, clock }),
+    ...eventRoutes({ ask, streamRows, clock }),
     ...insightRoutes({ ask, clock }),
     ...traceRoutes({
       ask,

@@ -33,6 +33,7 @@ const cost = {
   rowsReadMax: 1_000_000,
   memoryBytesMax: 1_000_000_000,
   resultBytesMax: 50_000_000,
+  streamSecondsMax: 60,
 }
 
 const metadata = openSqliteMetadata(':memory:')
@@ -69,6 +70,7 @@ function server(limits: Partial<typeof cost> = {}) {
       metrics: createMetrics(),
       publicUrl: null,
       bodyBytesMax: 65_536,
+      streamStallMs: 60_000,
       trustedProxies: parseCidrs(''),
     },
   )

@@ -20,8 +20,8 @@ export interface EventSelection {
 
 export interface EventPage {
   readonly order: 'ascending' | 'descending'
-  /** Rows to fetch. */
-  readonly limit: number
+  /** Rows to fetch; null for all there are. */
+  readonly limit: number | null
   readonly cursor: PageCursor | null
 }
 
@@ -73,7 +73,7 @@ export function selectionSql(
   return conditions.join(' AND ')
 }
 
-/** One page of events in a total order: event time, then the position of the raw record. */
+/** Events in a total order: event time, then the position of the raw record. */
 export function eventPageSql(
   selection: EventSelection,
   page: EventPage,
@@ -92,11 +92,13 @@ export function eventPageSql(
     conditions.push(`(event_time, src_partition, src_offset) ${isDescending ? '<' : '>'} ${position}`)
   }
   const direction = isDescending ? 'DESC' : 'ASC'
-  return (
-    `SELECT ${COLUMNS} FROM events WHERE ${conditions.join(' AND ')} ` +
-    `ORDER BY event_time ${direction}, src_partition ${direction}, src_offset ${direction} ` +
-    `LIMIT ${bindings.bind(page.limit, 'UInt64')}`
-  )
+  const select = `SELECT ${COLUMNS} FROM events WHERE ${conditions.join(' AND ')}`
+  const order = `event_time ${direction}, src_partition ${direction}, src_offset ${direction}`
+  // The day says nothing new either, but the table lies in the order of days: the engine sorts one after the other and
+  // gives its first rows before it has read the last.
+  return page.limit === null
+    ? `${select} ORDER BY toDate(event_time) ${direction}, ${order}`
+    : `${select} ORDER BY ${order} LIMIT ${bindings.bind(page.limit, 'UInt64')}`
 }
 
 /** All rows of one event id, the first one received first. There is more than one only past the dedupe window. */

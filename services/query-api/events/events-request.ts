@@ -1,10 +1,8 @@
 import { invalidInput } from '../http/api-error.ts'
-import { CSV_MODES, type CsvMode } from '../http/csv.ts'
-import { choiceDeclared, countDeclared, textDeclared } from '../http/parameter-declarations.ts'
+import { FILE_PARAMETERS, type FileChoice, readFileChoice } from '../http/file-parameters.ts'
+import { choiceDeclared, countOrAllDeclared, textDeclared } from '../http/parameter-declarations.ts'
 import {
-  choiceParameter,
-  countParameter,
-  FORMATS,
+  countOrAllParameter,
   type Format,
   type RawQuery,
   refuseUnknown,
@@ -15,7 +13,7 @@ import { parseInstant, type TimeZone } from '../query/zoned-time.ts'
 import type { EventPage, EventSelection } from './event-query.ts'
 import { decodeCursor } from './page-cursor.ts'
 
-/** Rows per answer: pages of JSON, and the cap of a CSV file. */
+/** Rows per page. Who wants all rows asks for `limit=all`. */
 export const EVENT_LIMITS = { json: 100, jsonMax: 10_000, csv: 3_500, csvMax: 10_000 } as const
 
 function timeParameter(query: RawQuery, name: 'after' | 'before', zone: TimeZone): number | null {
@@ -37,25 +35,18 @@ export const EVENTS_PARAMETERS = {
   before: textDeclared('Earlier than this (exclusive).'),
   properties: textDeclared('Filters, as JSON.'),
   orderBy: choiceDeclared('By time.', ['-timestamp', 'timestamp'], '-timestamp'),
-  limit: countDeclared(
-    'Events per page; for CSV 3,500 when left out.',
+  limit: countOrAllDeclared(
+    'Events per page; for CSV 3,500 when left out. `all` has no pages.',
     EVENT_LIMITS.json,
     EVENT_LIMITS.jsonMax,
   ),
   cursor: textDeclared('Where the page begins, as `next` has it.'),
-  format: choiceDeclared('Of the answer.', FORMATS, 'json'),
-  csv_mode: choiceDeclared(
-    'Whether cells that a spreadsheet would run are defused.',
-    CSV_MODES,
-    'spreadsheet',
-  ),
+  ...FILE_PARAMETERS,
 }
 
-export interface EventsRequest {
+export interface EventsRequest extends FileChoice {
   readonly selection: EventSelection
   readonly page: EventPage
-  readonly format: Format
-  readonly csvMode: CsvMode
 }
 
 export function readEventsRequest(
@@ -65,7 +56,7 @@ export function readEventsRequest(
   format?: Format,
 ): EventsRequest {
   refuseUnknown(query, Object.keys(EVENTS_PARAMETERS))
-  const chosen = format ?? choiceParameter(query, 'format', FORMATS, 'json')
+  const file = readFileChoice(query, format)
   const cursor = textParameter(query, 'cursor')
   return {
     selection: {
@@ -79,13 +70,12 @@ export function readEventsRequest(
     page: {
       order: readOrder(query),
       limit:
-        chosen === 'csv'
-          ? countParameter(query, 'limit', EVENT_LIMITS.csv, EVENT_LIMITS.csvMax)
-          : countParameter(query, 'limit', EVENT_LIMITS.json, EVENT_LIMITS.jsonMax),
+        file.format === 'csv'
+          ? countOrAllParameter(query, 'limit', EVENT_LIMITS.csv, EVENT_LIMITS.csvMax)
+          : countOrAllParameter(query, 'limit', EVENT_LIMITS.json, EVENT_LIMITS.jsonMax),
       cursor: cursor === null ? null : decodeCursor(cursor),
     },
-    format: chosen,
-    csvMode: choiceParameter(query, 'csv_mode', CSV_MODES, 'spreadsheet'),
+    ...file,
   }
 }
 

@@ -10,26 +10,39 @@ import {
   type DatasetRoute,
   pathParameter,
 } from '../http/route.ts'
+import { streamAnswer, type Table } from '../http/stream-answer.ts'
 import type { Ask } from '../query/ask.ts'
+import type { StreamRows } from '../query/stream-rows.ts'
 import type { EventRow } from './event-row.ts'
 import { EVENTS_PARAMETERS, readEventsRequest } from './events-request.ts'
-import { getEvent, listEvents } from './list-events.ts'
+import { getEvent, listEvents, streamEvents } from './list-events.ts'
 
 export function eventRoutes(needs: {
   readonly ask: Ask
+  readonly streamRows: StreamRows
   readonly clock: Pick<Clock, 'now'>
 }): DatasetRoute[] {
-  const { ask, clock } = needs
+  const { ask, streamRows, clock } = needs
 
   async function list(call: DatasetCall, format?: Format): Promise<Answer> {
     const { question } = call
     const asked = readEventsRequest(call.query, question.dataset.id, question.zone, format)
-    const { rows, next } = await listEvents(ask, clock, question, asked)
+    const { limit } = asked.page
+    if (limit === null) {
+      const rows = streamEvents(ask, streamRows, question, asked)
+      return streamAnswer(
+        `${question.dataset.id}-events`,
+        { ...EVENTS_TABLE, rows },
+        asked.format,
+        asked.csvMode,
+      )
+    }
+    const { rows, next } = await listEvents(ask, clock, question, asked, limit)
     const nextUrl = next === null ? null : nextAddress(call.url, next)
     if (asked.format === 'json') return { body: { next: nextUrl, results: rows } }
     return csvAnswer(
       `${question.dataset.id}-events.csv`,
-      csvText(CSV_HEADER, rows.map(csvRow), asked.csvMode),
+      csvText(EVENTS_TABLE.header, rows.map(EVENTS_TABLE.cells), asked.csvMode),
       nextUrl === null ? {} : { link: `<${nextUrl}>; rel="next"` },
     )
   }
@@ -45,7 +58,7 @@ export function eventRoutes(needs: {
     {
       ...common,
       path: `${DATASET_PATH}/events`,
-      summary: 'Events, newest first, page by page.',
+      summary: 'Events, newest first, page by page or all at once.',
       parameters: EVENTS_PARAMETERS,
       success: { status: 200, description: 'A page. Follow `next` as it is.' },
       example: {
@@ -95,8 +108,8 @@ const EXAMPLE_EVENT = {
   elements_chain: '',
 }
 
-const CSV_HEADER = ['id', 'timestamp', 'event', 'distinct_id', 'properties']
-
-function csvRow(row: EventRow): (string | null)[] {
-  return [row.id, row.timestamp, row.event, row.distinct_id, JSON.stringify(row.properties)]
+/** Events as a file has them. */
+export const EVENTS_TABLE: Pick<Table<EventRow>, 'header' | 'cells'> = {
+  header: ['id', 'timestamp', 'event', 'distinct_id', 'properties'],
+  cells: (row) => [row.id, row.timestamp, row.event, row.distinct_id, JSON.stringify(row.properties)],
 }

@@ -3,6 +3,7 @@ import { notFound } from '../http/api-error.ts'
 import type { Ask } from '../query/ask.ts'
 import { invalidPatterns } from '../query/invalid-patterns.ts'
 import type { Question } from '../query/question.ts'
+import type { StreamRows } from '../query/stream-rows.ts'
 import { type EventRecord, eventByIdSql, eventPageSql } from './event-query.ts'
 import { cursorOf, type EventRow, eventRow } from './event-row.ts'
 import type { EventsRequest } from './events-request.ts'
@@ -16,12 +17,17 @@ export interface EventsPage {
   readonly next: string | null
 }
 
-/** One page of events. Follow `next` to see every event once, also among many of the same millisecond. */
+/**
+ * One page of events. Follow `next` to see every event once, also among many of the same millisecond.
+ *
+ * @param limit rows of the page
+ */
 export async function listEvents(
   ask: Ask,
   clock: Pick<Clock, 'now'>,
   question: Question,
   request: EventsRequest,
+  limit: number,
 ): Promise<EventsPage> {
   const { selection, page } = request
   const invalid = await invalidPatterns(ask, question, [selection.filters])
@@ -29,7 +35,7 @@ export async function listEvents(
     ask<EventRecord>(question, (bindings) =>
       eventPageSql(
         { ...selection, afterMs },
-        { ...page, limit: page.limit + 1 },
+        { ...page, limit: limit + 1 },
         bindings,
         question.zone,
         invalid,
@@ -39,13 +45,27 @@ export async function listEvents(
   let records: EventRecord[] = []
   // The newest page of a dataset that is alive lies within a day; only when it does not is everything looked at.
   if (isOpen) records = await fetchPage((selection.beforeMs ?? clock.now()) - DAY_MS)
-  if (records.length <= page.limit) records = await fetchPage(selection.afterMs)
-  const shown = records.slice(0, page.limit)
+  if (records.length <= limit) records = await fetchPage(selection.afterMs)
+  const shown = records.slice(0, limit)
   const last = shown[shown.length - 1]
   return {
     rows: shown.map(eventRow),
-    next: records.length > page.limit && last !== undefined ? encodeCursor(cursorOf(last)) : null,
+    next: records.length > limit && last !== undefined ? encodeCursor(cursorOf(last)) : null,
   }
+}
+
+/** All events of a request, one after the other, in its order. */
+export async function* streamEvents(
+  ask: Ask,
+  streamRows: StreamRows,
+  question: Question,
+  { selection, page }: Pick<EventsRequest, 'selection' | 'page'>,
+): AsyncGenerator<EventRow> {
+  const invalid = await invalidPatterns(ask, question, [selection.filters])
+  const records = streamRows<EventRecord>(question, (bindings) =>
+    eventPageSql(selection, { ...page, limit: null }, bindings, question.zone, invalid),
+  )
+  for await (const record of records) yield eventRow(record)
 }
 
 /** @throws ApiError 404 */

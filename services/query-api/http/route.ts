@@ -37,7 +37,7 @@ export interface Answer {
   /** 200 when left out. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  /** Text is sent as it is, nothing as an empty body, everything else as JSON. */
+  /** Text is sent as it is, a Readable while it is read, nothing as an empty body, everything else as JSON. */
   readonly body?: unknown
 }
 

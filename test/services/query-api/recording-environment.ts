@@ -43,17 +43,46 @@ export function testKey(kind: KeyKind): string {
   return generateAccessKey(kind, drawBytes)
 }
 
+/** Rows as JSONEachRow has them; an error among them is thrown in its place. */
+function* linesOf(rows: readonly unknown[]) {
+  for (const row of rows) {
+    if (row instanceof Error) throw row
+    yield Buffer.from(`${JSON.stringify(row)}\n`)
+  }
+}
+
 export const NOW_MS = Date.parse('2026-11-22T12:00:00Z')
 
 /**
  * The query API over a ClickHouse that notes every statement and answers what it is told.
  *
- * @param answer rows for a statement; may throw
+ * @param answer rows for a statement, among them errors that a stream ends in; may throw
  */
 export function recordingEnvironment(
   answer: (asked: AskedQuestion) => readonly unknown[] | Promise<readonly unknown[]> = () => [],
 ) {
   const asked: AskedQuestion[] = []
+  const clickhouse: ClickHouse = {
+    query: async <T>(sql: string, parameters: QueryParameters = {}, options: QueryOptions = {}) => {
+      const question = { sql, parameters, options }
+      asked.push(question)
+      return (await answer(question)) as T[]
+    },
+    stream: async (sql: string, parameters: QueryParameters = {}, options: QueryOptions = {}) => {
+      const question = { sql, parameters, options }
+      asked.push(question)
+      return Readable.from(linesOf(await answer(question)))
+    },
+    command: async () => {},
+    insert: async () => {},
+    ping: async () => '26.7',
+    close: async () => {},
+  }
+  return { ...environmentOver(clickhouse), asked }
+}
+
+/** The query API with keys and datasets of tests, over any ClickHouse. */
+export function environmentOver(clickhouse: ClickHouse) {
   const keys = {
     shopRead: testKey('read'),
     shopWrite: testKey('write'),
@@ -84,18 +113,6 @@ export function recordingEnvironment(
       stored('e', 'gone', 'read', keys.orphan),
     ],
   })
-  const clickhouse: ClickHouse = {
-    query: async <T>(sql: string, parameters: QueryParameters = {}, options: QueryOptions = {}) => {
-      const question = { sql, parameters, options }
-      asked.push(question)
-      return (await answer(question)) as T[]
-    },
-    stream: async () => Readable.from([]),
-    command: async () => {},
-    insert: async () => {},
-    ping: async () => '26.7',
-    close: async () => {},
-  }
   const clock = createManualClock(NOW_MS)
   const metadata = openSqliteMetadata(':memory:')
   const env: Environment = {
@@ -110,7 +127,13 @@ export function recordingEnvironment(
       addresses: createMemoryRateCounters(clock, () => {}),
     },
     rateLimits: { enabled: true, allowed: new Set(['free']) },
-    cost: { executionSecondsMax: 20, rowsReadMax: 1000, memoryBytesMax: 2000, resultBytesMax: 3000 },
+    cost: {
+      executionSecondsMax: 20,
+      rowsReadMax: 1000,
+      memoryBytesMax: 2000,
+      resultBytesMax: 3000,
+      streamSecondsMax: 60,
+    },
     gate: createQueryGate(3, 2),
     names: kafkaNames(''),
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
@@ -124,6 +147,7 @@ export function recordingEnvironment(
     metrics,
     publicUrl: null,
     bodyBytesMax: 65_536,
+    streamStallMs: 500,
     trustedProxies: parseCidrs('10.9.0.0/16'),
   })
   app.addHook('onReady', async () => {
@@ -155,5 +179,5 @@ export function recordingEnvironment(
     if (status !== 201) throw new Error(JSON.stringify(body))
     return body.value as string
   }
-  return { env, app, get, send, personalKey, asked, keys, control, lines, clock, metrics }
+  return { env, app, get, send, personalKey, keys, control, lines, clock, metrics }
 }

@@ -153,6 +153,7 @@ test('a revoked key is refused at once, by other processes within ten seconds', 
     metrics: createMetrics(),
     publicUrl: null,
     bodyBytesMax: 1_000,
+    streamStallMs: 60_000,
     trustedProxies: parseCidrs(''),
   })
   const { id, value } = (await send('POST', KEYS, keys.admin, asked())).body
