@@ -13,6 +13,7 @@ import { openS3Store } from '../core/object-store/s3-store.ts'
 import { watchDependencies } from '../core/runtime/dependency-watch.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { QUERY_API_SETTINGS } from './config.ts'
+import { openExportContent } from './exports/open-export-content.ts'
 import { openRateCounters } from './http/open-rate-counters.ts'
 import { createQueryGate } from './http/query-gate.ts'
 import { createClickHouseWatch } from './query/clickhouse-watch.ts'
@@ -57,6 +58,11 @@ export const stage: Stage<typeof SETTINGS> = {
         cost: settings,
         gate: createQueryGate(settings.concurrentMax, settings.concurrentPerDatasetMax),
         names,
+        exports: {
+          content: openExportContent(settings, store, clock),
+          concurrentMax: settings.exportsMax,
+          leaseMs: settings.exportLeaseMs,
+        },
         findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
         findInDelivery: createFindInDelivery(store, settings.s3Bucket),
       },

@@ -5,6 +5,10 @@ import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
 import type { Environment } from './environment.ts'
 import { eventRoutes } from './events/events-routes.ts'
+import { exportRoutes } from './exports/export-routes.ts'
+import { createExportRunner } from './exports/export-runner.ts'
+import { createExportSources } from './exports/export-source.ts'
+import { createExportStore } from './exports/export-store.ts'
 import { addressIdentity } from './http/address-identity.ts'
 import { ApiError } from './http/api-error.ts'
 import { createAuthenticate } from './http/authenticate.ts'
@@ -52,6 +56,8 @@ export interface Pipeline {
   readonly routes: readonly Route[]
   /** @throws ApiError for every answer that is not the route's own */
   answer(route: Route, request: Request): Promise<Answer>
+  /** What is done without being asked, until told to stop. */
+  run(stopping: AbortSignal): Promise<void>
 }
 
 /** From a request to its answer: who asks, whether he may, how often, how much at once, and what the route has to say. */
@@ -142,7 +148,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     return route.answer(callOf(request))
   }
 
-  const families: readonly Route[] = [
+  const questions: readonly Route[] = [
     ...eventRoutes({ ask, streamRows, clock }),
     ...insightRoutes({ ask, clock }),
     ...traceRoutes({
@@ -156,7 +162,18 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...actionRoutes(env.metadata, clock),
     ...keyRoutes(keyManagement),
   ]
+  const exports = {
+    ...env.exports,
+    store: createExportStore(env.metadata),
+    sources: createExportSources(questions),
+    control,
+    clock,
+    logger,
+  }
+  const runner = createExportRunner(exports)
+  const families = [...questions, ...exportRoutes(exports)]
   return {
+    run: (stopping) => runner.run(stopping),
     routes: [...families, ...openApiRoutes(families)],
     answer(route, request) {
       if (route.about === 'dataset') return answerAboutDataset(route, request)

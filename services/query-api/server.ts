@@ -59,6 +59,15 @@ export function createServer(env: Environment, options: ServerOptions): FastifyI
     },
   })
 
+  const stop = new AbortController()
+  let background = Promise.resolve()
+  app.addHook('onListen', async () => {
+    background = pipeline.run(stop.signal)
+  })
+  app.addHook('preClose', async () => {
+    stop.abort()
+    await background
+  })
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store')
   })

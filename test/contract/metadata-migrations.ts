@@ -57,6 +57,25 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       updated_at: 1_790_000_000_000,
     },
   },
+  4: {
+    exports: {
+      dataset_id: 'shop',
+      id: 1,
+      source: '{"path":"events","query":{}}',
+      media_type: 'text/csv',
+      filename: 'shop-events.csv',
+      status: 'completed',
+      row_count: 5,
+      byte_count: 900,
+      error: null,
+      attempts: 1,
+      leased_until: null,
+      created_at: 1_790_000_000_000,
+      created_by: 'administrator',
+      finished_at: 1_790_000_000_500,
+      expires_at: 1_800_000_000_000,
+    },
+  },
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)

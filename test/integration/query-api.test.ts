@@ -13,6 +13,7 @@ import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { directoryContent } from '../../services/query-api/exports/directory-content.ts'
 import { createMemoryRateCounters } from '../../services/query-api/http/memory-rate-counters.ts'
 import { createQueryGate } from '../../services/query-api/http/query-gate.ts'
 import { createServer } from '../../services/query-api/server.ts'
@@ -62,6 +63,11 @@ function server(limits: Partial<typeof cost> = {}) {
       cost: { ...cost, ...limits },
       gate: createQueryGate(50, 50),
       names: kafkaNames(''),
+      exports: {
+        content: directoryContent('.', { fileBytesMax: 0, bytesMax: 0 }, systemClock),
+        concurrentMax: 0,
+        leaseMs: 1,
+      },
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
       findInDelivery: async () => null,
     },

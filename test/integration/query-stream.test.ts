@@ -20,6 +20,13 @@ const settings = parseSettings(CLICKHOUSE_SETTINGS, {
 })
 const admin = openClickHouse(settings, null)
 const clickhouse = openClickHouse(settings)
+const COST = {
+  executionSecondsMax: 60,
+  rowsReadMax: 1_000_000,
+  memoryBytesMax: 1_000_000_000,
+  resultBytesMax: 50_000_000,
+  streamSecondsMax: 120,
+}
 const EVENTS = 60_000
 const FROM_MS = Date.parse('2026-11-01T00:00:00Z')
 
@@ -67,7 +74,7 @@ afterAll(async () => {
 })
 
 async function serving(through: Partial<ClickHouse> = {}) {
-  const { app, keys, env } = environmentOver({ ...clickhouse, ...through })
+  const { app, keys, env } = environmentOver({ ...clickhouse, ...through }, COST)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
   return { app, env, port, key: keys.shopRead }

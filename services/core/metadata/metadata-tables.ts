@@ -4,6 +4,7 @@ export interface MetadataTables {
   readonly object_numbers: ObjectNumberRow
   readonly annotations: AnnotationRow
   readonly actions: ActionRow
+  readonly exports: ExportRow
 }
 
 export interface PersonalApiKeyRow {
@@ -63,4 +64,24 @@ export interface ActionRow extends ObjectRow {
   tags: string
   post_to_slack: number
   slack_message_format: string
+}
+
+/** A file that is made in the background. */
+export interface ExportRow {
+  dataset_id: string
+  id: number
+  /** JSON. */
+  source: string
+  media_type: 'text/csv' | 'application/json'
+  filename: string
+  status: 'pending' | 'running' | 'completed' | 'failed'
+  row_count: number | null
+  byte_count: number | null
+  error: string | null
+  attempts: number
+  leased_until: number | null
+  created_at: number
+  created_by: string
+  finished_at: number | null
+  expires_at: number
 }

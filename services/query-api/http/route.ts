@@ -39,6 +39,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
   /** Text is sent as it is, a Readable while it is read, nothing as an empty body, everything else as JSON. */
   readonly body?: unknown
+  /** Of a Readable: what has been read from it. */
+  readonly written?: { readonly rows: number }
 }
 
 /** What a route says of itself. Rights, limits, 405s and the OpenAPI document are made of it. */

@@ -17,15 +17,21 @@ export interface Table<R> {
  * A table as text, row after row. The next row is asked for when the text of those before was taken.
  *
  * JSON is a page with everything in it, `{"next": null, "results": […]}`.
+ *
+ * @param written counts on the way
  */
-export async function* tableText<R>(table: Table<R>, format: Format, mode: CsvMode): AsyncGenerator<string> {
+export async function* tableText<R>(
+  table: Table<R>,
+  format: Format,
+  mode: CsvMode,
+  written: { rows: number },
+): AsyncGenerator<string> {
   const isCsv = format === 'csv'
   let text = isCsv ? csvLine(table.header, mode) : '{"next":null,"results":['
-  let rows = 0
   for await (const row of table.rows) {
     if (isCsv) text += csvLine(table.cells(row), mode)
-    else text += (rows === 0 ? '' : ',') + JSON.stringify(row)
-    rows++
+    else text += (written.rows === 0 ? '' : ',') + JSON.stringify(row)
+    written.rows++
     if (text.length < CHUNK_LENGTH) continue
     yield text
     text = ''
@@ -46,7 +52,8 @@ export async function streamAnswer<R>(
   format: Format,
   mode: CsvMode,
 ): Promise<Answer> {
-  const pieces = tableText(table, format, mode)
+  const written = { rows: 0 }
+  const pieces = tableText(table, format, mode, written)
   const first = await pieces.next()
   return {
     headers: {
@@ -54,6 +61,7 @@ export async function streamAnswer<R>(
       'content-disposition': `attachment; filename="${name}.${format}"`,
     },
     body: Readable.from(withFirst(first, pieces), { objectMode: false }),
+    written,
   }
 }
 

@@ -110,5 +110,5 @@ function routesOf({ path, table, answer, summary, ...declared }: InsightRoutes):
 }
 
 function fileAnswer(name: string, { header, rows }: InsightTable, mode: CsvMode): Answer {
-  return csvAnswer(name, csvText(header, rows, mode))
+  return { ...csvAnswer(name, csvText(header, rows, mode)), written: { rows: rows.length } }
 }

@@ -138,7 +138,7 @@ export function objectRoutes<F extends TObject, R extends ObjectRow>(
 }
 
 /** @throws ApiError 404 for what is no number of an object */
-function idOf(call: DatasetCall): number {
+export function idOf(call: DatasetCall): number {
   const text = pathParameter(call, 'id')
   if (!/^[1-9]\d{0,14}$/.test(text)) throw notFound()
   return Number(text)

@@ -104,7 +104,8 @@ export function createObjectStore<R extends ObjectRow>(
   }
 }
 
-async function nextNumber(db: MetadataQueries, dataset: string, kind: string): Promise<number> {
+/** The next number of a kind in a dataset. Its row is locked until the transaction ends. */
+export async function nextNumber(db: MetadataQueries, dataset: string, kind: string): Promise<number> {
   const { last } = await db
     .insertInto('object_numbers')
     .values({ dataset_id: dataset, kind, last: 1 })

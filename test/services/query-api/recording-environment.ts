@@ -1,4 +1,6 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type {
   ClickHouse,
@@ -18,6 +20,7 @@ import { parseCidrs } from '../../../services/core/runtime/client-address.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../services/core/runtime/metrics.ts'
 import type { Environment } from '../../../services/query-api/environment.ts'
+import { directoryContent } from '../../../services/query-api/exports/directory-content.ts'
 import { createMemoryRateCounters } from '../../../services/query-api/http/memory-rate-counters.ts'
 import { createQueryGate } from '../../../services/query-api/http/query-gate.ts'
 import type { Method } from '../../../services/query-api/http/route.ts'
@@ -51,6 +54,14 @@ function* linesOf(rows: readonly unknown[]) {
   }
 }
 
+const COST = {
+  executionSecondsMax: 20,
+  rowsReadMax: 1000,
+  memoryBytesMax: 2000,
+  resultBytesMax: 3000,
+  streamSecondsMax: 60,
+}
+
 export const NOW_MS = Date.parse('2026-11-22T12:00:00Z')
 
 /**
@@ -82,7 +93,7 @@ export function recordingEnvironment(
 }
 
 /** The query API with keys and datasets of tests, over any ClickHouse. */
-export function environmentOver(clickhouse: ClickHouse) {
+export function environmentOver(clickhouse: ClickHouse, cost: Environment['cost'] = COST) {
   const keys = {
     shopRead: testKey('read'),
     shopWrite: testKey('write'),
@@ -127,15 +138,18 @@ export function environmentOver(clickhouse: ClickHouse) {
       addresses: createMemoryRateCounters(clock, () => {}),
     },
     rateLimits: { enabled: true, allowed: new Set(['free']) },
-    cost: {
-      executionSecondsMax: 20,
-      rowsReadMax: 1000,
-      memoryBytesMax: 2000,
-      resultBytesMax: 3000,
-      streamSecondsMax: 60,
-    },
+    cost,
     gate: createQueryGate(3, 2),
     names: kafkaNames(''),
+    exports: {
+      content: directoryContent(
+        join(tmpdir(), `millrace-exports-${randomUUID()}`),
+        { fileBytesMax: 10_000_000, bytesMax: 20_000_000 },
+        clock,
+      ),
+      concurrentMax: 1,
+      leaseMs: 30_000,
+    },
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
     findInDelivery: async () => null,
   }
