@@ -111,6 +111,10 @@ export const QUERY_API_SETTINGS = {
     max: 100,
     doc: 'Exports that this process makes at the same time; 0 leaves them to others.',
   }),
+  batchExportLookEveryMs: duration('MILLRACE_BATCH_EXPORT_LOOK_EVERY', {
+    default: '10s',
+    doc: 'How often manifests of batch exports are looked for, for their runs.',
+  }),
   concurrentMax: integer('MILLRACE_QUERY_CONCURRENT_MAX', {
     default: '16',
     min: 1,

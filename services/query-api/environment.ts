@@ -3,6 +3,7 @@ import type { ControlView } from '../core/control/control-view.ts'
 import type { KafkaNames } from '../core/kafka/topics.ts'
 import type { Metadata } from '../core/metadata/metadata.ts'
 import type { Clock } from '../core/runtime/clock.ts'
+import type { BatchExportOptions } from './batch-exports/batch-export-keeper.ts'
 import type { ExportOptions } from './exports/export-runner.ts'
 import type { QueryGate } from './http/query-gate.ts'
 import type { CountersByIdentity, RateLimiterOptions } from './http/rate-limiter.ts'
@@ -29,4 +30,5 @@ export interface Environment {
   readonly findInDelivery: FindInDelivery
   readonly names: KafkaNames
   readonly exports: ExportOptions
+  readonly batchExports: BatchExportOptions
 }

@@ -3,11 +3,14 @@ import type { AddressInfo } from 'node:net'
 import { CLICKHOUSE_SETTINGS } from '../core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../core/clickhouse/http-clickhouse.ts'
 import { openControlView } from '../core/control/control-topic.ts'
+import { publishing } from '../core/control/publish-changes.ts'
+import { SECRET_KEY_SETTING } from '../core/control/sealed.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import { METADATA_SETTINGS } from '../core/metadata/metadata-settings.ts'
 import { openMetadata } from '../core/metadata/open-metadata.ts'
+import { openDestinationStores } from '../core/object-store/s3-destinations.ts'
 import { S3_SETTINGS } from '../core/object-store/s3-settings.ts'
 import { openS3Store } from '../core/object-store/s3-store.ts'
 import { watchDependencies } from '../core/runtime/dependency-watch.ts'
@@ -26,6 +29,7 @@ const SETTINGS = {
   ...S3_SETTINGS,
   ...CLICKHOUSE_SETTINGS,
   ...METADATA_SETTINGS,
+  ...SECRET_KEY_SETTING,
   ...QUERY_API_SETTINGS,
 } as const
 
@@ -39,6 +43,7 @@ export const stage: Stage<typeof SETTINGS> = {
     const control = await openControlView({ log, names, clock, logger })
     const clickhouse = openClickHouse(settings)
     const store = openS3Store(settings)
+    const destinations = openDestinationStores(settings, store)
     const metadata = await openMetadata(settings)
     const rateCounters = await openRateCounters(settings.rateLimitRedisUrl, { clock, metrics, logger })
     const watch = createClickHouseWatch(clickhouse, clock)
@@ -63,6 +68,16 @@ export const stage: Stage<typeof SETTINGS> = {
           concurrentMax: settings.exportsMax,
           leaseMs: settings.exportLeaseMs,
         },
+        batchExports: {
+          destinations,
+          secretKey: settings.secretKey,
+          publish: publishing({ log, names, clock, logger }),
+          offsetsAt: async (timestampMs) => {
+            const found = await log.admin.offsetsAt(names.enriched, timestampMs)
+            return found.map(({ offset }) => offset)
+          },
+          lookEveryMs: settings.batchExportLookEveryMs,
+        },
         findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
         findInDelivery: createFindInDelivery(store, settings.s3Bucket),
       },
@@ -85,6 +100,7 @@ export const stage: Stage<typeof SETTINGS> = {
     await Promise.all([rateCounters.known.close(), rateCounters.addresses.close()])
     await metadata.close()
     await clickhouse.close()
+    destinations.close()
     store.close()
     await control.close()
     await log.close()

@@ -3,6 +3,10 @@ import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
+import { createBatchExportKeeper } from './batch-exports/batch-export-keeper.ts'
+import { batchExportRoutes } from './batch-exports/batch-export-routes.ts'
+import { createBatchExportStore } from './batch-exports/batch-export-store.ts'
+import { runRoutes } from './batch-exports/run-routes.ts'
 import type { Environment } from './environment.ts'
 import { eventRoutes } from './events/events-routes.ts'
 import { exportRoutes } from './exports/export-routes.ts'
@@ -171,9 +175,33 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     logger,
   }
   const runner = createExportRunner(exports)
-  const families = [...questions, ...exportRoutes(exports)]
+  const batchStore = createBatchExportStore(env.metadata)
+  const keeper = createBatchExportKeeper({
+    ...env.batchExports,
+    store: batchStore,
+    control,
+    clock,
+    logger,
+    topic: env.names.enriched,
+  })
+  const batchExports = {
+    ...env.batchExports,
+    store: batchStore,
+    keeper,
+    clock,
+    randomBytes: env.randomBytes,
+    logger,
+  }
+  const families = [
+    ...questions,
+    ...exportRoutes(exports),
+    ...batchExportRoutes(batchExports),
+    ...runRoutes(batchExports),
+  ]
   return {
-    run: (stopping) => runner.run(stopping),
+    run: async (stopping) => {
+      await Promise.all([runner.run(stopping), keeper.run(stopping)])
+    },
     routes: [...families, ...openApiRoutes(families)],
     answer(route, request) {
       if (route.about === 'dataset') return answerAboutDataset(route, request)

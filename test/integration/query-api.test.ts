@@ -18,6 +18,7 @@ import { createMemoryRateCounters } from '../../services/query-api/http/memory-r
 import { createQueryGate } from '../../services/query-api/http/query-gate.ts'
 import { createServer } from '../../services/query-api/server.ts'
 import { controlView } from '../helpers/memory-control.ts'
+import { createMemoryObjectStore } from '../helpers/memory-object-store.ts'
 
 const database = `query_${randomBytes(6).toString('hex')}`
 const settings = parseSettings(CLICKHOUSE_SETTINGS, {
@@ -67,6 +68,13 @@ function server(limits: Partial<typeof cost> = {}) {
         content: directoryContent('.', { fileBytesMax: 0, bytesMax: 0 }, systemClock),
         concurrentMax: 0,
         leaseMs: 1,
+      },
+      batchExports: {
+        destinations: { of: () => createMemoryObjectStore(), close() {} },
+        secretKey: null,
+        publish: async () => {},
+        offsetsAt: async () => [],
+        lookEveryMs: 60_000,
       },
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
       findInDelivery: async () => null,

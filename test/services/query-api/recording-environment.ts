@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import type { Delivery } from '../../../schemas/control/v1.ts'
 import type {
   ClickHouse,
   QueryOptions,
@@ -13,6 +14,7 @@ import {
   type KeyKind,
   parseAccessKey,
 } from '../../../services/core/control/access-key.ts'
+import type { ControlChange } from '../../../services/core/control/control-publisher.ts'
 import { kafkaNames } from '../../../services/core/kafka/topics.ts'
 import { migrateMetadata } from '../../../services/core/metadata/metadata-migrations.ts'
 import { openSqliteMetadata } from '../../../services/core/metadata/sqlite-metadata.ts'
@@ -27,6 +29,7 @@ import type { Method } from '../../../services/query-api/http/route.ts'
 import { createServer } from '../../../services/query-api/server.ts'
 import { createManualClock } from '../../helpers/manual-clock.ts'
 import { controlView } from '../../helpers/memory-control.ts'
+import { createMemoryObjectStore } from '../../helpers/memory-object-store.ts'
 
 export interface AskedQuestion {
   readonly sql: string
@@ -126,6 +129,26 @@ export function environmentOver(clickhouse: ClickHouse, cost: Environment['cost'
   })
   const clock = createManualClock(NOW_MS)
   const metadata = openSqliteMetadata(':memory:')
+  const bucket = createMemoryObjectStore()
+  const published: ControlChange[] = []
+  /** What batch exports are told of the log. */
+  const logged = { offsetsAt: async (_timestampMs: number): Promise<readonly number[]> => [0, 0] }
+  const batchExports: Environment['batchExports'] = {
+    destinations: { of: () => bucket, close() {} },
+    secretKey: Buffer.alloc(32, 7),
+    async publish(changes) {
+      published.push(...changes)
+      const deliveries = new Map(
+        [...control.snapshot.deliveries.values()].map(({ object }) => [object.id, object]),
+      )
+      for (const change of changes)
+        if (change.action === 'remove') deliveries.delete(change.id)
+        else deliveries.set(change.record.id, change.record.object as Delivery)
+      control.update({ deliveries: [...deliveries.values()] })
+    },
+    offsetsAt: (timestampMs) => logged.offsetsAt(timestampMs),
+    lookEveryMs: 10_000,
+  }
   const env: Environment = {
     clickhouse,
     control,
@@ -150,6 +173,7 @@ export function environmentOver(clickhouse: ClickHouse, cost: Environment['cost'
       concurrentMax: 1,
       leaseMs: 30_000,
     },
+    batchExports,
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
     findInDelivery: async () => null,
   }
@@ -193,5 +217,5 @@ export function environmentOver(clickhouse: ClickHouse, cost: Environment['cost'
     if (status !== 201) throw new Error(JSON.stringify(body))
     return body.value as string
   }
-  return { env, app, get, send, personalKey, keys, control, lines, clock, metrics }
+  return { bucket, published, logged, env, app, get, send, personalKey, keys, control, lines, clock, metrics }
 }
