@@ -1,10 +1,10 @@
 import { ENRICHED_EVENT_VERSION } from '../../schemas/enriched-event/v1.ts'
 import { REJECTED_EVENT_VERSION } from '../../schemas/rejected-event/v1.ts'
+import { createOpenBytes } from '../core/clickhouse/open-bytes.ts'
 import { watchDependencies } from '../core/runtime/dependency-watch.ts'
 import { createPlannedBatches } from '../core/stream/planned-batch.ts'
 import { runPartitions } from '../core/stream/run-partitions.ts'
 import type { Environment } from './environment.ts'
-import { createOpenBytes } from './open-bytes.ts'
 import { sinkMetrics } from './sink-metrics.ts'
 import { type SinkTable, tableSink } from './table-sink.ts'
 

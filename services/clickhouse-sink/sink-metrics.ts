@@ -1,7 +1,7 @@
+import type { InsertOutcome } from '../core/clickhouse/insert-exactly.ts'
+import type { BatchCounts } from '../core/clickhouse/ledger.ts'
 import { LATENCY_BUCKETS, type Metrics } from '../core/runtime/metrics.ts'
 import type { PlannedObserver } from '../core/stream/planned-batch.ts'
-import type { InsertOutcome } from './insert-exactly.ts'
-import type { BatchCounts } from './ledger.ts'
 
 export interface SinkMetrics {
   readonly observer: (table: string) => PlannedObserver

@@ -1,16 +1,17 @@
+import { batchToken, partitionToken } from '../core/clickhouse/batch-token.ts'
 import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
+import { endInserts, type InsertOutcome, insertExactly } from '../core/clickhouse/insert-exactly.ts'
+import { insertSettings, rowsOfSettingsId, settingsId } from '../core/clickhouse/insert-settings.ts'
+import { type BatchCounts, deliveredRanges, highestSource, recordBatch } from '../core/clickhouse/ledger.ts'
+import type { ByteShare } from '../core/clickhouse/open-bytes.ts'
+import { createRowBuffer } from '../core/clickhouse/row-buffer.ts'
+import { keepUndecodable, type UndecodableRecord } from '../core/clickhouse/undecodable-records.ts'
 import type { Log, TopicPartition } from '../core/kafka/log.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import type { FailPoint } from '../core/runtime/fail-points.ts'
-import type { Pinned, Plan, Progress } from '../core/stream/planned-plan.ts'
+import type { Pinned, Progress } from '../core/stream/planned-plan.ts'
 import type { BatchLimits, PlannedSink, SinkBatch } from '../core/stream/planned-sink.ts'
-import { endInserts, type InsertOutcome, insertExactly } from './insert-exactly.ts'
-import { insertSettings, rowsOfSettingsId, settingsId } from './insert-settings.ts'
-import { type BatchCounts, deliveredRanges, recordBatch } from './ledger.ts'
-import type { ByteShare } from './open-bytes.ts'
-import { createRowBuffer } from './row-buffer.ts'
 import { checkRecord } from './row-check.ts'
-import { keepUndecodable, type UndecodableRecord } from './undecodable-records.ts'
 
 /**
  * Where a test may end the process within a delivery: as the insert begins, and between the rows and the ledger, where
@@ -165,32 +166,4 @@ function openTableBatch(
       share.release()
     },
   }
-}
-
-/** @returns the highest raw offset past `after` that the table has of this raw partition; -1 when it has none */
-async function highestSource(
-  clickhouse: Pick<ClickHouse, 'query'>,
-  table: string,
-  partition: number,
-  after: number,
-): Promise<number> {
-  const [found] = await clickhouse.query<{ highest: number; found: number }>(
-    `SELECT max(src_offset) AS highest, toUInt32(count()) AS found FROM ${table}
-     WHERE src_partition = {partition:Int64} AND src_offset > {after:Int64}`,
-    { partition, after },
-    { settings: { output_format_json_quote_64bit_integers: 0 } },
-  )
-  return found && found.found > 0 ? found.highest : -1
-}
-
-/** A pure function of the range: whoever replays the plan uses the same. */
-export function batchToken(
-  partition: TopicPartition,
-  { topicId, start, end }: Pick<Plan, 'topicId' | 'start' | 'end'>,
-): string {
-  return `${partitionToken(partition, topicId)}:${start}-${end}`
-}
-
-function partitionToken({ topic, partition }: TopicPartition, topicId: string): string {
-  return `millrace:${topic}:${topicId}:${partition}`
 }

@@ -15,6 +15,8 @@ export interface CollectorMetrics {
   acknowledged(counts: EventCounts): void
   /** Neither is known to: received = not taken, over quota or unknown. */
   failed(protocol: Protocol, events: number, outcome: 'not_taken' | 'over_quota' | 'unknown'): void
+  /** Kafka has these chunks of recordings; they are among the events accepted, too. */
+  recorded(chunks: number, bytes: number): void
   refused(code: RequestRefusalCode): void
   answered(seconds: number): void
   /** Of bodies that arrived whole, and of those that could be decompressed. */
@@ -32,7 +34,7 @@ export function createCollectorMetrics(metrics: Metrics): CollectorMetrics {
   )
   const accepted = metrics.counter(
     'millrace_collector_events_accepted_total',
-    'Events that Kafka acknowledged, or the local store holds, and that go on to the enricher.',
+    'Events that Kafka acknowledged, or the local store holds, and that go on to the enricher; chunks of recordings, which do not, among them.',
     ['protocol'],
   )
   const rejected = metrics.counter(
@@ -44,6 +46,14 @@ export function createCollectorMetrics(metrics: Metrics): CollectorMetrics {
     'millrace_collector_events_failed_total',
     'Events of requests answered 429 or 503 once they were read: over_quota and not_taken left nothing, unknown zero or one record each.',
     ['protocol', 'outcome'],
+  )
+  const recordedChunks = metrics.counter(
+    'millrace_collector_recording_chunks_total',
+    'Chunks of recordings that Kafka acknowledged.',
+  )
+  const recordedBytes = metrics.counter(
+    'millrace_collector_recording_bytes_total',
+    'Their bytes as they are stored, compressed.',
   )
   const refused = metrics.counter(
     'millrace_collector_requests_refused_total',
@@ -77,6 +87,10 @@ export function createCollectorMetrics(metrics: Metrics): CollectorMetrics {
     failed(protocol, events, outcome) {
       received.add(events, { protocol })
       failed.add(events, { protocol, outcome })
+    },
+    recorded(chunks, size) {
+      recordedChunks.add(chunks)
+      recordedBytes.add(size)
     },
     refused: (code) => refused.add(1, { code }),
     answered: (value) => seconds.observe(value),

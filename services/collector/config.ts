@@ -68,6 +68,14 @@ export const COLLECTOR_OWN_SETTINGS = {
     doc: 'Longest event_id, distinct_id, user_id, anonymous_id, session_id and event name, bytes.',
   }),
   payloadBytesMax: REJECTED_PAYLOAD_SETTING,
+  recordingChunkBytesMax: bytes('MILLRACE_COLLECTOR_RECORDING_CHUNK_BYTES_MAX', {
+    default: '8MB',
+    doc: 'Largest chunk of a recording, bytes before compression; compressed it must also fit into MILLRACE_KAFKA_RECORD_BYTES.',
+  }),
+  recordingSessionBytesMax: bytes('MILLRACE_COLLECTOR_RECORDING_SESSION_BYTES_MAX', {
+    default: '512MB',
+    doc: 'What each process takes of one session’s recording within a day, bytes before compression; chunks past it are refused.',
+  }),
   headerBytesMax: bytes('MILLRACE_COLLECTOR_HEADER_BYTES_MAX', {
     default: '16KB',
     doc: 'Longest path, header names and header values together, bytes.',

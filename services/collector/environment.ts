@@ -8,6 +8,7 @@ import type { CollectorMetrics } from './collector-metrics.ts'
 import type { CollectorFailPoint } from './fail-points.ts'
 import type { IdempotencyCache } from './idempotency.ts'
 import type { RecordKeeper } from './record-keeper.ts'
+import type { SessionBudget } from './session-budget.ts'
 
 /** Everything outside the collector that it needs. */
 export interface Environment {
@@ -16,6 +17,16 @@ export interface Environment {
   /** Topic of the raw events and its partition count. */
   readonly rawTopic: string
   readonly rawPartitions: number
+  /** Where chunks of recordings go: a topic and a producer of their own, so that events never wait for them. */
+  readonly recordings: {
+    readonly topic: string
+    readonly partitions: number
+    /** In Kafka alone: the store is for events. */
+    readonly keeper: RecordKeeper
+    readonly sessions: SessionBudget
+    /** Of a record in Kafka. */
+    readonly recordBytesMax: number
+  }
   readonly admission: Admission
   readonly budget: ByteBudget
   readonly idempotency: IdempotencyCache

@@ -1,11 +1,15 @@
 import type { RejectionCode } from '../../schemas/rejected-event/v1.ts'
 import { distinctIdOf } from '../core/event/raw-event.ts'
 import { type EventLimits, isObject, type SentEvent } from './sent-request.ts'
+import { SNAPSHOT_EVENT } from './snapshot-limits.ts'
+
+/** Why an event is not taken; null when it is. */
+export type Refusal = { readonly code: RejectionCode; readonly detail: string } | null
 
 /** What becomes of one event, with what of it could be read. */
 export interface Verdict {
   /** Null when the event is accepted. */
-  readonly refusal: { readonly code: RejectionCode; readonly detail: string } | null
+  readonly refusal: Refusal
   /** The client's own; null when there is none that can be used. */
   readonly eventId: string | null
   readonly event: string | null
@@ -42,17 +46,14 @@ export function judgeEvent(sent: SentEvent, limits: EventLimits): Verdict {
   }
 }
 
-type Refusal = Verdict['refusal']
-
 function refusalOf({ sent, stored, value, fault }: SentEvent, limits: EventLimits): Refusal {
   if (fault?.code === 'too_deep') return fault
   // Serialising may make an event longer: `1e20` is written out. What is stored must fit into a record, too.
   const bytes = Math.max(sent.length, stored.length)
-  if (bytes > limits.eventBytesMax)
-    return {
-      code: 'too_large',
-      detail: `The event has ${bytes} bytes; at most ${limits.eventBytesMax} are taken.`,
-    }
+  const isSnapshot = isObject(value) && value.event === SNAPSHOT_EVENT
+  const bytesMax = isSnapshot ? limits.recordingChunkBytesMax : limits.eventBytesMax
+  if (bytes > bytesMax)
+    return { code: 'too_large', detail: `The event has ${bytes} bytes; at most ${bytesMax} are taken.` }
   if (fault !== null) return fault
   if (!isObject(value)) return { code: 'invalid_type', detail: 'The event is not an object.' }
   return nameRefusal(value.event, limits) ?? idRefusal(value, limits) ?? timestampRefusal(value.timestamp)
@@ -88,7 +89,7 @@ function timestampRefusal(timestamp: unknown): Refusal {
 }
 
 /** What is wrong with a name or id, being text; null when nothing is. */
-function textFault(name: string, text: string, limits: EventLimits): Refusal {
+export function textFault(name: string, text: string, limits: EventLimits): Refusal {
   if (text === '') return { code: 'invalid_value', detail: `${name} is empty.` }
   // Characters take one to three bytes per UTF-16 unit: short text needs no counting.
   if (text.length * 3 > limits.idBytesMax && Buffer.byteLength(text) > limits.idBytesMax)

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { openControlView } from '../core/control/control-topic.ts'
 import { uuidv7Generator } from '../core/event/event-id.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
-import type { Producer } from '../core/kafka/log.ts'
-import { ensureOwnTopics } from '../core/kafka/topic-specs.ts'
+import type { LogAdmin, Producer } from '../core/kafka/log.ts'
+import { ensureOwnTopics, recordingsTopicSpec } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import { failPoints } from '../core/runtime/fail-points.ts'
@@ -23,6 +23,7 @@ import { createLoopLag } from './loop-lag.ts'
 import { quotaOf } from './quota.ts'
 import { kafkaKeeper } from './record-keeper.ts'
 import { buildServer } from './server.ts'
+import { createSessionBudget } from './session-budget.ts'
 import { openNodeStoreDisk } from './store/node-store-disk.ts'
 import { openSegmentLog } from './store/segment-log.ts'
 import { createStoreMetrics } from './store/store-metrics.ts'
@@ -39,7 +40,7 @@ const SEGMENT_BYTES = 16 * 1024 * 1024
 const STORE_GROUP_BYTES = 4 * 1024 * 1024
 const STORE_DRAIN_BYTES = 1024 * 1024
 
-/** Events in over HTTP, out to `events.raw`. */
+/** Events in over HTTP, out to `events.raw`, and chunks of recordings to `recordings.raw`. */
 export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
   name: 'collector',
   settings: COLLECTOR_SETTINGS,
@@ -48,19 +49,18 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
     const names = kafkaNames(settings.kafkaPrefix)
     const log = await openKafkaLog(settings, logger)
     const control = await openControlView({ log, names, clock, logger })
-    await ensureOwnTopics(
-      log.admin,
-      names,
-      { partitions: settings.kafkaPartitions, replicationFactor: settings.kafkaReplication },
-      [names.raw],
-    )
-    const topic = await log.admin.describeTopic(names.raw)
-    if (topic === null) throw new Error(`The topic ${names.raw} was made and is not there.`)
-    const producer = await log.openProducer({
-      clientId: 'millrace-collector',
-      lingerMs: settings.lingerMs,
-      deliveryTimeoutMs: settings.produceTimeoutMs,
-    })
+    const topicOptions = {
+      partitions: settings.kafkaPartitions,
+      replicationFactor: settings.kafkaReplication,
+    }
+    await ensureOwnTopics(log.admin, names, topicOptions, [names.raw])
+    await log.admin.createTopics([recordingsTopicSpec(names, topicOptions)])
+    const topic = await madeTopic(log.admin, names.raw)
+    const recordingsTopic = await madeTopic(log.admin, names.recordings)
+    const sending = { lingerMs: settings.lingerMs, deliveryTimeoutMs: settings.produceTimeoutMs }
+    const producer = await log.openProducer({ clientId: 'millrace-collector', ...sending })
+    // A megabyte of somebody's screen on its way holds up no event.
+    const chunkProducer = await log.openProducer({ clientId: 'millrace-collector-recordings', ...sending })
     const kafka = createKafkaWatch(log.admin, names.raw, topic.partitions, KAFKA_WATCH_MS, clock)
     const store = await openStore(settings, {
       producer,
@@ -82,6 +82,13 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
       keeper: store ?? kafkaKeeper(producer, kafka),
       rawTopic: names.raw,
       rawPartitions: topic.partitions,
+      recordings: {
+        topic: names.recordings,
+        partitions: recordingsTopic.partitions,
+        keeper: kafkaKeeper(chunkProducer, kafka),
+        sessions: createSessionBudget(settings.recordingSessionBytesMax, clock),
+        recordBytesMax: settings.kafkaRecordBytesMax,
+      },
       admission: createAdmission(
         settings,
         (datasetId) => quotaOf(control.snapshot.datasets.get(datasetId)?.object, settings),
@@ -107,10 +114,16 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
     ended.abort()
     await looking
     await store?.close()
-    await producer.close()
+    await Promise.all([producer.close(), chunkProducer.close()])
     await control.close()
     await log.close()
   },
+}
+
+async function madeTopic(admin: Pick<LogAdmin, 'describeTopic'>, topic: string) {
+  const found = await admin.describeTopic(topic)
+  if (found === null) throw new Error(`The topic ${topic} was made and is not there.`)
+  return found
 }
 
 interface StoreParts {

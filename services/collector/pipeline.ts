@@ -4,12 +4,14 @@ import { cutPayload } from '../core/event/cut-payload.ts'
 import { type RawEventEncoder, rawEventEncoder, rawHeaders } from '../core/event/raw-event.ts'
 import type { ProduceRecord } from '../core/kafka/log.ts'
 import { partitionOf, recordKey } from '../core/kafka/partition.ts'
-import { isDependencyError } from '../core/runtime/errors.ts'
+import { encodeChunkRecord } from '../core/recordings/chunk-record.ts'
+import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
 import type { ByteLease } from './byte-budget.ts'
 import type { CollectorSettings } from './config.ts'
 import type { Environment } from './environment.ts'
 import { eventDigests, idempotencyKeyFault, idempotentEventId } from './idempotency.ts'
 import { judgeEvent, type Verdict } from './judge-event.ts'
+import { hasSnapshots, type PackedChunk, packChunks } from './pack-chunks.ts'
 import { type KeptIn, tookNothing } from './record-keeper.ts'
 import { RequestRefusal } from './request-refusal.ts'
 import type { SentEvent, SentRequest } from './sent-request.ts'
@@ -52,6 +54,14 @@ interface JudgedEvent {
   readonly sent: SentEvent
   readonly verdict: Verdict
   readonly eventId: string
+  /** Null for everything but an accepted chunk of a recording. */
+  readonly chunk: PackedChunk | null
+}
+
+/** The records of a request, by where they go. */
+interface RequestRecords {
+  readonly events: readonly ProduceRecord[]
+  readonly chunks: readonly ProduceRecord[]
 }
 
 /** A user agent stands in every record of its request, so it is kept short. */
@@ -61,7 +71,8 @@ const RECORD_OVERHEAD_BYTES = 300
 
 /**
  * Judges each event, gives it an id, and puts it into `events.raw`: the good ones as they are, the others marked as
- * refused. Answers when all of them are safe: acknowledged by Kafka, or synced to the local store.
+ * refused. Chunks of recordings leave here: a good one goes to `recordings.raw`. Answers when all of them are safe:
+ * acknowledged by Kafka, or synced to the local store.
  *
  * @returns a refusal `not_taken` when nothing of it is kept anywhere, `unknown` when that cannot be known
  */
@@ -70,21 +81,47 @@ export async function collect(
   settings: CollectorSettings,
   env: Environment,
 ): Promise<Collected | RequestRefusal> {
-  const verdicts = request.sent.events.map((event) => judgeEvent(event, settings))
+  const { verdicts, chunks } = await judge(request, settings, env)
   const ids = identify(request, verdicts, env)
   if (ids instanceof RequestRefusal) return ids
   const judged = request.sent.events.map((sent, index) => ({
     sent,
     verdict: verdicts[index]!,
     eventId: ids[index]!,
+    chunk: chunks.get(index) ?? null,
   }))
   if (request.dryRun) return { answer: answer(judged), keptIn: null }
 
-  const records = encode(judged, request, settings, env)
+  const records = {
+    events: encode(
+      judged.filter(({ chunk }) => chunk === null),
+      request,
+      settings,
+      env,
+    ),
+    chunks: encodeChunks(judged, request, env),
+  }
   const keptIn = await keep(records, request, env)
   if (keptIn instanceof RequestRefusal) return keptIn
   env.metrics.acknowledged({ protocol: request.protocol, ...count(judged) })
+  if (records.chunks.length > 0) env.metrics.recorded(records.chunks.length, valueBytes(records.chunks))
   return { answer: answer(judged), keptIn }
+}
+
+async function judge(
+  { sent, datasetId, dryRun }: CollectRequest,
+  settings: CollectorSettings,
+  { recordings }: Environment,
+): Promise<{ readonly verdicts: readonly Verdict[]; readonly chunks: ReadonlyMap<number, PackedChunk> }> {
+  const verdicts = sent.events.map((event) => judgeEvent(event, settings))
+  if (!hasSnapshots(verdicts)) return { verdicts, chunks: new Map() }
+  const limits = { ...settings, recordBytesMax: recordings.recordBytesMax }
+  return packChunks(
+    sent.events,
+    verdicts,
+    limits,
+    (sessionId, bytes) => dryRun || recordings.sessions.take(datasetId, sessionId, bytes),
+  )
 }
 
 /** An id for every event: the client's own, else made from the Idempotency-Key, else a new one. */
@@ -137,6 +174,38 @@ function encode(
   })
 }
 
+function encodeChunks(
+  judged: readonly JudgedEvent[],
+  { datasetId, traceparent }: CollectRequest,
+  { recordings, clock }: Environment,
+): ProduceRecord[] {
+  const collectorTime = clock.now()
+  return judged.flatMap(({ chunk, eventId, verdict }) => {
+    if (chunk === null) return []
+    const { sessionId, windowId, library, events, bytes, compressed } = chunk
+    const key = recordKey(datasetId, sessionId, eventId)
+    const value = encodeChunkRecord(
+      {
+        v: 1,
+        event_id: eventId,
+        dataset_id: datasetId,
+        session_id: sessionId,
+        window_id: windowId,
+        distinct_id: verdict.distinctId ?? '',
+        collector_time: collectorTime,
+        library,
+        events,
+        bytes,
+      },
+      compressed,
+    )
+    const headers = rawHeaders(eventId, datasetId, traceparent)
+    return [
+      { topic: recordings.topic, partition: partitionOf(key, recordings.partitions), key, value, headers },
+    ]
+  })
+}
+
 function encodeValue(
   { sent, verdict, eventId }: JudgedEvent,
   encoder: RawEventEncoder,
@@ -154,18 +223,18 @@ function encodeValue(
 }
 
 async function keep(
-  records: readonly ProduceRecord[],
+  records: RequestRecords,
   { lease, protocol }: CollectRequest,
   env: Environment,
 ): Promise<KeptIn | RequestRefusal> {
-  const bytes = records.reduce((sum, record) => sum + record.value!.length + RECORD_OVERHEAD_BYTES, 0)
-  if (!lease.take(bytes)) {
-    env.metrics.failed(protocol, records.length, 'not_taken')
+  const all = [...records.events, ...records.chunks]
+  if (!lease.take(valueBytes(all) + all.length * RECORD_OVERHEAD_BYTES)) {
+    env.metrics.failed(protocol, all.length, 'not_taken')
     return new RequestRefusal('not_taken', 'Too much is under way; nothing of this request was taken.')
   }
   try {
     await env.failPoint('before_keep')
-    const keptIn = await env.keeper.keep(records)
+    const keptIn = await keepBoth(records, env)
     await env.failPoint('after_keep')
     return keptIn
   } catch (error) {
@@ -173,13 +242,10 @@ async function keep(
     const outcome = tookNothing(error) ? 'not_taken' : 'unknown'
     // A full store is told by its own gauge and alarm, once; the others one by one.
     if (outcome === 'unknown')
-      env.logger.warn(
-        { err: error, records: records.length },
-        'A request’s records are not known to be kept.',
-      )
+      env.logger.warn({ err: error, records: all.length }, 'A request’s records are not known to be kept.')
     else if (error.dependency === 'kafka')
-      env.logger.error({ err: error, records: records.length }, 'Kafka refused a request’s records.')
-    env.metrics.failed(protocol, records.length, outcome)
+      env.logger.error({ err: error, records: all.length }, 'Kafka refused a request’s records.')
+    env.metrics.failed(protocol, all.length, outcome)
     return new RequestRefusal(
       outcome,
       outcome === 'unknown'
@@ -187,6 +253,26 @@ async function keep(
         : 'No events can be taken at the moment; nothing of this request was taken.',
     )
   }
+}
+
+/**
+ * Chunks come first: they never go to the store, so while Kafka is away a request that has any is refused before one of
+ * its events is kept.
+ */
+async function keepBoth({ events, chunks }: RequestRecords, env: Environment): Promise<KeptIn> {
+  if (chunks.length === 0) return env.keeper.keep(events)
+  await env.recordings.keeper.keep(chunks)
+  if (events.length === 0) return 'kafka'
+  try {
+    return await env.keeper.keep(events)
+  } catch (error) {
+    if (!tookNothing(error)) throw error
+    throw new DependencyError('kafka', 'outcome_unknown', 'The chunks are kept, the events are not.', error)
+  }
+}
+
+function valueBytes(records: readonly ProduceRecord[]): number {
+  return records.reduce((sum, { value }) => sum + value!.length, 0)
 }
 
 function count(judged: readonly JudgedEvent[]) {

@@ -9,6 +9,7 @@ import {
 } from '../core/event/scan-json.ts'
 import { RequestRefusal } from './request-refusal.ts'
 import { type EventLimits, isObject } from './sent-request.ts'
+import { isSnapshotJson, withSnapshotLimits } from './snapshot-limits.ts'
 
 /** The events of a JSON or NDJSON body, parsed, beside the bytes they were sent as. */
 export interface JsonEvents {
@@ -45,7 +46,7 @@ export function readJsonEvents(body: Buffer, limits: EventLimits): JsonEvents | 
   if (spans instanceof RequestRefusal) return spans
   if (spans.elements.length > limits.eventsMax) return tooManyEvents(limits)
 
-  const kept = spans.elements.map((span) => keep(body, span))
+  const kept = spans.elements.map((span) => keep(body, withSnapshotLimits(body, span)))
   let parsed: unknown
   try {
     parsed = JSON.parse(body.toString('utf8', start))
@@ -148,8 +149,10 @@ function readLine(bytes: Buffer, limits: EventLimits): JsonItem {
   const unread = (fault: JsonFault): JsonItem => ({ bytes, value: undefined, fault })
   if (!isUtf8(bytes)) return unread({ code: 'invalid_utf8', detail: 'The line is not UTF-8.' })
   // Its size alone refuses it; building it would only cost.
-  if (bytes.length > limits.eventBytesMax) return { bytes, value: undefined, fault: null }
-  const { fault } = scanJson(bytes, 0, bytes.length, limits)
+  const isLarge = bytes.length > limits.eventBytesMax
+  if (isLarge && (bytes.length > limits.recordingChunkBytesMax || !isSnapshotJson(bytes, 0, bytes.length)))
+    return { bytes, value: undefined, fault: null }
+  const { fault } = withSnapshotLimits(bytes, { start: 0, ...scanJson(bytes, 0, bytes.length, limits) })
   if (fault?.code === 'too_deep') return unread(fault)
   try {
     return { bytes, value: JSON.parse(bytes.toString('utf8')), fault }

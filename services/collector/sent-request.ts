@@ -23,6 +23,8 @@ export interface EventLimits extends JsonLimits {
   readonly eventsMax: number
   readonly eventBytesMax: number
   readonly idBytesMax: number
+  /** Of an event that carries a chunk of a recording, which has no other limit of {@link JsonLimits} but depth. */
+  readonly recordingChunkBytesMax: number
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -125,6 +125,20 @@ export const QUERY_API_SETTINGS = {
     min: 1,
     doc: 'Questions about one dataset that this process answers at once; 429 past it.',
   }),
+  resultsBytesMax: bytes('MILLRACE_QUERY_RESULTS_BYTES_MAX', {
+    default: '64MB',
+    doc: 'Memory of this process for results that are kept, bytes; those that were not asked for longest go first.',
+  }),
+  resultsAgeMaxMs: duration('MILLRACE_QUERY_RESULTS_AGE_MAX', {
+    default: '24h',
+    doc: 'Longest time that a result is kept. Whether it is fresh enough is another question: that is decided by who asks.',
+  }),
+  asyncMax: integer('MILLRACE_QUERY_ASYNC_MAX', {
+    default: '4',
+    min: 1,
+    max: 1000,
+    doc: 'Asynchronous questions that this process computes at once, beside those that are waited for; one dataset has half of them.',
+  }),
   traceRecordsMax: integer('MILLRACE_QUERY_TRACE_RECORDS_MAX', {
     default: '20000',
     min: 0,

@@ -9,6 +9,7 @@ import type { QueryGate } from './http/query-gate.ts'
 import type { CountersByIdentity, RateLimiterOptions } from './http/rate-limiter.ts'
 import type { CostLimits } from './query/ask.ts'
 import type { StreamLimits } from './query/stream-rows.ts'
+import type { ResultLimits } from './results/results.ts'
 import type { FindInDelivery } from './trace/delivery-search.ts'
 import type { FindInLog } from './trace/log-search.ts'
 
@@ -26,6 +27,7 @@ export interface Environment {
   readonly rateLimits: RateLimiterOptions
   readonly cost: CostLimits & StreamLimits
   readonly gate: QueryGate
+  readonly results: ResultLimits
   readonly findInLog: FindInLog
   readonly findInDelivery: FindInDelivery
   readonly names: KafkaNames

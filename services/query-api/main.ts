@@ -62,6 +62,7 @@ export const stage: Stage<typeof SETTINGS> = {
         rateLimits: { enabled: settings.rateLimitsOn, allowed: settings.rateLimitAllow },
         cost: settings,
         gate: createQueryGate(settings.concurrentMax, settings.concurrentPerDatasetMax),
+        results: settings,
         names,
         exports: {
           content: openExportContent(settings, store, clock),

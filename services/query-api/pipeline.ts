@@ -1,6 +1,7 @@
 import { finished, Readable } from 'node:stream'
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
+import { createActionStore } from './actions/action-store.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
 import { createBatchExportKeeper } from './batch-exports/batch-export-keeper.ts'
@@ -31,14 +32,24 @@ import {
   type Route,
 } from './http/route.ts'
 import { insightRoutes } from './insights/insights-routes.ts'
+import { createStoredDefinitions } from './insights/stored-definitions.ts'
 import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
+import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
+import { createAskTable } from './query/ask-table.ts'
 import { zoneOf } from './query/question.ts'
 import { createStreamRows } from './query/stream-rows.ts'
+import { queryStatusRoutes } from './results/query-routes.ts'
+import { createResults } from './results/results.ts'
+import { savedInsightRoutes } from './saved-insights/saved-insights-routes.ts'
+import { createDatasetSettingsStore } from './settings/dataset-settings-store.ts'
+import { settingsRoutes } from './settings/settings-routes.ts'
+import { SQL_ROWS } from './sql/sql-limits.ts'
+import { STORED_TABLES } from './sql/views.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
 
 /** A request before it is known who sent it. */
@@ -70,6 +81,18 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const { clock, control, gate } = env
   const ask = createAsk(env.clickhouse, env.cost)
   const streamRows = createStreamRows(env.clickhouse, env.cost)
+  const askTable = createAskTable(env.clickhouse, env.cost, STORED_TABLES, SQL_ROWS.max + 1)
+  const actions = createActionStore(env.metadata)
+  const settings = createDatasetSettingsStore(env.metadata)
+  const needs = { ask, clock, definitions: createStoredDefinitions({ actions, settings }) }
+  const results = createResults({
+    needs,
+    limits: env.results,
+    clock,
+    randomBytes: env.randomBytes,
+    metrics,
+    logger,
+  })
   const keyStore = createKeyStore(env.metadata)
   const keyLookup = createKeyLookup(keyStore, clock, logger)
   const keyManagement = createKeyManagement({
@@ -153,8 +176,11 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   }
 
   const questions: readonly Route[] = [
-    ...eventRoutes({ ask, streamRows, clock }),
-    ...insightRoutes({ ask, clock }),
+    ...eventRoutes({ ...needs, askTable, streamRows }),
+    ...insightRoutes(needs),
+    ...personRoutes(needs),
+    ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),
+    ...queryStatusRoutes(results),
     ...traceRoutes({
       ask,
       control,
@@ -163,7 +189,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       findInDelivery: env.findInDelivery,
     }),
     ...annotationRoutes(env.metadata, clock),
-    ...actionRoutes(env.metadata, clock),
+    ...actionRoutes(actions, needs),
+    ...settingsRoutes(settings, clock),
     ...keyRoutes(keyManagement),
   ]
   const exports = {

@@ -9,10 +9,10 @@ import { canonicalJson } from '../core/control/canonical-json.ts'
 import { type SigningKey, sha256Hex, signContent } from '../core/manifest/manifest-signature.ts'
 import { readClosedHour, readManifest } from '../core/manifest/read-manifest.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
+import { putOnce } from '../core/object-store/put-once.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import { type ClosingHours, closingHours } from './closing-hours.ts'
 import { getStored } from './get-stored.ts'
-import { putOnce } from './put-once.ts'
 
 /** Manifests that one step reads of one partition at most, so that a long backlog is gone through in pieces. */
 const MANIFESTS_PER_STEP_MAX = 500

@@ -2,9 +2,9 @@ import { type Manifest, manifestKey } from '../../schemas/manifest/v1.ts'
 import { type SigningKey, sha256Hex, signContent } from '../core/manifest/manifest-signature.ts'
 import { readManifest } from '../core/manifest/read-manifest.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
+import { putOnce } from '../core/object-store/put-once.ts'
 import { DependencyError } from '../core/runtime/errors.ts'
 import { getStored } from './get-stored.ts'
-import { putOnce } from './put-once.ts'
 
 export type ManifestContent = Omit<Manifest, 'signature'>
 

@@ -1,12 +1,10 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ClickHouseEngine, startClickHouse } from '../../infra/engines/clickhouse.ts'
-import { type KafkaEngine, startKafka } from '../../infra/engines/kafka.ts'
-import { freePort, portFree } from '../../infra/engines/ports.ts'
-import { S3_ACCESS_KEY, startS3Proxy } from '../../infra/engines/s3proxy.ts'
+import { freePort } from '../../infra/engines/ports.ts'
 import { STAGE_NODE_FLAGS, type StageName } from '../../services/cli/stages.ts'
 import { startLoggedProcess } from '../../services/cli/supervisor/logged-process.ts'
 import { prepareTopics } from '../../services/cli/supervisor/prepare-topics.ts'
+import { type ChaosEngine, type EnginesOptions, openChaosEngines } from './chaos-engines.ts'
 import { type ClickHouseDouble, openClickHouseDouble } from './clickhouse-double.ts'
 import { HURT_FILE, type Hurt, writeHurt } from './hurt-process.ts'
 import { type KeptProcess, keepProcess, type UnplannedExit } from './kept-process.ts'
@@ -23,15 +21,6 @@ export const CHAOS_STAGES: readonly ChaosStage[] = [
   's3-sink',
   'clickhouse-sink',
 ]
-
-/** An engine that can be killed and started again on the same data. */
-export interface ChaosEngine {
-  readonly name: string
-  readonly pid: number
-  kill(): Promise<void>
-  start(): Promise<void>
-  signal(name: 'SIGSTOP' | 'SIGCONT'): void
-}
 
 export interface ChaosProcess extends KeptProcess {
   readonly stage: ChaosStage
@@ -59,10 +48,7 @@ export interface ChaosSystem {
   stop(): Promise<void>
 }
 
-export interface ChaosSystemOptions {
-  readonly stateDir: string
-  readonly brokers: 1 | 3
-  readonly partitions: number
+export interface ChaosSystemOptions extends EnginesOptions {
   readonly random: () => number
   readonly onUnplanned: (exit: UnplannedExit) => void
 }
@@ -82,23 +68,9 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
     for (const close of closing.splice(0).reverse()) await close()
   }
   try {
-    const {
-      brokers,
-      proxies: kafkaProxies,
-      direct: brokersDirect,
-      proxied,
-    } = await openBrokers(options, closing)
-    const clickhousePort = await freePort()
-    const clickhouse = await engine('clickhouse', closing, () =>
-      startClickHouse({ stateDir: join(stateDir, 'engines', 'clickhouse'), port: clickhousePort }),
-    )
-    const s3Port = await freePort()
-    const s3 = await startS3Proxy({
-      stateDir: join(stateDir, 'engines', 's3'),
-      port: s3Port,
-      buckets: ['millrace'],
-    })
-    closing.push(() => s3.stop())
+    const engines = await openChaosEngines(options)
+    closing.push(() => engines.stop())
+    const { brokers, clickhouse, kafkaProxies, clickhousePort, s3Port, direct } = engines
     const clickhouseDouble = await openClickHouseDouble(await freePort(), clickhousePort, options.random)
     const clickhouseProxy = await openTcpProxy(await freePort(), clickhouseDouble.port)
     const s3Double = await openS3Double(await freePort(), s3Port, options.random)
@@ -108,25 +80,14 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
       () => s3Double.close(),
     )
 
-    const common = {
-      AWS_ACCESS_KEY_ID: S3_ACCESS_KEY.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: S3_ACCESS_KEY.secretAccessKey,
-      MILLRACE_KAFKA_PARTITIONS: String(options.partitions),
-    }
-    const direct = {
-      ...common,
-      MILLRACE_KAFKA_BROKERS: brokersDirect,
-      MILLRACE_CLICKHOUSE_URL: `http://127.0.0.1:${clickhousePort}`,
-      MILLRACE_S3_ENDPOINT: `http://127.0.0.1:${s3Port}`,
-    }
     await prepareTopics({ ...process.env, ...direct })
 
     const stageEnv = {
       ...process.env,
-      ...common,
+      ...direct,
       // As `bin/millrace` has it: stages are started hundreds of times.
       NODE_COMPILE_CACHE: COMPILE_CACHE,
-      MILLRACE_KAFKA_BROKERS: proxied,
+      MILLRACE_KAFKA_BROKERS: engines.proxied,
       MILLRACE_CLICKHOUSE_URL: `http://127.0.0.1:${clickhouseProxy.port}`,
       MILLRACE_S3_ENDPOINT: `http://127.0.0.1:${s3Double.port}`,
       MILLRACE_STATE_DIR: join(stateDir, 'state'),
@@ -207,69 +168,5 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
   } catch (error) {
     await stop()
     throw error
-  }
-}
-
-async function openBrokers(options: ChaosSystemOptions, closing: (() => Promise<void>)[]) {
-  const places = []
-  for (let id = 1; id <= options.brokers; id++) {
-    const [port, listenPort] = [await freeTwoPorts(), await freePort()]
-    const proxy = await openTcpProxy(await freePort(), listenPort)
-    closing.push(() => proxy.close())
-    places.push({ id, port, listenPort, proxy })
-  }
-  const controllerPorts = places.map(({ port }) => port + 1)
-  const brokers = await Promise.all(
-    places.map(({ id, port, listenPort, proxy }) =>
-      engine(`kafka-${id}`, closing, () =>
-        startKafka({
-          stateDir: join(options.stateDir, 'engines', `kafka-${id}`),
-          port,
-          proxied: { port: listenPort, advertisedPort: proxy.port },
-          node: { id, controllerPorts },
-        }),
-      ),
-    ),
-  )
-  return {
-    brokers,
-    proxies: places.map(({ proxy }) => proxy),
-    direct: places.map(({ port }) => `127.0.0.1:${port}`).join(','),
-    proxied: places.map(({ proxy }) => `127.0.0.1:${proxy.port}`).join(','),
-  }
-}
-
-/** Kafka takes the port after its own too. */
-async function freeTwoPorts(): Promise<number> {
-  for (;;) {
-    const port = await freePort()
-    if (await portFree(port + 1)) return port
-  }
-}
-
-async function engine(
-  name: string,
-  closing: (() => Promise<void>)[],
-  launch: () => Promise<KafkaEngine | ClickHouseEngine>,
-): Promise<ChaosEngine> {
-  let running = await launch()
-  closing.push(async () => {
-    try {
-      process.kill(running.pid, 'SIGCONT')
-    } catch {
-      return // Killed, and not started again.
-    }
-    await running.stop()
-  })
-  return {
-    name,
-    get pid() {
-      return running.pid
-    },
-    kill: () => running.kill(),
-    async start() {
-      running = await launch()
-    },
-    signal: (which) => void process.kill(running.pid, which),
   }
 }

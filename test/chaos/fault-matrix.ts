@@ -226,10 +226,7 @@ export const FAULT_MATRIX: readonly MatrixRow[] = [
     row: 33,
     fault: 'ClickHouse inserts and its answer is lost',
     tests: [
-      [
-        'test/services/clickhouse-sink/insert-exactly.test.ts',
-        'a replay is counted even where everything was clean',
-      ],
+      ['test/core/clickhouse/insert-exactly.test.ts', 'a replay is counted even where everything was clean'],
     ],
   },
   {
@@ -237,7 +234,7 @@ export const FAULT_MATRIX: readonly MatrixRow[] = [
     fault: 'ClickHouse has forgotten the token of an insert',
     tests: [
       [
-        'test/services/clickhouse-sink/insert-exactly.test.ts',
+        'test/core/clickhouse/insert-exactly.test.ts',
         'a replay whose token the table has forgotten doubles nothing',
       ],
     ],

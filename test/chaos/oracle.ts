@@ -14,6 +14,10 @@ import { type RawReceipt, receiptFaults } from './receipt-faults.ts'
 import { Tally } from './tally.ts'
 import type { Verdict } from './verdict.ts'
 
+const TELL_MS = 500
+/** Ends in `events.enriched`. */
+const isGood = ({ kind }: ChaosEvent) => kind === 'plain' || kind === 'foreign'
+
 /**
  * Reads every place and compares it with what the clients were told. Everything has drained before.
  *
@@ -26,15 +30,46 @@ export async function judge(
   sent: number,
   onProgress: (what: string) => void,
 ): Promise<Verdict> {
-  const faults: string[] = []
-  const places: PlaceVerdict[] = []
   const { names, bucket } = connections
+  const tallies: Tally[] = []
+  const rejectedCodes = new Map<string, number>()
   const read = async (place: string, reading: (tally: Tally) => Promise<unknown>): Promise<Tally> => {
-    onProgress(`reading ${place}`)
     const tally = new Tally(place, seed)
+    tallies.push(tally)
     await reading(tally)
+    tallies.splice(tallies.indexOf(tally), 1)
     return tally
   }
+  const telling = setInterval(
+    () => onProgress(`reading ${tallies.map(({ place, total }) => `${place} ${total}`).join(', ')}`),
+    TELL_MS,
+  )
+  // All at once: their readers are programs of their own, which wait for each other's disk and processor.
+  const reading = Promise.all([
+    read('events.enriched', (t) => tallyEnriched(connections, names.enriched, t)),
+    read('events.rejected', (t) => tallyRejected(connections, names.rejected, t, rejectedCodes)),
+    read('sub.everything', (t) => tallyEnriched(connections, names.subscriber('everything'), t)),
+    read('sub.shop-purchases', (t) => tallyEnriched(connections, names.subscriber('shop-purchases'), t)),
+    read('files warehouse', (t) => tallyFiles(bucket, 'warehouse', t)),
+    read('files purchases', (t) => tallyFiles(bucket, 'purchases', t)),
+    read('files rejected', (t) => tallyFiles(bucket, 'rejected', t)),
+    read('ClickHouse events', (t) => tallyRows(connections, 'events', t)),
+    read('ClickHouse rejected_events', (t) => tallyRows(connections, 'rejected_events', t)),
+  ]).finally(() => clearInterval(telling))
+  const [
+    enriched,
+    rejected,
+    everything,
+    shopPurchases,
+    warehouse,
+    purchases,
+    rejectedFiles,
+    rows,
+    rejectedRows,
+  ] = await reading
+
+  const faults: string[] = []
+  const places: PlaceVerdict[] = []
   const compare = (tally: Tally, expected: (event: ChaosEvent) => Expected): void => {
     const compared = comparePlace(tally, seed, sent, expected)
     faults.push(...compared.faults)
@@ -44,45 +79,25 @@ export async function judge(
     const fate = ledger.fate(event.seq)
     return fate === FATE.acked ? 1 : fate === FATE.unknown ? 'unknown' : 0
   }
-
-  const enriched = await read('events.enriched', (tally) => tallyEnriched(connections, names.enriched, tally))
-  let codes: ReadonlyMap<string, number> = new Map()
-  const rejected = await read('events.rejected', async (tally) => {
-    codes = await tallyRejected(connections, names.rejected, tally)
-  })
-  const isGood = ({ kind }: ChaosEvent) => kind === 'plain' || kind === 'foreign'
+  onProgress('comparing places')
   compare(enriched, (event) => (isGood(event) ? fateOf(event) : 0))
   compare(rejected, (event) => (isGood(event) ? 0 : fateOf(event)))
 
   // Everything further down has exactly what these two hold.
   const as = (tally: Tally, entitled: (event: ChaosEvent) => boolean) => (event: ChaosEvent) =>
     tally.count(event.seq) > 0 && entitled(event) ? 1 : 0
-  const everything = () => true
-  const purchases = ({ dataset, event }: ChaosEvent) => dataset === 'shop' && event === 'purchase'
-  const dear = (event: ChaosEvent) => purchases(event) && event.amount >= 50
+  const all = () => true
+  const isPurchase = ({ dataset, event }: ChaosEvent) => dataset === 'shop' && event === 'purchase'
+  compare(everything, as(enriched, all))
   compare(
-    await read('sub.everything', (tally) =>
-      tallyEnriched(connections, names.subscriber('everything'), tally),
-    ),
-    as(enriched, everything),
+    shopPurchases,
+    as(enriched, (event) => isPurchase(event) && event.amount >= 50),
   )
-  compare(
-    await read('sub.shop-purchases', (tally) =>
-      tallyEnriched(connections, names.subscriber('shop-purchases'), tally),
-    ),
-    as(enriched, dear),
-  )
-  compare(await read('files warehouse', (t) => tallyFiles(bucket, 'warehouse', t)), as(enriched, everything))
-  compare(await read('files purchases', (t) => tallyFiles(bucket, 'purchases', t)), as(enriched, purchases))
-  compare(await read('files rejected', (t) => tallyFiles(bucket, 'rejected', t)), as(rejected, everything))
-  compare(
-    await read('ClickHouse events', (t) => tallyRows(connections, 'events', t)),
-    as(enriched, everything),
-  )
-  compare(
-    await read('ClickHouse rejected_events', (t) => tallyRows(connections, 'rejected_events', t)),
-    as(rejected, everything),
-  )
+  compare(warehouse, as(enriched, all))
+  compare(purchases, as(enriched, isPurchase))
+  compare(rejectedFiles, as(rejected, all))
+  compare(rows, as(enriched, all))
+  compare(rejectedRows, as(rejected, all))
 
   onProgress('comparing projections and receipts')
   faults.push(...(await projectionFaults(connections)))
@@ -99,7 +114,7 @@ export async function judge(
     places,
     faults,
     duplicatesRemoved: receipts.duplicates,
-    rejectedByCode: Object.fromEntries(codes),
+    rejectedByCode: Object.fromEntries(rejectedCodes),
   }
 }
 

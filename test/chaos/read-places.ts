@@ -32,7 +32,7 @@ export async function readWholeTopic(
       configFile: null,
       topic,
       withValues: true,
-      group: `chaos-oracle-${process.pid}`,
+      group: `chaos-oracle-${process.pid}-${topic}`,
       lastOffsets: Promise.resolve(lastOffsets),
       idleMs: CONSOLE_IDLE_MS,
     },
@@ -53,19 +53,18 @@ export async function tallyEnriched(
   })
 }
 
-/** Codes by how often they were given. */
+/** @param codes takes how often each one was given */
 export async function tallyRejected(
   connections: DemoConnections,
   topic: string,
   tally: Tally,
-): Promise<ReadonlyMap<string, number>> {
-  const codes = new Map<string, number>()
+  codes: Map<string, number>,
+): Promise<void> {
   await readWholeTopic(connections, topic, (value, where) => {
     const { dataset_id, event_id, code, payload } = JSON.parse(value)
     codes.set(code, (codes.get(code) ?? 0) + 1)
     sawPayload(tally, dataset_id, event_id, payload, where)
   })
-  return codes
 }
 
 function sawPayload(tally: Tally, dataset: string, eventId: string, payload: string, where: string): void {
@@ -146,17 +145,38 @@ export async function eachLine(
   for await (const line of lines) if (line !== '') onLine(line)
 }
 
+/** Source offsets of one answer: what ClickHouse sends is some tens of megabytes. */
+const PAGE_OFFSETS = 50_000
+
+/** Every row, without FINAL, page by page: an answer of gigabytes does not come to its end over one connection. */
 export async function tallyRows(
   connections: DemoConnections,
   table: 'events' | 'rejected_events',
   tally: Tally,
 ): Promise<void> {
   const column = table === 'events' ? 'properties' : 'payload'
-  const statement = `SELECT dataset_id, event_id, ${column}, src_partition, src_offset FROM ${table} FORMAT JSONCompactEachRow`
+  for (const [partition, first, last] of await sourceRanges(connections, table))
+    for (let from = first; from <= last; from += PAGE_OFFSETS) {
+      const statement = `SELECT dataset_id, event_id, ${column}, src_offset FROM ${table} WHERE src_partition = ${partition} AND src_offset BETWEEN ${from} AND ${from + PAGE_OFFSETS - 1} FORMAT JSONCompactEachRow`
+      await eachLine(connections, statement, (line) => {
+        const [dataset, eventId, text, offset] = JSON.parse(line) as string[]
+        const where = `${table} from ${partition}:${offset}`
+        if (table === 'events') tally.saw(dataset!, eventId!, text!, where)
+        else sawPayload(tally, dataset!, eventId!, text!, where)
+      })
+    }
+}
+
+/** Partitions that rows came from, with the least and the greatest offset of each. */
+async function sourceRanges(
+  connections: DemoConnections,
+  table: string,
+): Promise<readonly (readonly [number, number, number])[]> {
+  const ranges: (readonly [number, number, number])[] = []
+  const statement = `SELECT src_partition, min(src_offset), max(src_offset) FROM ${table} GROUP BY src_partition ORDER BY src_partition FORMAT TSV`
   await eachLine(connections, statement, (line) => {
-    const [dataset, eventId, text, partition, offset] = JSON.parse(line) as string[]
-    const where = `${table} from ${partition}:${offset}`
-    if (table === 'events') tally.saw(dataset!, eventId!, text!, where)
-    else sawPayload(tally, dataset!, eventId!, text!, where)
+    const [partition, first, last] = line.split('\t').map(Number)
+    ranges.push([partition!, first!, last!])
   })
+  return ranges
 }

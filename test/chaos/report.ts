@@ -1,10 +1,10 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ChaosResult } from './chaos-result.ts'
 import { CHAOS_STAGES } from './chaos-system.ts'
 import { renderMatrix } from './fault-matrix.ts'
 import { FAIL_POINTS, FAULTS } from './faults.ts'
 import { percentile } from './recovery.ts'
-import type { ChaosResult } from './run-chaos.ts'
 import { isBalanced } from './verdict.ts'
 
 /** Results lie beside the code, so that whoever doubts a figure finds its runs. */

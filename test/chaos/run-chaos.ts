@@ -1,20 +1,20 @@
-import { fork, spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
-import { isDrained, lagOf } from '../../services/cli/demo/lag.ts'
+import { openChaosEngines } from './chaos-engines.ts'
+import { type ChaosResult, type ChaosRun, ledgerFile, loadRun, saveRun } from './chaos-result.ts'
 import { type ChaosSystem, openChaosSystem } from './chaos-system.ts'
-import { consumersOf } from './consumers.ts'
+import { drain, untilStoresAreEmpty } from './drain.ts'
 import { FAULTS, type Fault, type FaultContext } from './faults.ts'
 import { ChaosLedger } from './ledger.ts'
-import type { LoadOptions, LoadReport } from './load.ts'
+import { type Load, startLoad } from './load-process.ts'
 import { judge } from './oracle.ts'
-import type { Outage } from './outage.ts'
 import { eachLine } from './read-places.ts'
-import { measureRecovery, percentile, type Recovery } from './recovery.ts'
-import { isBalanced, type Verdict } from './verdict.ts'
+import { measureRecovery } from './recovery.ts'
+import { renderRecovery } from './render-result.ts'
 
 export interface ChaosOptions {
   /** Engines' data, logs, ledger; empty. */
@@ -42,30 +42,6 @@ export interface ChaosOptions {
   readonly rolling: number
 }
 
-export interface ChaosResult {
-  readonly seed: number
-  readonly brokers: number
-  readonly startedAt: string
-  /** What ran, and on what: abbreviated commit, with `+` when files differed from it. */
-  readonly commit: string
-  readonly command: string
-  readonly machine: string
-  readonly seconds: number
-  readonly load: LoadReport
-  /** Times each fault was inflicted. */
-  readonly faults: Readonly<Record<string, number>>
-  readonly figures: Readonly<Record<string, number>>
-  readonly drainSeconds: number
-  readonly recovery: Recovery
-  /** SIGTERMs of collectors, and requests that failed meanwhile. */
-  readonly rolling: { readonly times: number; readonly failedTries: number }
-  /** Ends of processes that nobody meant: none but those that threw where they were told to. */
-  readonly unplanned: readonly string[]
-  readonly verdict: Verdict
-}
-
-/** Past it something hangs. A slow machine needs minutes for what faults held up, ms. */
-const DRAIN_MAX_MS = 900_000
 const PARTITIONS = 4
 
 /** A random sequence that follows from the seed. */
@@ -81,6 +57,32 @@ export function seededRandom(seed: number): () => number {
 
 /** Everything up, load and faults at once, then quiet, drained and judged. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  saveRun(options.stateDir, await hurtSystem(options))
+  options.print('the run is written down; its engines start again to be read')
+  return judgeState(options.stateDir, options.progress)
+}
+
+/**
+ * Starts the engines of a run that came to its end, and reads every place. As often as one likes: nothing is changed.
+ *
+ * @throws Error when no run came to its end in this directory
+ */
+export async function judgeState(stateDir: string, progress: (text: string) => void): Promise<ChaosResult> {
+  const run = loadRun(stateDir)
+  process.setMaxListeners(0)
+  const engines = await openChaosEngines({ stateDir, brokers: run.brokers, partitions: PARTITIONS })
+  let connections: DemoConnections | null = null
+  try {
+    connections = await openDemoConnections({ ...process.env, ...engines.direct })
+    const ledger = ChaosLedger.load(ledgerFile(stateDir))
+    return { ...run, verdict: await judge(connections, ledger, run.seed, run.load.sent as number, progress) }
+  } finally {
+    await connections?.close()
+    await engines.stop()
+  }
+}
+
+async function hurtSystem(options: ChaosOptions): Promise<ChaosRun> {
   const { stateDir, seed, print } = options
   const startedAt = new Date().toISOString()
   const startedMs = performance.now()
@@ -118,7 +120,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
         .filter(({ stage }) => stage === 'collector')
         .map(({ name }) => system.opsPorts.get(name) as number),
       eventsPerSecond: options.eventsPerSecond,
-      ledgerFile: join(stateDir, 'ledger'),
+      ledgerFile: ledgerFile(stateDir),
       from: 0,
     })
     await sleep(3_000)
@@ -129,19 +131,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const faults = await inflictFaults(options, system, connections, load, random, count)
     print('faults are over; the load ends')
     const sent = await load.end()
-    await untilStoresAreEmpty(system, options)
-    const drainSeconds = await drain(connections, options)
+    await untilStoresAreEmpty(system, options.progress)
+    const drainSeconds = await drain(connections, options.progress)
     print(`everything has arrived ${drainSeconds.toFixed(1)} s after the load ended`)
     for (const [kind, times] of system.s3Double.inflicted) count(`s3 ${kind}`, times)
     for (const [name, times] of system.clickhouseDouble.inflicted) count(`clickhouse ${name}`, times)
     await countMarks(stateDir, system, count)
-    const verdict = await judge(
-      connections,
-      ChaosLedger.load(join(stateDir, 'ledger')),
-      seed,
-      sent.sent as number,
-      options.progress,
-    )
     return {
       seed,
       brokers: options.brokers,
@@ -157,7 +152,6 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       recovery,
       rolling,
       unplanned,
-      verdict,
     }
   } finally {
     load?.kill()
@@ -189,48 +183,6 @@ async function isReady(port: number): Promise<boolean> {
     return (await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok
   } catch {
     return false
-  }
-}
-
-interface Load {
-  readonly report: LoadReport
-  /** Stops sending; resolves when the last request has its answer and the ledger is on disk. */
-  end(): Promise<LoadReport>
-  kill(): void
-}
-
-function startLoad(options: LoadOptions): Load {
-  const child = fork(join(import.meta.dirname, 'load.ts'), [], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  })
-  let report: LoadReport = {
-    acked: 0,
-    stored: 0,
-    refused: 0,
-    unknown: 0,
-    repeated: 0,
-    conflicts: 0,
-    failedTries: 0,
-    oddAnswers: [],
-    sent: null,
-  }
-  const ended = Promise.withResolvers<LoadReport>()
-  ended.promise.catch(() => undefined)
-  child.on('message', (message: LoadReport) => {
-    report = message
-    if (message.sent !== null) ended.resolve(message)
-  })
-  child.once('exit', (code) => ended.reject(new Error(`The load ended with status ${code}.`)))
-  child.send({ start: options })
-  return {
-    get report() {
-      return report
-    },
-    end() {
-      child.send({ stop: true })
-      return ended.promise
-    },
-    kill: () => void child.kill('SIGKILL'),
   }
 }
 
@@ -311,7 +263,7 @@ async function rollCollectors(
   system: ChaosSystem,
   load: Load,
   { rolling, progress }: ChaosOptions,
-): Promise<ChaosResult['rolling']> {
+): Promise<ChaosRun['rolling']> {
   const collectors = system.stages.filter(({ stage }) => stage === 'collector')
   const before = load.report.failedTries
   for (let times = 0; times < rolling; times++) {
@@ -325,50 +277,6 @@ async function rollCollectors(
   }
   if (rolling > 0) await sleep(1_500)
   return { times: rolling, failedTries: load.report.failedTries - before }
-}
-
-/** What collectors answered 202 is in Kafka before anybody asks where Kafka ends. */
-async function untilStoresAreEmpty(system: ChaosSystem, { progress }: ChaosOptions): Promise<void> {
-  const deadline = performance.now() + DRAIN_MAX_MS
-  for (const { stage, name } of system.stages) {
-    if (stage !== 'collector') continue
-    for (;;) {
-      const bytes = await storedBytes(system.opsPorts.get(name) as number)
-      if (bytes === 0) break
-      progress(`${name} stores ${bytes ?? 'who knows how many'} bytes`)
-      if (performance.now() > deadline)
-        throw new Error(`${name} did not send what it stores; ${bytes} bytes to go.`)
-      await sleep(200)
-    }
-  }
-}
-
-/** Null while the process does not say; 0 where there is no store. */
-async function storedBytes(opsPort: number): Promise<number | null> {
-  try {
-    const answer = await fetch(`http://127.0.0.1:${opsPort}/metrics`, { signal: AbortSignal.timeout(2_000) })
-    const line = /^millrace_collector_store_bytes (\S+)$/m.exec(await answer.text())
-    return line === null ? 0 : Number(line[1])
-  } catch {
-    return null
-  }
-}
-
-/** Waits until every consumer has committed past the last record. @returns seconds */
-async function drain(connections: DemoConnections, options: ChaosOptions): Promise<number> {
-  const startedMs = performance.now()
-  for (const consumer of consumersOf(connections.names)) {
-    while (!(await isDrained(connections.log, consumer, 300))) {
-      const { offsets } = await lagOf(connections.log, consumer)
-      options.progress(`${consumer.name} has ${offsets} offsets to go`)
-      if (performance.now() - startedMs > DRAIN_MAX_MS)
-        throw new Error(
-          `${consumer.name} did not finish within ${DRAIN_MAX_MS / 1000} s; ${offsets} offsets to go.`,
-        )
-      await sleep(200)
-    }
-  }
-  return (performance.now() - startedMs) / 1000
 }
 
 /** Sentences in the stages' logs that prove that faults bit. */
@@ -390,123 +298,4 @@ async function countMarks(
     for (const line of lines)
       for (const [mark, pattern] of Object.entries(MARKS)) if (pattern.test(line)) count(mark)
   }
-}
-
-function outageLine({ away, seconds, otherBefore, otherDuring, catchUp }: Outage): string {
-  return `${away} away for ${seconds} s: the other sink lags ${otherDuring.toFixed(2)} s, ${otherBefore.toFixed(2)} s before; its own caught up in ${catchUp.seconds.toFixed(1)} s at ${catchUp.timesLive.toFixed(1)} × live`
-}
-
-/** What was measured before any fault. */
-function renderRecovery({ recovery, rolling }: Pick<ChaosResult, 'recovery' | 'rolling'>): string {
-  return `recovery, ms                                                                                      n      p50      p99
-${[
-  ...Object.entries(recovery.firstCommit).map(
-    ([stage, values]) => [`${stage} killed, a partition of it is committed again`, values] as const,
-  ),
-  ['everything killed, accepting', recovery.accepting] as const,
-  ['everything killed, in ClickHouse', recovery.fresh] as const,
-]
-  .map(
-    ([name, values]) =>
-      `  ${name.padEnd(90)}${[values.length, percentile(values, 0.5) ?? '-', percentile(values, 0.99) ?? '-'].map((n) => String(n).padStart(9)).join('')}`,
-  )
-  .join('\n')}
-caught up after half a minute away                                                                n    s p50 least × live
-${Object.entries(recovery.catchUp)
-  .map(
-    ([name, all]) =>
-      `  ${name.padEnd(90)}${[
-        String(all.length),
-        percentile(
-          all.map(({ seconds }) => seconds),
-          0.5,
-        )?.toFixed(1) ?? '-',
-        Math.min(...all.map(({ timesLive }) => timesLive)).toFixed(1),
-      ]
-        .map((text) => text.padStart(9))
-        .join('')}`,
-  )
-  .join('\n')}
-${recovery.outages.map((outage) => `  ${outageLine(outage)}\n`).join('')}  ${rolling.times} rolling SIGTERMs of collectors: ${rolling.failedTries} failed requests`
-}
-
-/** What it says at its end. */
-export function renderResult(result: ChaosResult): string {
-  const { verdict, faults, figures } = result
-  const table = (rows: readonly (readonly [string, number])[]) =>
-    rows.map(([name, value]) => `  ${name.padEnd(92)} ${String(value).padStart(9)}`).join('\n')
-  const kills = Object.entries(figures).filter(([name]) => name.startsWith('kills '))
-  return `
-faults inflicted
-${table(Object.entries(faults).sort())}
-figures
-${table(Object.entries(figures).sort())}
-${renderRecovery(result)}
-places                      found     lost  doubled spurious corrupted
-${verdict.places
-  .map(
-    ({ place, found, lost, doubled, spurious, corrupted }) =>
-      `  ${place.padEnd(26)}${String(found).padStart(7)}${[lost, doubled, spurious, corrupted].map((n) => String(n).padStart(9)).join('')}`,
-  )
-  .join('\n')}
-${verdict.faults.map((fault) => `  ${fault}\n`).join('')}${result.unplanned.map((end) => `  unplanned: ${end}\n`).join('')}${result.load.oddAnswers.map((answer) => `  odd answer: ${answer}\n`).join('')}
-${kills.reduce((sum, [, times]) => sum + times, 0)} kills, ${result.load.stored} events stored for later, ${result.load.repeated} sent again on purpose, ${verdict.duplicatesRemoved} repetitions removed
-${verdict.acknowledged} acknowledged, ${verdict.lost} lost, ${verdict.duplicated} duplicated`
-}
-
-/** What can be asked for in the environment, with what is done otherwise. */
-const DEFAULTS = {
-  MINUTES: '5',
-  SEED: String(Date.now() % 1_000_000),
-  BROKERS: '1',
-  RATE: '800',
-  RECOVERIES: '1',
-  ROLLING: '2',
-  ONLY: '',
-  AT_ONCE: '2',
-}
-const quoted = (text: string) => (/^[\w.-]+$/.test(text) ? text : `'${text}'`)
-
-if (import.meta.main) {
-  // So that 'exit' comes, at which everything that was started is ended.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
-  const root = join(import.meta.dirname, '../..')
-  const given = Object.keys(DEFAULTS).flatMap((name) => {
-    const value = process.env[name]
-    return value ? [[name, value] as const] : []
-  })
-  const { MINUTES, SEED, BROKERS, RATE, RECOVERIES, ROLLING, ONLY, AT_ONCE } = {
-    ...DEFAULTS,
-    ...(Object.fromEntries(given) as Partial<typeof DEFAULTS>),
-  }
-  const faults = FAULTS.filter(({ name }) => ONLY.split('|').some((part) => name.includes(part)))
-  if (faults.length === 0)
-    throw new Error(
-      `No fault is named like ${ONLY}. There are: ${FAULTS.map(({ name }) => name).join('; ')}.`,
-    )
-  const out = process.env.OUT || join(root, '.millrace', 'chaos')
-  const stateDir = join(out, `state-${SEED}-${process.pid}`)
-  const startedMs = performance.now()
-  const elapsed = () => `${((performance.now() - startedMs) / 1000).toFixed(1).padStart(7)} s`
-  const live = process.stdout.isTTY
-  const result = await runChaos({
-    stateDir,
-    seed: Number(SEED),
-    command: ['make chaos', ...given.map(([name, value]) => `${name}=${quoted(value)}`)].join(' '),
-    faultsMs: Number(MINUTES) * 60_000,
-    brokers: BROKERS === '3' ? 3 : 1,
-    eventsPerSecond: Number(RATE),
-    recoveries: Number(RECOVERIES),
-    rolling: Number(ROLLING),
-    faults,
-    atOnce: Number(AT_ONCE),
-    print: (text) => process.stdout.write(`${live ? '\r\x1b[K' : ''}${elapsed()}  ${text}\n`),
-    progress: (text) => void (live && process.stdout.write(`\r\x1b[K${elapsed()}  ${text.slice(0, 140)}`)),
-  })
-  process.stdout.write(`${renderResult(result)}\n`)
-  writeFileSync(
-    join(out, `result-${result.startedAt.replace(/\D/g, '')}-${SEED}.json`),
-    JSON.stringify(result, null, 2),
-  )
-  process.exitCode = isBalanced(result.verdict) ? 0 : 1
 }

@@ -1,9 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Metadata } from '../../services/core/metadata/metadata.ts'
 import { migrateMetadata } from '../../services/core/metadata/metadata-migrations.ts'
+import {
+  ACTIVITIES_MAX,
+  listActivities,
+  noteActivity,
+} from '../../services/query-api/activity/activity-store.ts'
 import { createAnnotationStore } from '../../services/query-api/annotations/annotation-store.ts'
 import { createExportStore } from '../../services/query-api/exports/export-store.ts'
 import { createKeyStore } from '../../services/query-api/keys/key-store.ts'
+import type { TimeZone } from '../../services/query-api/query/zoned-time.ts'
+import {
+  createSavedInsightStore,
+  type SavedInsight,
+} from '../../services/query-api/saved-insights/saved-insight-store.ts'
+import { createViewStore } from '../../services/query-api/saved-insights/view-store.ts'
 
 const ANNOTATION = {
   content: 'Release',
@@ -11,6 +22,17 @@ const ANNOTATION = {
   creation_type: 'USR',
   scope: 'project',
   dashboard_item: null,
+} as const
+
+const INSIGHT = {
+  name: 'Buyers',
+  description: '',
+  insight: 'TRENDS',
+  filters: '{}',
+  tags: '["money"]',
+  favorited: 0,
+  saved: 1,
+  dashboards: [] as readonly number[],
 } as const
 
 /** What the stores over the metadata database must do on every engine of it. */
@@ -67,6 +89,98 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       expect(await found('0 off')).toEqual(['500 off'])
       expect(await found('0% off')).toEqual(['50% OFF'])
       expect(await found('\\')).toEqual(['a\\b'])
+    })
+
+    let made = 0
+    const insights = (atMs: number, by = 'me') => {
+      const newShortId = () => `short-${made++}`
+      return createSavedInsightStore(metadata, { by, atMs, zone: 'UTC' as TimeZone, newShortId })
+    }
+    const saved = INSIGHT as unknown as SavedInsight
+
+    test('saved insights are found by what they are, and each change is written down with it', async () => {
+      const day = 86_400_000
+      await insights(10 * day).create('ins', saved, 10 * day, 'me')
+      await insights(12 * day, 'you').create(
+        'ins',
+        { ...saved, name: 'Steps', insight: 'FUNNELS', saved: 0 },
+        12 * day,
+        'you',
+      )
+      const found = async (filters: Record<string, string>) =>
+        (await insights(13 * day).list('ins', filters, page)).rows.map(({ id }) => id)
+      expect(await found({})).toEqual([2, 1])
+      expect(await found({ search: 'MON' })).toEqual([2, 1])
+      expect(await found({ search: 'buy', saved: 'true' })).toEqual([1])
+      expect(await found({ insight: 'FUNNELS', created_by: 'you' })).toEqual([2])
+      expect(await found({ user: 'true' })).toEqual([1])
+      expect(await found({ date_from: '-2d', date_to: '-1d' })).toEqual([2])
+      expect(await found({ dashboards: '[1]' })).toEqual([])
+      await expect(found({ dashboards: 'x' })).rejects.toMatchObject({ status: 400 })
+      const changed = await insights(14 * day, 'you').update('ins', 1, { name: 'B' }, 14 * day, null)
+      expect(changed).toMatchObject({ last_modified_by: 'you', created_by: 'me', updated_at: 14 * day })
+      await expect(
+        insights(15 * day).update('ins', 1, { name: 'C', dashboards: [5] }, 15 * day, null),
+      ).rejects.toMatchObject({ status: 400 })
+      expect((await insights(0).get('ins', 1))?.name).toBe('B')
+      expect(await insights(16 * day).remove('ins', 1)).toBe(true)
+      const { rows, count } = await listActivities(metadata, 'ins', 'insight', 1, page)
+      expect([count, rows.map(({ activity, done_by: by, done_at: at }) => [activity, by, at / day])]).toEqual(
+        [
+          3,
+          [
+            ['removed', 'me', 16],
+            ['updated', 'you', 14],
+            ['created', 'me', 10],
+          ],
+        ],
+      )
+    })
+
+    test('of what was done the newest are kept', async () => {
+      const happened = {
+        object: 'insight',
+        objectId: 1,
+        activity: 'updated',
+        name: 'a',
+        fields: [],
+        by: 'me',
+      } as const
+      await metadata.db
+        .insertInto('object_numbers')
+        .values({ dataset_id: 'many', kind: 'activities', last: ACTIVITIES_MAX - 1 })
+        .execute()
+      for (const id of [1, 2, 3])
+        await metadata.db
+          .insertInto('activities')
+          .values({
+            dataset_id: 'many',
+            id,
+            object: 'insight',
+            object_id: 1,
+            activity: 'created',
+            name: 'a',
+            fields: '[]',
+            done_by: 'me',
+            done_at: 0,
+          })
+          .execute()
+      for (let i = 0; i < 3; i++)
+        await metadata.transaction((inside) => noteActivity(inside, 'many', { ...happened, atMs: i }))
+      const { rows } = await listActivities(metadata, 'many', 'insight', null, page)
+      expect(rows.map(({ id }) => id)).toEqual([ACTIVITIES_MAX + 2, ACTIVITIES_MAX + 1, ACTIVITIES_MAX, 3])
+    })
+
+    test('of views the last of each insight is kept, and those of insights that are gone are not told', async () => {
+      const views = createViewStore(metadata)
+      for (const _ of [1, 2, 3]) await insights(1).create('views', saved, 1, 'me')
+      const noted = [1, 2, 3, 1, 9].map((id, at) => views.note('views', 'me', id, at))
+      expect(await Promise.all(noted)).toEqual([true, true, true, true, false])
+      expect(await views.last('views', 'me', 2)).toEqual([1, 3])
+      expect(await views.last('views', 'you', 2)).toEqual([])
+      await insights(2).update('views', 1, { deleted: 1 }, 2, null)
+      await insights(2).remove('views', 3)
+      expect(await views.last('views', 'me', 5)).toEqual([2])
     })
 
     test('keys are found by both of their texts, and a use is noted only forward', async () => {

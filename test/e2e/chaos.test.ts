@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { FAULTS } from '../chaos/faults.ts'
-import { renderResult, runChaos } from '../chaos/run-chaos.ts'
+import { renderResult } from '../chaos/render-result.ts'
+import { runChaos } from '../chaos/run-chaos.ts'
 import { isBalanced } from '../chaos/verdict.ts'
 
 /** The short run: what `make chaos` does for hours, with its seed fixed. Longer than it takes, never shorter. */

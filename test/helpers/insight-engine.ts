@@ -1,14 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { inject } from 'vitest'
 import { ENRICHED_EVENT_FIELDS } from '../../schemas/enriched-event/v1.ts'
+import type { ClickHouse } from '../../services/core/clickhouse/clickhouse.ts'
 import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
 import { migrate } from '../../services/core/clickhouse/migrate.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
-import { NO_DEFINITIONS } from '../../services/query-api/insights/definitions.ts'
+import type { Definitions } from '../../services/query-api/insights/definitions.ts'
 import type { InsightNeeds } from '../../services/query-api/insights/frame.ts'
 import { createAsk } from '../../services/query-api/query/ask.ts'
+import { type AskTable, createAskTable } from '../../services/query-api/query/ask-table.ts'
+import { NO_FILTERS } from '../../services/query-api/query/property-filters.ts'
 import { type Question, zoneOf } from '../../services/query-api/query/question.ts'
+import { SQL_ROWS } from '../../services/query-api/sql/sql-limits.ts'
+import { STORED_TABLES } from '../../services/query-api/sql/views.ts'
 import type { Happening, History } from '../reference/history.ts'
 
 /** Questions that run at the same time: as many as the embedded engine has readers. */
@@ -16,6 +21,13 @@ const CONCURRENT = 4
 /** After so many wrong answers the rest is not asked. */
 const FAILURES_MAX = 5
 export const NOW_MS = Date.parse('2026-11-10T12:00:00Z')
+
+/** Of a dataset for which nothing was saved. */
+const NO_DEFINITIONS: Definitions = {
+  action: async () => null,
+  cohort: async () => null,
+  testAccountFilters: async () => NO_FILTERS,
+}
 
 const EMPTY_EVENT = Object.fromEntries(
   ENRICHED_EVENT_FIELDS.map(({ name, type }) => [name, type === 'text_list' ? [] : null]),
@@ -101,6 +113,8 @@ function rowsOf(history: History): Record<string, string[]> {
 
 export interface InsightEngine {
   readonly needs: InsightNeeds
+  readonly clickhouse: ClickHouse
+  readonly askTable: AskTable
   /** Stores many histories at once, one insert per table. */
   store(histories: readonly History[]): Promise<void>
   questionOf(history: History): Question
@@ -117,14 +131,17 @@ export async function openInsightEngine(): Promise<InsightEngine> {
   const admin = openClickHouse(settings, null)
   const clickhouse = openClickHouse(settings)
   await migrate(admin, database)
-  const ask = createAsk(clickhouse, {
+  const cost = {
     executionSecondsMax: 20,
     rowsReadMax: 100_000_000,
     memoryBytesMax: 1_500_000_000,
     resultBytesMax: 50_000_000,
-  })
+  }
+  const ask = createAsk(clickhouse, cost)
   return {
     needs: { ask, clock: { now: () => NOW_MS }, definitions: NO_DEFINITIONS },
+    clickhouse,
+    askTable: createAskTable(clickhouse, cost, STORED_TABLES, SQL_ROWS.max + 1),
     async store(histories) {
       const tables = new Map<string, string[]>()
       for (const history of histories)

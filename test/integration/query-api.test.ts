@@ -6,6 +6,7 @@ import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-s
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
 import { migrate } from '../../services/core/clickhouse/migrate.ts'
 import { generateAccessKey, parseAccessKey } from '../../services/core/control/access-key.ts'
+import { personIdOf } from '../../services/core/event/person-id.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { openSqliteMetadata } from '../../services/core/metadata/sqlite-metadata.ts'
 import { parseCidrs } from '../../services/core/runtime/client-address.ts'
@@ -63,6 +64,7 @@ function server(limits: Partial<typeof cost> = {}) {
       rateLimits: { enabled: false, allowed: new Set() },
       cost: { ...cost, ...limits },
       gate: createQueryGate(50, 50),
+      results: { resultsBytesMax: 1_000_000, resultsAgeMaxMs: 86_400_000, asyncMax: 2 },
       names: kafkaNames(''),
       exports: {
         content: directoryContent('.', { fileBytesMax: 0, bytesMax: 0 }, systemClock),
@@ -291,6 +293,94 @@ test('hostile names and values are data: no question reads another dataset or fa
     expect((await get(`/api/datasets/a/events/${encodeURIComponent(value)}`)).status).toBe(404)
   }
   expect((await allIds({ limit: '2000' })).length).toBe(ofA.length)
+})
+
+test('filters may be expressions, and so may conditions beside them', async () => {
+  const expected = ofA.filter(
+    ({ properties, event }) => Number(properties.amount) > 100 && event === 'purchase',
+  ).length
+  expect(expected).toBeGreaterThan(0)
+  const properties = JSON.stringify([
+    { type: 'sql', key: 'properties.amount > 100' },
+    { key: 'plan', operator: 'is_not', value: 'none' },
+  ])
+  const where = JSON.stringify(["event = 'purchase'"])
+  expect((await allIds({ limit: '2000', properties, where })).length).toBe(expected)
+  const own = JSON.stringify([
+    "event = 'purchase'",
+    'properties.amount > 100',
+    'toFloat(properties.amount) IS NOT NULL',
+  ])
+  expect((await allIds({ limit: '7', where: own })).length).toBe(expected)
+})
+
+test('selected values page by the same cursor: every event once, among many ties', async () => {
+  const ids: string[] = []
+  let url: string | null =
+    `/api/datasets/a/events?${query({ limit: '190', select: '["id","event","properties.plan AS p"]' })}`
+  while (url !== null) {
+    const {
+      status,
+      body,
+    }: { status: number; body: { next: string | null; columns: string[]; results: string[][] } } =
+      await get(url)
+    expect([status, body.columns]).toEqual([200, ['id', 'event', 'p']])
+    ids.push(...body.results.map(([id]) => id as string))
+    const next: URL | null = body.next === null ? null : new URL(body.next)
+    url = next === null ? null : `${next.pathname}${next.search}`
+  }
+  expect(ids.length).toBe(ofA.length)
+  expect(new Set(ids)).toEqual(new Set(ofA.map(({ event_id }) => event_id)))
+})
+
+test('selected aggregates are grouped by what is none, ordered, and limited by conditions on them', async () => {
+  const counts = new Map<string, number>()
+  for (const { event } of ofA) counts.set(event, (counts.get(event) ?? 0) + 1)
+  const expected = [...counts].sort((x, y) => y[1] - x[1] || (x[0] < y[0] ? -1 : 1))
+  const ask = (parameters: Record<string, string>) => get(`/api/datasets/a/events?${query(parameters)}`)
+  const asked = { select: '["event","count() AS n"]', orderBy: '["n DESC","event"]' }
+  expect((await ask(asked)).body).toMatchObject({
+    columns: ['event', 'n'],
+    types: ['String', 'UInt64'],
+    hasMore: false,
+    next: null,
+    results: expected,
+  })
+  const first = await ask({ ...asked, limit: '1', where: '["count() > 10"]' })
+  expect(first.body.results).toEqual(expected.slice(0, 1))
+  const next = new URL(first.body.next)
+  expect((await get(`${next.pathname}${next.search}`)).body.results).toEqual(expected.slice(1, 2))
+})
+
+test('whole events and their persons may be selected, and values go into a file', async () => {
+  const { body } = await get(
+    `/api/datasets/a/events?${query({ select: '["*","person","timestamp"]', limit: '3' })}`,
+  )
+  const { body: plain } = await get('/api/datasets/a/events?limit=3')
+  expect(body.results.map(([event]: unknown[]) => event)).toEqual(plain.results)
+  expect(body.results.map(([, person]: unknown[]) => person)).toEqual(
+    plain.results.map(({ person }: { person: unknown }) => person),
+  )
+  expect(body.types[0]).toBe('Event')
+  const file = await app.inject({
+    url: `/api/datasets/a/events.csv?${query({ select: '["count()"]' })}`,
+    headers: { authorization: `Bearer ${keys.a}` },
+  })
+  expect(file.body).toBe(`count()\r\n${ofA.length}\r\n`)
+})
+
+test('events of a person are those of all its distinct ids, and only its own', async () => {
+  const id = personIdOf('a', 'd5')
+  const expected = ofA.filter(({ distinct_id }) => distinct_id === 'd5').map(({ event_id }) => event_id)
+  expect((await allIds({ limit: '500', person_id: id })).sort()).toEqual(expected.sort())
+  expect(await allIds({ person_id: personIdOf('b', 'd5') })).toEqual([])
+})
+
+test('values are those of the dataset, the most frequent ones first', async () => {
+  const { body } = await get('/api/datasets/a/events/values?key=plan&value=r')
+  expect(body.map(({ name }: { name: string }) => name).sort()).toEqual(['free', 'pro'])
+  const names = (await get('/api/datasets/a/events/values?key=custom_event')).body
+  expect(names.map(({ name }: { name: string }) => name).sort()).toEqual(["it's", 'page_view', 'purchase'])
 })
 
 /** The calendar, done again with nothing but Intl: the local date of an instant, as clocks on the wall show it. */

@@ -18,10 +18,12 @@ const ROUTER = 'services/subscriber-router/partition-router.ts'
 const ROUTE = 'services/subscriber-router/route-batch.ts'
 const DELIVER = 'services/s3-sink/deliver-batch.ts'
 const DELIVERY = 'services/s3-sink/delivery-batch.ts'
-const PUT = 'services/s3-sink/put-once.ts'
+const PUT = 'services/s3-sink/put-rows.ts'
 const MANIFEST = 'services/s3-sink/commit-manifest.ts'
 const TABLE = 'services/clickhouse-sink/table-sink.ts'
-const EXACTLY = 'services/clickhouse-sink/insert-exactly.ts'
+const LEDGER = 'services/core/clickhouse/ledger.ts'
+const TOKEN = 'services/core/clickhouse/batch-token.ts'
+const EXACTLY = 'services/core/clickhouse/insert-exactly.ts'
 const COLLECTOR = 'services/collector/pipeline.ts'
 const KEEPER = 'services/collector/record-keeper.ts'
 
@@ -287,7 +289,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   // Tables.
   {
     name: 'the token does not tell the range',
-    file: TABLE,
+    file: TOKEN,
     edits: [[':${start}-${end}`', '`']],
   },
   {
@@ -332,7 +334,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'rows past the ledger are not looked for',
-    file: TABLE,
+    file: LEDGER,
     edits: [
       ['found && found.found > 0 ? found.highest : -1', 'found && found.found < 0 ? found.highest : -1'],
     ],

@@ -9,6 +9,7 @@ import { type CollectAnswer, collect } from '../../services/collector/pipeline.t
 import { readNative } from '../../services/collector/read-native.ts'
 import { kafkaKeeper } from '../../services/collector/record-keeper.ts'
 import { RequestRefusal } from '../../services/collector/request-refusal.ts'
+import { createSessionBudget } from '../../services/collector/session-budget.ts'
 import { topicSpecs } from '../../services/core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { Health } from '../../services/core/runtime/health.ts'
@@ -214,6 +215,13 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         keeper: kafkaKeeper(producer, { note: () => {} }),
         rawTopic: names.raw,
         rawPartitions: PARTITIONS,
+        recordings: {
+          topic: names.recordings,
+          partitions: PARTITIONS,
+          keeper: kafkaKeeper(producer, { note: () => {} }),
+          sessions: createSessionBudget(1_000_000, process.clock),
+          recordBytesMax: 1_000_000,
+        },
         admission: { enter: () => null, charge: () => null },
         budget: createByteBudget(1_000_000, () => {}),
         idempotency: createIdempotencyCache(100_000, process.clock),

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 
 /** Where the ids of persons are names in, as RFC 9562 means it: a UUID of our own, never to be changed. */
-const NAMESPACE = Buffer.from('6d1c2f1e9a0b4b7e8f3a52c7d90e41aa', 'hex')
+export const PERSON_NAMESPACE_HEX = '6d1c2f1e9a0b4b7e8f3a52c7d90e41aa'
+const NAMESPACE = Buffer.from(PERSON_NAMESPACE_HEX, 'hex')
 
 /**
  * The id that the API gives away for a person: a version 5 UUID of its dataset and key, the same everywhere and always.

@@ -99,6 +99,23 @@ export function identityTopicSpecs(
   ]
 }
 
+/** Chunks of recordings, which the collector writes and makes. Their partitions are joined with no other topic's. */
+export function recordingsTopicSpec(
+  names: KafkaNames,
+  { partitions, replicationFactor }: Pick<TopicOptions, 'partitions' | 'replicationFactor'>,
+): TopicSpec {
+  return {
+    topic: names.recordings,
+    partitions,
+    replicationFactor,
+    config: {
+      'cleanup.policy': 'delete',
+      'retention.ms': String(RETENTION_MS.raw),
+      'message.timestamp.type': 'LogAppendTime',
+    },
+  }
+}
+
 /**
  * Makes the internal topics that are missing and leaves the others as they are.
  *

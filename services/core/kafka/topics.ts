@@ -13,6 +13,8 @@ export interface KafkaNames {
   readonly identity: string
   /** Persons as of now. */
   readonly persons: string
+  /** Chunks of recorded sessions, apart from events: they are large, and nobody but their own stage reads them. */
+  readonly recordings: string
   /** Where each subscription stands in each partition of `events.enriched`. */
   readonly router: string
   /** A topic that is there for moments, to ask the brokers something. */
@@ -37,6 +39,7 @@ export function kafkaNames(prefix: string): KafkaNames {
     control: `${prefix}millrace.control`,
     identity: `${prefix}events.identity`,
     persons: `${prefix}persons`,
+    recordings: `${prefix}recordings.raw`,
     router: `${prefix}millrace.router`,
     probe: (id) => own('probe', id),
     subscriber: (id) => `${prefix}sub.${id}`,

@@ -4,6 +4,14 @@ export interface MetadataTables {
   readonly object_numbers: ObjectNumberRow
   readonly annotations: AnnotationRow
   readonly actions: ActionRow
+  readonly dataset_settings: DatasetSettingsRow
+  readonly insights: SavedInsightRow
+  readonly insight_views: InsightViewRow
+  readonly activities: ActivityRow
+  readonly dashboards: DashboardRow
+  readonly dashboard_tiles: DashboardTileRow
+  readonly dashboard_shares: DashboardShareRow
+  readonly kpis: KpiRow
   readonly exports: ExportRow
   readonly batch_exports: BatchExportRow
   readonly batch_export_chains: BatchExportChainRow
@@ -68,6 +76,95 @@ export interface ActionRow extends ObjectRow {
   tags: string
   post_to_slack: number
   slack_message_format: string
+}
+
+export interface DatasetSettingsRow {
+  dataset_id: string
+  /** JSON list of filters. */
+  test_account_filters: string
+  updated_at: number
+  updated_by: string
+}
+
+/** An object that says who changed it last. */
+export interface ModifiedRow extends ObjectRow {
+  /** Name of the key's holder. */
+  last_modified_by: string
+}
+
+export interface SavedInsightRow extends ModifiedRow {
+  short_id: string
+  name: string
+  description: string
+  insight: string
+  /** JSON object. */
+  filters: string
+  /** JSON list of text. */
+  tags: string
+  favorited: number
+  saved: number
+}
+
+export interface InsightViewRow {
+  dataset_id: string
+  viewer: string
+  insight_id: number
+  viewed_at: number
+}
+
+export interface ActivityRow {
+  dataset_id: string
+  id: number
+  object: string
+  object_id: number
+  activity: string
+  name: string
+  /** JSON list of text. */
+  fields: string
+  done_by: string
+  done_at: number
+}
+
+export interface DashboardRow extends ModifiedRow {
+  name: string
+  description: string
+  pinned: number
+  /** JSON list of text. */
+  tags: string
+  /** JSON object. */
+  filters: string
+  restriction_level: number
+  creation_mode: string
+}
+
+export interface DashboardTileRow {
+  dataset_id: string
+  id: number
+  dashboard_id: number
+  insight_id: number | null
+  body: string | null
+  /** JSON object. */
+  layouts: string
+  color: string | null
+}
+
+export interface DashboardShareRow {
+  /** Lower-case hex SHA-256 of the token. */
+  sha256: string
+  dataset_id: string
+  dashboard_id: number
+  tail: string
+  created_at: number
+  created_by: string
+}
+
+export interface KpiRow extends ModifiedRow {
+  name: string
+  /** Number of a saved insight. */
+  insight: number
+  kpi_row: number
+  place: number
+  trend: string
 }
 
 /** A file that is made in the background. */

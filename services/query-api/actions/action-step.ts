@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { choiceSchema } from '../http/choice-schema.ts'
-import { readFilterTree } from '../query/property-filters.ts'
+import { FILTER_TYPES, readFilterTree } from '../query/property-filters.ts'
 
 export const STEP_LIMITS = { steps: 50, textLength: 1_000, filters: 50 } as const
 
@@ -26,16 +26,18 @@ export const ActionStep = Type.Object(
     properties: Type.Optional(
       Type.Array(Type.Unknown(), {
         maxItems: STEP_LIMITS.filters,
-        description: 'Filters, as the lists of events take them.',
+        description: 'Filters, as insights take them.',
       }),
     ),
   },
   { additionalProperties: false },
 )
 export type ActionStep = Static<typeof ActionStep>
+/** With every condition written out, as it is stored. */
+export type CompleteStep = Required<ActionStep>
 
 /** Conditions as they count when a step leaves them out. */
-const ABSENT: Required<ActionStep> = {
+const ABSENT: CompleteStep = {
   event: null,
   url: null,
   url_matching: 'contains',
@@ -54,9 +56,9 @@ const ABSENT: Required<ActionStep> = {
  *
  * @throws ApiError 400 for filters that no question could be asked with
  */
-export function completeSteps(steps: readonly ActionStep[]): Required<ActionStep>[] {
+export function completeSteps(steps: readonly ActionStep[]): CompleteStep[] {
   return steps.map((step, at) => {
-    readFilterTree(step.properties ?? [], `steps__${at}__properties`)
+    readFilterTree(step.properties ?? [], `steps__${at}__properties`, FILTER_TYPES)
     return { ...ABSENT, ...step }
   })
 }

@@ -1,4 +1,6 @@
 import type { JsonObject } from '../../../schemas/field.ts'
+import { maskPii } from '../../core/event/mask-pii.ts'
+import type { EventPerson } from '../query/event-persons.ts'
 import { PROPERTY_COLUMNS } from '../query/event-properties.ts'
 import type { EventRecord } from './event-query.ts'
 import type { PageCursor } from './page-cursor.ts'
@@ -11,18 +13,43 @@ export interface EventRow {
   readonly event: string
   /** ISO 8601, UTC, milliseconds. */
   readonly timestamp: string
-  /** As long as identities are not merged, a person is a distinct id. */
-  readonly person: {
-    readonly is_identified: boolean
-    readonly distinct_ids: readonly string[]
-    readonly properties: JsonObject
-  } | null
+  /** The person that its distinct id belongs to now, as it is now; null for an event of nobody, and where none was asked for. */
+  readonly person:
+    | (EventPerson & {
+        /** The one that the event has. */
+        readonly distinct_ids: readonly string[]
+      })
+    | null
   /** Autocaptured page elements: none are collected. */
   readonly elements: readonly never[]
   readonly elements_chain: ''
 }
 
-export function eventRow(record: EventRecord): EventRow {
+/** @param persons by their keys; empty where none are wanted */
+export function eventRow(
+  record: EventRecord,
+  persons: ReadonlyMap<string, EventPerson>,
+  isMasked: boolean,
+): EventRow {
+  const person = persons.get(record.person_key)
+  const row: EventRow = {
+    id: record.event_id,
+    distinct_id: record.distinct_id,
+    properties: propertiesOf(record),
+    event: record.event,
+    timestamp: new Date(Number(record.event_time_ms)).toISOString(),
+    person:
+      person === undefined || record.distinct_id === null
+        ? null
+        : { ...person, distinct_ids: [record.distinct_id] },
+    elements: [],
+    elements_chain: '',
+  }
+  return isMasked ? maskedRow(row) : row
+}
+
+/** What enrichment found under the names that clients know, and over it the customer's own. */
+function propertiesOf(record: EventRecord): JsonObject {
   const own = JSON.parse(record.properties) as JsonObject
   const found: JsonObject = {}
   for (const [name, column] of Object.entries(PROPERTY_COLUMNS)) {
@@ -32,30 +59,31 @@ export function eventRow(record: EventRecord): EventRow {
   const set = jsonOrNull(record.set)
   const setOnce = jsonOrNull(record.set_once)
   return {
-    id: record.event_id,
-    distinct_id: record.distinct_id,
-    properties: {
-      ...found,
-      ...(set === null ? {} : { $set: set }),
-      ...(setOnce === null ? {} : { $set_once: setOnce }),
-      ...own,
-    },
-    event: record.event,
-    timestamp: new Date(Number(record.event_time_ms)).toISOString(),
-    person:
-      record.distinct_id === null
-        ? null
-        : {
-            is_identified: record.user_id !== null && record.user_id !== '',
-            distinct_ids: [record.distinct_id],
-            properties: {},
-          },
-    elements: [],
-    elements_chain: '',
+    ...found,
+    ...(set === null ? {} : { $set: set }),
+    ...(setOnce === null ? {} : { $set_once: setOnce }),
+    ...own,
   }
 }
 
-export function cursorOf(record: EventRecord): PageCursor {
+/** Ids and the name of the event stay what they are unless they look like an address or a number of somebody. */
+function maskedRow(row: EventRow): EventRow {
+  const { id, timestamp, person, ...others } = row
+  const masked = maskPii(others) as Omit<EventRow, 'id' | 'timestamp' | 'person'>
+  if (person === null) return { id, timestamp, person, ...masked }
+  const { id: personId, created_at: createdAt, is_identified: isIdentified, ...shown } = person
+  const rest = maskPii(shown) as Pick<NonNullable<EventRow['person']>, 'properties' | 'distinct_ids'>
+  return {
+    id,
+    timestamp,
+    person: { id: personId, created_at: createdAt, is_identified: isIdentified, ...rest },
+    ...masked,
+  }
+}
+
+export function cursorOf(
+  record: Pick<EventRecord, 'event_time_ms' | 'src_partition' | 'src_offset'>,
+): PageCursor {
   return {
     eventTimeMs: Number(record.event_time_ms),
     srcPartition: Number(record.src_partition),

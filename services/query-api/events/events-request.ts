@@ -1,6 +1,12 @@
 import { invalidInput } from '../http/api-error.ts'
 import { FILE_PARAMETERS, type FileChoice, readFileChoice } from '../http/file-parameters.ts'
-import { choiceDeclared, countOrAllDeclared, textDeclared } from '../http/parameter-declarations.ts'
+import {
+  countOrAllDeclared,
+  flagDeclared,
+  jsonDeclared,
+  textDeclared,
+  wholeDeclared,
+} from '../http/parameter-declarations.ts'
 import {
   countOrAllParameter,
   type Format,
@@ -8,13 +14,24 @@ import {
   refuseUnknown,
   textParameter,
 } from '../http/request-parameters.ts'
-import { parsePropertyFilters } from '../query/property-filters.ts'
+import { flagParameter, wholeParameter } from '../insights/insight-request.ts'
+import { FILTER_TYPES } from '../query/property-filters.ts'
 import { parseInstant, type TimeZone } from '../query/zoned-time.ts'
+import type { Asking } from '../sql/sql-statement.ts'
+import { type EventExpressions, readExpressions } from './event-expressions.ts'
+import { readEventFilters } from './event-filters.ts'
 import type { EventPage, EventSelection } from './event-query.ts'
 import { decodeCursor } from './page-cursor.ts'
+import { textsParameter } from './texts-parameter.ts'
 
 /** Rows per page. Who wants all rows asks for `limit=all`. */
-export const EVENT_LIMITS = { json: 100, jsonMax: 10_000, csv: 3_500, csvMax: 10_000 } as const
+export const EVENT_LIMITS = {
+  json: 100,
+  jsonMax: 10_000,
+  csv: 3_500,
+  csvMax: 10_000,
+  offsetMax: 1_000_000,
+} as const
 
 function timeParameter(query: RawQuery, name: 'after' | 'before', zone: TimeZone): number | null {
   const text = textParameter(query, name)
@@ -26,63 +43,99 @@ function timeParameter(query: RawQuery, name: 'after' | 'before', zone: TimeZone
   return instant.startMs
 }
 
+export const MASK_PARAMETER = flagDeclared(
+  'Whether personal data is masked: e-mail addresses, names, phone numbers, …',
+)
+
 export const EVENTS_PARAMETERS = {
   event: textDeclared('Only events of exactly this name.'),
   distinct_id: textDeclared('Only events of this distinct id.'),
+  person_id: textDeclared('Only events of this person: its id, with all of its distinct ids.'),
   after: textDeclared(
     'Later than this (exclusive): ISO 8601; without an offset in the time zone of the dataset.',
   ),
   before: textDeclared('Earlier than this (exclusive).'),
   properties: textDeclared('Filters, as JSON.'),
-  orderBy: choiceDeclared('By time.', ['-timestamp', 'timestamp'], '-timestamp'),
+  select: jsonDeclared('Expressions, as a list: rows of their values are answered instead of events.'),
+  where: jsonDeclared('Expressions that must hold, as a list.'),
+  orderBy: textDeclared('`-timestamp` (default) or `timestamp`; with `select` a list of expressions.'),
   limit: countOrAllDeclared(
-    'Events per page; for CSV 3,500 when left out. `all` has no pages.',
+    'Events per page; for CSV 3,500 when left out. `all` has no pages; with `select` there are only pages.',
     EVENT_LIMITS.json,
     EVENT_LIMITS.jsonMax,
   ),
+  offset: wholeDeclared(
+    'Events before the page; `cursor` loses none while others arrive.',
+    0,
+    EVENT_LIMITS.offsetMax,
+    0,
+  ),
   cursor: textDeclared('Where the page begins, as `next` has it.'),
+  maskPii: MASK_PARAMETER,
   ...FILE_PARAMETERS,
 }
 
 export interface EventsRequest extends FileChoice {
   readonly selection: EventSelection
+  /** Of `select`; without items whole events are asked for. */
+  readonly expressions: EventExpressions
   readonly page: EventPage
+  readonly isMasked: boolean
 }
 
-export function readEventsRequest(
-  query: RawQuery,
-  dataset: string,
-  zone: TimeZone,
-  format?: Format,
-): EventsRequest {
+/** @throws ApiError 400 */
+export function readEventsRequest(query: RawQuery, asking: Asking, format?: Format): EventsRequest {
   refuseUnknown(query, Object.keys(EVENTS_PARAMETERS))
+  const { dataset, zone } = asking
   const file = readFileChoice(query, format)
   const cursor = textParameter(query, 'cursor')
+  const { filters, expressions: conditions } = readEventFilters(
+    textParameter(query, 'properties', Number.POSITIVE_INFINITY),
+    'properties',
+    FILTER_TYPES,
+  )
+  const select = textsParameter(query, 'select')
+  const order = readOrder(query, select.length > 0)
+  const expressions = readExpressions(
+    { select, where: [...textsParameter(query, 'where'), ...conditions], orderBy: order.expressions },
+    asking,
+  )
+  if (select.length === 0 && expressions.having.length > 0)
+    throw invalidInput('where', 'Conditions on aggregates need a select with one.')
   return {
     selection: {
       dataset,
       event: textParameter(query, 'event'),
       distinctId: textParameter(query, 'distinct_id'),
+      personId: textParameter(query, 'person_id')?.toLowerCase() ?? null,
       afterMs: timeParameter(query, 'after', zone),
       beforeMs: timeParameter(query, 'before', zone),
-      filters: parsePropertyFilters(textParameter(query, 'properties', Number.POSITIVE_INFINITY)),
+      filters,
+      where: expressions.where,
     },
+    expressions,
     page: {
-      order: readOrder(query),
+      order: order.byTime,
       limit:
         file.format === 'csv'
           ? countOrAllParameter(query, 'limit', EVENT_LIMITS.csv, EVENT_LIMITS.csvMax)
           : countOrAllParameter(query, 'limit', EVENT_LIMITS.json, EVENT_LIMITS.jsonMax),
+      offset: wholeParameter(query, 'offset', 0, EVENT_LIMITS.offsetMax) ?? 0,
       cursor: cursor === null ? null : decodeCursor(cursor),
     },
+    isMasked: flagParameter(query, 'maskPii'),
     ...file,
   }
 }
 
-/** `timestamp`, `-timestamp`, or a list of one of them in JSON, as existing clients send it. */
-function readOrder(query: RawQuery): EventPage['order'] {
-  const text = (textParameter(query, 'orderBy') ?? '-timestamp').replace(/^\["(-?[a-z]+)"\]$/, '$1')
-  if (text === '-timestamp') return 'descending'
-  if (text === 'timestamp') return 'ascending'
-  throw invalidInput('orderBy', 'orderBy must be timestamp or -timestamp.')
+/** `timestamp`, `-timestamp`, or a list of one of them in JSON, as existing clients send it; else expressions. */
+function readOrder(query: RawQuery, isSelected: boolean) {
+  const texts = textsParameter(query, 'orderBy')
+  const [only = '-timestamp', ...others] = texts
+  if (others.length === 0 && /^-?timestamp$/.test(only)) {
+    const byTime: EventPage['order'] = only === 'timestamp' ? 'ascending' : 'descending'
+    return { byTime, expressions: [] }
+  }
+  if (!isSelected) throw invalidInput('orderBy', 'orderBy must be timestamp or -timestamp.')
+  return { byTime: 'descending' as const, expressions: texts }
 }

@@ -1,8 +1,9 @@
-import type { Clock } from '../../core/runtime/clock.ts'
+import { invalidInput } from '../http/api-error.ts'
 import { csvText } from '../http/csv.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
 import { nextAddress } from '../http/next-address.ts'
-import type { Format } from '../http/request-parameters.ts'
+import { flagDeclared, jsonDeclared, textDeclared } from '../http/parameter-declarations.ts'
+import { type Format, refuseUnknown, textParameter } from '../http/request-parameters.ts'
 import {
   type Answer,
   DATASET_PATH,
@@ -11,25 +12,48 @@ import {
   pathParameter,
 } from '../http/route.ts'
 import { streamAnswer, type Table } from '../http/stream-answer.ts'
-import type { Ask } from '../query/ask.ts'
+import { flagParameter } from '../insights/insight-request.ts'
 import type { StreamRows } from '../query/stream-rows.ts'
+import { answeringFaults } from '../sql/sql-failure.ts'
+import type { EventNeeds } from './event-frame.ts'
 import type { EventRow } from './event-row.ts'
-import { EVENTS_PARAMETERS, readEventsRequest } from './events-request.ts'
+import { eventValues } from './event-values.ts'
+import { EVENTS_PARAMETERS, type EventsRequest, MASK_PARAMETER, readEventsRequest } from './events-request.ts'
 import { getEvent, listEvents, streamEvents } from './list-events.ts'
+import { type SelectedEvents, selectEvents } from './selected-events.ts'
+import { textsParameter } from './texts-parameter.ts'
 
-export function eventRoutes(needs: {
-  readonly ask: Ask
-  readonly streamRows: StreamRows
-  readonly clock: Pick<Clock, 'now'>
-}): DatasetRoute[] {
+const EVENT_PARAMETERS = {
+  include_person: {
+    ...flagDeclared('Whether its person is answered with it.'),
+    schema: { ...flagDeclared('').schema, default: true },
+  },
+  maskPii: MASK_PARAMETER,
+}
+const VALUES_PARAMETERS = {
+  key: textDeclared('The property; `custom_event` for names of events.'),
+  value: textDeclared('Only values that hold this text.'),
+  event_name: jsonDeclared('Only of events of this name, or of these.'),
+}
+
+export function eventRoutes(needs: EventNeeds & { readonly streamRows: StreamRows }): DatasetRoute[] {
   const { ask, streamRows, clock } = needs
 
   async function list(call: DatasetCall, format?: Format): Promise<Answer> {
     const { question } = call
-    const asked = readEventsRequest(call.query, question.dataset.id, question.zone, format)
+    const asking = { dataset: question.dataset.id, zone: question.zone, nowMs: clock.now() }
+    const asked = readEventsRequest(call.query, asking, format)
+    const isSelected = asked.expressions.items.length > 0
+    // What stands in an expression was checked where it was read: this is what only the engine can tell.
+    return answeringFaults('', isSelected ? 'select' : 'where', () =>
+      isSelected ? selected(call, asked) : whole(call, asked),
+    )
+  }
+
+  async function whole({ question, url }: DatasetCall, asked: EventsRequest): Promise<Answer> {
     const { limit } = asked.page
     if (limit === null) {
-      const rows = streamEvents(ask, streamRows, question, asked)
+      const rows = streamEvents(needs, streamRows, question, asked)
       return streamAnswer(
         `${question.dataset.id}-events`,
         { ...EVENTS_TABLE, rows },
@@ -37,12 +61,34 @@ export function eventRoutes(needs: {
         asked.csvMode,
       )
     }
-    const { rows, next } = await listEvents(ask, clock, question, asked, limit)
-    const nextUrl = next === null ? null : nextAddress(call.url, next)
+    const { rows, next } = await listEvents(needs, question, asked, limit)
+    const nextUrl = next === null ? null : nextAddress(withoutOffset(url), next)
     if (asked.format === 'json') return { body: { next: nextUrl, results: rows } }
     return csvAnswer(
       `${question.dataset.id}-events.csv`,
       csvText(EVENTS_TABLE.header, rows.map(EVENTS_TABLE.cells), asked.csvMode),
+      nextUrl === null ? {} : { link: `<${nextUrl}>; rel="next"` },
+    )
+  }
+
+  async function selected({ question, url }: DatasetCall, asked: EventsRequest): Promise<Answer> {
+    const { expressions, isMasked } = asked
+    const { limit } = asked.page
+    if (limit === null) throw invalidInput('limit', 'Rows of select come in pages: limit must be a number.')
+    const page = { ...asked.page, limit }
+    const found = await selectEvents(needs, question, asked.selection, expressions, page, isMasked)
+    const nextUrl = nextOf(url, found, page)
+    if (asked.format === 'json') {
+      const { columns, types, results, hasMore } = found
+      return { body: { next: nextUrl, columns, types, hasMore, results } }
+    }
+    return csvAnswer(
+      `${question.dataset.id}-events.csv`,
+      csvText(
+        found.columns,
+        found.results.map((row) => row.map(csvCell)),
+        asked.csvMode,
+      ),
       nextUrl === null ? {} : { link: `<${nextUrl}>; rel="next"` },
     )
   }
@@ -87,14 +133,61 @@ export function eventRoutes(needs: {
     },
     {
       ...common,
+      path: `${DATASET_PATH}/events/values`,
+      summary: 'What values a property has, the most frequent ones of the last 30 days first.',
+      parameters: VALUES_PARAMETERS,
+      success: { status: 200, description: 'At most 50 values.' },
+      example: {
+        params: { dataset: 'shop' },
+        query: { key: '$browser', value: 'fire' },
+        answer: [{ name: 'Firefox' }],
+      },
+      answer: async ({ query, question }) => {
+        refuseUnknown(query, Object.keys(VALUES_PARAMETERS))
+        const key = textParameter(query, 'key')
+        if (key === null) throw invalidInput('key', 'Say whose values: key.', 'required')
+        const value = textParameter(query, 'value')
+        const eventNames = textsParameter(query, 'event_name')
+        return { body: await eventValues(ask, question, clock.now(), { key, value, eventNames }) }
+      },
+    },
+    {
+      ...common,
       path: `${DATASET_PATH}/events/:event`,
       summary: 'One event.',
-      parameters: {},
+      parameters: EVENT_PARAMETERS,
       success: { status: 200, description: 'The event.' },
       example: { params: { dataset: 'shop', event: EXAMPLE_EVENT.id }, answer: EXAMPLE_EVENT },
-      answer: async (call) => ({ body: await getEvent(ask, call.question, pathParameter(call, 'event')) }),
+      answer: async (call) => {
+        refuseUnknown(call.query, Object.keys(EVENT_PARAMETERS))
+        const withPerson = flagParameter({ include_person: 'true', ...call.query }, 'include_person')
+        const isMasked = flagParameter(call.query, 'maskPii')
+        const id = pathParameter(call, 'event')
+        return { body: await getEvent(needs, call.question, { id, withPerson, isMasked }) }
+      },
     },
   ]
+}
+
+/** A cursor where rows have one, else the rows after those that were told. */
+function nextOf(
+  url: URL,
+  found: SelectedEvents,
+  page: { readonly offset: number; readonly limit: number },
+): string | null {
+  if (found.next !== null) return nextAddress(withoutOffset(url), found.next)
+  if (!found.hasMore) return null
+  const next = new URL(url)
+  next.searchParams.set('offset', String(page.offset + page.limit))
+  next.searchParams.delete('personal_api_key')
+  return next.href
+}
+
+/** Rows before the first page are not passed over again on the next one. */
+function withoutOffset(url: URL): URL {
+  const address = new URL(url)
+  address.searchParams.delete('offset')
+  return address
 }
 
 const EXAMPLE_EVENT = {
@@ -103,7 +196,13 @@ const EXAMPLE_EVENT = {
   properties: { $browser: 'Firefox', amount: 22 },
   event: 'purchase',
   timestamp: '2026-11-21T14:00:00.000Z',
-  person: { is_identified: false, distinct_ids: ['user-2'], properties: {} },
+  person: {
+    id: '6f0d3c1e-2b7a-5c4d-9e8f-a1b2c3d4e5f6',
+    is_identified: false,
+    properties: {},
+    created_at: '2026-11-01T09:00:00.000Z',
+    distinct_ids: ['user-2'],
+  },
   elements: [],
   elements_chain: '',
 }
@@ -112,4 +211,10 @@ const EXAMPLE_EVENT = {
 export const EVENTS_TABLE: Pick<Table<EventRow>, 'header' | 'cells'> = {
   header: ['id', 'timestamp', 'event', 'distinct_id', 'properties'],
   cells: (row) => [row.id, row.timestamp, row.event, row.distinct_id, JSON.stringify(row.properties)],
+}
+
+export function csvCell(value: unknown): string | number | null {
+  if (value === null || value === undefined) return null
+  if (typeof value === 'string' || typeof value === 'number') return value
+  return JSON.stringify(value)
 }

@@ -1,9 +1,8 @@
-import type { Clock } from '../../core/runtime/clock.ts'
 import { notFound } from '../http/api-error.ts'
-import type { Ask } from '../query/ask.ts'
-import { invalidPatterns } from '../query/invalid-patterns.ts'
+import { eventPersons } from '../query/event-persons.ts'
 import type { Question } from '../query/question.ts'
 import type { StreamRows } from '../query/stream-rows.ts'
+import { type EventNeeds, eventFrame } from './event-frame.ts'
 import { type EventRecord, eventByIdSql, eventPageSql } from './event-query.ts'
 import { cursorOf, type EventRow, eventRow } from './event-row.ts'
 import type { EventsRequest } from './events-request.ts'
@@ -23,56 +22,82 @@ export interface EventsPage {
  * @param limit rows of the page
  */
 export async function listEvents(
-  ask: Ask,
-  clock: Pick<Clock, 'now'>,
+  needs: EventNeeds,
   question: Question,
   request: EventsRequest,
   limit: number,
 ): Promise<EventsPage> {
   const { selection, page } = request
-  const invalid = await invalidPatterns(ask, question, [selection.filters])
+  const { ask, clock } = needs
+  const frame = await eventFrame(needs, question, selection)
   const fetchPage = (afterMs: number | null) =>
     ask<EventRecord>(question, (bindings) =>
-      eventPageSql(
-        { ...selection, afterMs },
-        { ...page, limit: limit + 1 },
-        bindings,
-        question.zone,
-        invalid,
-      ),
+      eventPageSql({ ...selection, afterMs }, { ...page, limit: limit + 1 }, frame, bindings),
     )
-  const isOpen = selection.afterMs === null && page.cursor === null && page.order === 'descending'
+  const isOpen =
+    selection.afterMs === null && page.cursor === null && page.order === 'descending' && page.offset === 0
   let records: EventRecord[] = []
   // The newest page of a dataset that is alive lies within a day; only when it does not is everything looked at.
   if (isOpen) records = await fetchPage((selection.beforeMs ?? clock.now()) - DAY_MS)
   if (records.length <= limit) records = await fetchPage(selection.afterMs)
   const shown = records.slice(0, limit)
   const last = shown[shown.length - 1]
+  const persons = await eventPersons(
+    ask,
+    question,
+    shown.map(({ person_key }) => person_key),
+  )
   return {
-    rows: shown.map(eventRow),
+    rows: shown.map((record) => eventRow(record, persons, request.isMasked)),
     next: records.length > limit && last !== undefined ? encodeCursor(cursorOf(last)) : null,
   }
 }
 
+/** Rows whose persons are looked up together. */
+const PERSONS_AT_ONCE = 1_000
+
 /** All events of a request, one after the other, in its order. */
 export async function* streamEvents(
-  ask: Ask,
+  needs: EventNeeds,
   streamRows: StreamRows,
   question: Question,
-  { selection, page }: Pick<EventsRequest, 'selection' | 'page'>,
+  { selection, page, isMasked }: Pick<EventsRequest, 'selection' | 'page' | 'isMasked'>,
 ): AsyncGenerator<EventRow> {
-  const invalid = await invalidPatterns(ask, question, [selection.filters])
+  const frame = await eventFrame(needs, question, selection)
   const records = streamRows<EventRecord>(question, (bindings) =>
-    eventPageSql(selection, { ...page, limit: null }, bindings, question.zone, invalid),
+    eventPageSql(selection, { ...page, limit: null }, frame, bindings),
   )
-  for await (const record of records) yield eventRow(record)
+  async function rowsOf(some: readonly EventRecord[]): Promise<EventRow[]> {
+    const keys = some.map(({ person_key }) => person_key)
+    const persons = await eventPersons(needs.ask, question, keys)
+    return some.map((record) => eventRow(record, persons, isMasked))
+  }
+  let waiting: EventRecord[] = []
+  for await (const record of records) {
+    waiting.push(record)
+    if (waiting.length < PERSONS_AT_ONCE) continue
+    yield* await rowsOf(waiting)
+    waiting = []
+  }
+  yield* await rowsOf(waiting)
+}
+
+export interface EventWanted {
+  readonly id: string
+  readonly withPerson: boolean
+  readonly isMasked: boolean
 }
 
 /** @throws ApiError 404 */
-export async function getEvent(ask: Ask, question: Question, eventId: string): Promise<EventRow> {
+export async function getEvent(
+  { ask }: Pick<EventNeeds, 'ask'>,
+  question: Question,
+  { id, withPerson, isMasked }: EventWanted,
+): Promise<EventRow> {
   const [record] = await ask<EventRecord>(question, (bindings) =>
-    eventByIdSql(question.dataset.id, eventId, bindings),
+    eventByIdSql(question.dataset.id, id, bindings),
   )
   if (record === undefined) throw notFound('There is no such event.')
-  return eventRow(record)
+  const persons = await eventPersons(ask, question, withPerson ? [record.person_key] : [])
+  return eventRow(record, persons, isMasked)
 }

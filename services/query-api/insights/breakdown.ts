@@ -15,7 +15,7 @@ import { flagParameter, wholeParameter } from './insight-request.ts'
 export type Breakdown =
   | {
       readonly by: 'properties'
-      readonly owner: PropertyOwner
+      readonly owner: Exclude<PropertyOwner, { readonly of: 'element' }>
       readonly keys: readonly string[]
       /** Addresses without a slash, question mark or hash sign at their end. */
       readonly normalizeUrl: boolean
@@ -25,6 +25,8 @@ export type Breakdown =
       readonly limit: number
     }
   | { readonly by: 'cohorts'; readonly ids: readonly (number | 'all')[] }
+
+type PropertyBreakdown = Extract<Breakdown, { by: 'properties' }>
 
 export const BREAKDOWN_LIMITS = {
   default: 25,
@@ -100,7 +102,10 @@ export function cohortIdsOf(breakdown: Breakdown | null): number[] {
   return breakdown.ids.filter((id) => id !== 'all')
 }
 
-function readOwner(type: 'event' | 'person' | 'session' | 'group', query: RawQuery): PropertyOwner {
+function readOwner(
+  type: 'event' | 'person' | 'session' | 'group',
+  query: RawQuery,
+): PropertyBreakdown['owner'] {
   if (type === 'person')
     return { of: type, asOf: readAsOf(textParameter(query, 'breakdown_as_of'), 'breakdown_as_of') }
   if (type !== 'group') return { of: type }

@@ -1,5 +1,5 @@
 import type { CohortMembers } from '../query/filter-sql.ts'
-import { type FilterGroup, NO_FILTERS } from '../query/property-filters.ts'
+import type { FilterGroup } from '../query/property-filters.ts'
 
 /** One step of an action: an event of that name (null for any) that passes the filters. */
 export interface ActionStep {
@@ -31,11 +31,4 @@ export interface Definitions {
   cohort(dataset: string, id: number): Promise<CohortDefinition | null>
   /** What leaves the dataset's test accounts out; the empty group where it has none. */
   testAccountFilters(dataset: string): Promise<FilterGroup>
-}
-
-/** Of a system in which nothing can be saved. */
-export const NO_DEFINITIONS: Definitions = {
-  action: async () => null,
-  cohort: async () => null,
-  testAccountFilters: async () => NO_FILTERS,
 }

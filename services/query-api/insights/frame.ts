@@ -70,7 +70,7 @@ export async function frameOf<E extends EntityRequest>(
   const asked = parseDateRange(dateFrom, request.dateTo, needs.clock.now(), zone)
   const range = rangeTo === undefined ? asked : rangeTo(asked.toMs)
   const resolved = await Promise.all(
-    entities.map(async (entity) => ({ ...entity, steps: await stepsOf(entity, dataset.id, needs) })),
+    entities.map(async (entity) => ({ ...entity, ...(await meaningOf(entity, dataset.id, needs)) })),
   )
   const testAccounts = request.filterTestAccounts
     ? [await needs.definitions.testAccountFilters(dataset.id)]
@@ -122,18 +122,24 @@ export function startsOf(frame: Frame, interval: Interval): number[] {
   throw invalidInput('interval', `This makes more than ${INTERVALS_MAX} points. Take a longer interval.`)
 }
 
-async function stepsOf(
-  entity: EntityRequest,
+/** What it is, and what it is called: an action as it is saved where the question does not say. */
+async function meaningOf(
+  { id, name }: EntityRequest,
   dataset: string,
   { definitions }: InsightNeeds,
-): Promise<readonly ActionStep[]> {
-  if (typeof entity.id !== 'number') return [{ event: entity.id, filters: { kind: 'AND', parts: [] } }]
-  const action = await definitions.action(dataset, entity.id)
-  if (action === null) throw invalidInput('actions__id', `There is no action ${entity.id}.`)
-  return action.steps
+): Promise<{ readonly steps: readonly ActionStep[]; readonly name: string }> {
+  if (typeof id !== 'number') return { steps: [{ event: id, filters: { kind: 'AND', parts: [] } }], name }
+  const action = await definitions.action(dataset, id)
+  if (action === null) throw invalidInput('actions__id', `There is no action ${id}.`)
+  return { steps: action.steps, name: name === String(id) ? action.name : name }
 }
 
-async function cohortsOf(ids: readonly number[], dataset: string, { definitions }: InsightNeeds) {
+/** Cohorts by their ids. @throws ApiError 400 for one that is not there */
+export async function cohortsOf(
+  ids: readonly number[],
+  dataset: string,
+  { definitions }: Pick<InsightNeeds, 'definitions'>,
+) {
   return Promise.all(
     ids.map(async (id) => {
       const cohort = await definitions.cohort(dataset, id)

@@ -49,7 +49,7 @@ export function orderedSlots<R extends { readonly slot: string }>(
 
 /** The steps of one value of the breakdown; of nobody where there is no record. */
 export function funnelStepRows(
-  request: Pick<FunnelRequest, 'steps' | 'order' | 'breakdown'>,
+  request: Pick<FunnelRequest, 'order' | 'breakdown'> & { readonly steps: readonly EntityRequest[] },
   record: FunnelStepsRecord | undefined,
 ): FunnelStepRow[] {
   const value =

@@ -63,10 +63,12 @@ export async function funnelSteps(
   const records = await needs.ask<FunnelStepsRecord>(question, (bindings) =>
     funnelStepsSql(frame, funnel, bindings),
   )
-  if (request.breakdown === null) return [{ slot: '', steps: funnelStepRows(request, records[0]) }]
+  const { breakdown, order } = request
+  const shown = { breakdown, order, steps: funnel.steps }
+  if (breakdown === null) return [{ slot: '', steps: funnelStepRows(shown, records[0]) }]
   return orderedSlots(records, ({ counts }) => Number(counts[0])).map((record) => ({
     slot: record.slot,
-    steps: funnelStepRows(request, record),
+    steps: funnelStepRows(shown, record),
   }))
 }
 

@@ -33,7 +33,12 @@ import { timing } from './timing.ts'
 import { readTimingRequest, TIMING_PARAMETERS } from './timing-request.ts'
 
 /** What an insight answers as its `result`. */
-type Result = (needs: InsightNeeds, question: Question, query: RawQuery, link: PeopleLink) => Promise<unknown>
+export type Result = (
+  needs: InsightNeeds,
+  question: Question,
+  query: RawQuery,
+  link: PeopleLink,
+) => Promise<unknown>
 
 export interface InsightDeclaration
   extends Pick<QuestionDeclaration, 'summary' | 'parameters' | 'description'> {

@@ -1,12 +1,9 @@
-import type { Clock } from '../../core/runtime/clock.ts'
 import { type CsvMode, csvText } from '../http/csv.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
 import { FILE_PARAMETERS, readFileChoice } from '../http/file-parameters.ts'
 import type { Format, RawQuery } from '../http/request-parameters.ts'
 import type { Answer, DatasetCall, DatasetRoute } from '../http/route.ts'
-import type { Ask } from '../query/ask.ts'
 import type { Question } from '../query/question.ts'
-import { type Definitions, NO_DEFINITIONS } from './definitions.ts'
 import type { InsightNeeds } from './frame.ts'
 import { type InsightTable, linesTable } from './insight-csv.ts'
 import { INSIGHT_EXAMPLES, TREND_EXAMPLE } from './insight-examples.ts'
@@ -35,13 +32,7 @@ interface InsightRoutes extends Pick<DatasetRoute, 'summary'> {
   answer(call: DatasetCall, query: RawQuery, format?: Format): Promise<Answer>
 }
 
-export function insightRoutes(given: {
-  readonly ask: Ask
-  readonly clock: Pick<Clock, 'now'>
-  readonly definitions?: Definitions
-}): DatasetRoute[] {
-  const needs: InsightNeeds = { definitions: NO_DEFINITIONS, ...given }
-
+export function insightRoutes(needs: InsightNeeds): DatasetRoute[] {
   const answerOf = (question: Question, result: unknown): Answer => ({
     body: {
       result,

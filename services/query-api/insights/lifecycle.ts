@@ -112,7 +112,7 @@ export async function lifecycle(
   const found = new Map(
     records.map(({ start_ms, status, actors }) => [`${start_ms} ${status}`, Number(actors)]),
   )
-  const { id, type, order, name, customName } = request.entity
+  const { id, type, order, name, customName } = entities[0] as Entity
   const startsMs = intervals.startsMs.slice(1)
   const rows = request.statuses.map((status) => {
     const counts = startsMs.map((ms) => found.get(`${ms} ${status}`) ?? 0)

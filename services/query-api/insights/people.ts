@@ -2,6 +2,8 @@ import { personIdOf } from '../../core/event/person-id.ts'
 import type { Ask } from '../query/ask.ts'
 import type { Bindings } from '../query/bindings.ts'
 import { newestGroupsSql } from '../query/group-rows.ts'
+import { ownedIds } from '../query/owned-ids.ts'
+import { personName } from '../query/person-name.ts'
 import type { Question } from '../query/question.ts'
 import type { PeoplePage } from './people-request.ts'
 
@@ -106,29 +108,18 @@ async function personRows(ask: Ask, question: Question, keys: readonly string[])
       `AND person_key IN (${bindings.bind(keys, 'Array(String)')}) ` +
       'GROUP BY person_key HAVING argMax(is_deleted, version) = 0',
   )
-  const owned = await ask<{ key: string; ids: string[] }>(question, (bindings) => {
-    const own = `dataset_id = ${bindings.bind(dataset, 'String')}`
-    const among = bindings.bind(keys, 'Array(String)')
-    return (
-      'SELECT key, arraySort(groupArray(distinct_id)) AS ids FROM (' +
-      'SELECT distinct_id, argMax(person_key, version) AS key, argMax(is_deleted, version) AS is_gone ' +
-      `FROM person_distinct_ids WHERE ${own} AND distinct_id IN ` +
-      `(SELECT distinct_id FROM person_distinct_ids WHERE ${own} AND person_key IN (${among})) GROUP BY distinct_id` +
-      `) WHERE NOT is_gone AND key IN (${among}) GROUP BY key`
-    )
-  })
+  const owned = await ownedIds(ask, question, keys)
   const known = new Map(persons.map((person) => [person.key, person]))
-  const ids = new Map(owned.map(({ key, ids }) => [key, ids]))
   return keys.map((key) => {
     const person = known.get(key)
-    const distinctIds = ids.get(key) ?? [key]
+    const distinctIds = owned.get(key)?.ids ?? [key]
     const properties = parsed(person?.properties)
     const uuid = personIdOf(dataset, key)
     return {
       type: 'person',
       id: uuid,
       uuid,
-      name: nameOf(properties) ?? distinctIds[0] ?? key,
+      name: personName(properties, distinctIds),
       distinct_ids: distinctIds,
       properties,
       created_at: person === undefined ? null : new Date(Number(person.created_ms)).toISOString(),
@@ -161,16 +152,6 @@ async function groupRows(
       created_at: group === undefined ? null : new Date(Number(group.created_ms)).toISOString(),
     }
   })
-}
-
-const NAMES = ['email', 'name', 'username']
-
-/** The first of these properties that is text, however it is capitalised. */
-function nameOf(properties: Readonly<Record<string, unknown>>): string | null {
-  for (const name of NAMES)
-    for (const [key, value] of Object.entries(properties))
-      if (key.toLowerCase() === name && typeof value === 'string' && value !== '') return value
-  return null
 }
 
 function parsed(json: string | undefined): Readonly<Record<string, unknown>> {

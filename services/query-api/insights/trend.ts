@@ -51,7 +51,7 @@ export async function trend(
   for (const period of periodsOf(frame, request)) {
     const lines: (readonly TrendLine[])[] = []
     for (const one of series) lines.push(await linesOf(needs, question, request, period, one, values))
-    rows.push(...rowsOf(request, period, lines))
+    rows.push(...rowsOf(request, series, period, lines))
   }
   return rows
 }
@@ -120,6 +120,7 @@ function scaled(
 
 function rowsOf(
   request: TrendRequest,
+  asked: readonly Series[],
   period: Period,
   series: readonly (readonly TrendLine[])[],
 ): TrendAnswerRow[] {
@@ -154,12 +155,12 @@ function rowsOf(
     }))
   }
   return series.flatMap((lines, index) => {
-    const asked = request.series[index]!
+    const one = asked[index] as Series
     return finished(lines).map((line) => ({
-      row: trendRow(line, asked.customName ?? asked.name, actionOf(asked), rowFrame),
+      row: trendRow(line, one.customName ?? one.name, actionOf(one), rowFrame),
       line,
       startsMs,
-      order: asked.order,
+      order: one.order,
     }))
   })
 }

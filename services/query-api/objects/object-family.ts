@@ -13,6 +13,10 @@ export interface ObjectFamily<F extends TObject, R extends ObjectRow> {
   readonly tag: string
   /** What may be written, with `additionalProperties: false`. */
   readonly fields: F
+  /** Fields that POST takes besides, all optional: they say what it is made from. */
+  readonly onlyPosted?: TObject
+  /** Fields that PATCH takes besides. */
+  readonly onlyPatched?: TObject
   /** Values of what POST and PUT may leave out. */
   readonly absent: Partial<Static<F>>
   /** How one is shown. */

@@ -1,4 +1,4 @@
-import type { Static, TObject } from '@sinclair/typebox'
+import { type Static, type TObject, Type } from '@sinclair/typebox'
 import type { ObjectRow } from '../../core/metadata/metadata-tables.ts'
 import type { Clock } from '../../core/runtime/clock.ts'
 import { isDependencyError } from '../../core/runtime/errors.ts'
@@ -14,18 +14,22 @@ import type { ColumnChange, ListFilters, ObjectStore, OwnColumns } from './objec
 /**
  * The six routes that every family of objects has. A deleted object is in no list and answered 404, but PATCH restores
  * it and DELETE removes it for good.
+ *
+ * @param store or what gives the store of one call: one that notes who writes
  */
 export function objectRoutes<F extends TObject, R extends ObjectRow>(
   family: ObjectFamily<F, R>,
-  store: ObjectStore<R>,
+  store: ObjectStore<R> | ((call: DatasetCall) => ObjectStore<R>),
   clock: Pick<Clock, 'now'>,
 ): DatasetRoute[] {
   const { object, tag, fields, view, pages, example } = family
   const parameters = { ...family.filters, ...pageParameters(pages) }
-  const [put, patch] = [putBody(fields), patchBody(fields)]
+  const post = withFields(fields, family.onlyPosted)
+  const [put, patch] = [putBody(fields), patchBody(withFields(fields, family.onlyPatched))]
+  const storeOf = typeof store === 'function' ? store : () => store
 
   async function existing(call: DatasetCall): Promise<R> {
-    const row = await store.get(call.question.dataset.id, idOf(call))
+    const row = await storeOf(call).get(call.question.dataset.id, idOf(call))
     if (row === null || row.deleted === 1) throw notFound()
     return row
   }
@@ -36,9 +40,10 @@ export function objectRoutes<F extends TObject, R extends ObjectRow>(
       ...(deleted === null ? {} : { deleted: Number(deleted) }),
     } as ColumnChange<R>
     const [dataset, id] = [call.question.dataset.id, idOf(call)]
-    const row = await onlyOnce(family.unique, () => store.update(dataset, id, change, clock.now(), seenMs))
+    const own = storeOf(call)
+    const row = await onlyOnce(family.unique, () => own.update(dataset, id, change, clock.now(), seenMs))
     if (row !== null) return { body: family.present(row) }
-    throw (await store.get(dataset, id)) === null ? notFound() : changedMeanwhile()
+    throw (await own.get(dataset, id)) === null ? notFound() : changedMeanwhile()
   }
 
   const common = { about: 'dataset', tag, limit: 'default' } as const
@@ -62,7 +67,7 @@ export function objectRoutes<F extends TObject, R extends ObjectRow>(
         refuseUnknown(call.query, Object.keys(parameters))
         const page = readPage(call.query, pages)
         const filters = readFilters(call.query, Object.keys(family.filters))
-        const { rows, count } = await store.list(call.question.dataset.id, filters, page)
+        const { rows, count } = await storeOf(call).list(call.question.dataset.id, filters, page)
         return listAnswer(rows.map(family.present), count, page, call.url)
       },
     },
@@ -72,14 +77,14 @@ export function objectRoutes<F extends TObject, R extends ObjectRow>(
       path,
       summary: `Makes one of the ${tag}.`,
       access: write,
-      body: fields,
+      body: post,
       success: { status: 201, description: 'As it was made.', schema: view },
       example: { ...many, body: example.fields, answer: example.view },
       answer: async (call) => {
-        const columns = family.columnsOf({ ...family.absent, ...(readBody(fields, call.body) as Static<F>) })
+        const columns = family.columnsOf({ ...family.absent, ...(readBody(post, call.body) as Static<F>) })
         const { dataset } = call.question
         const row = await onlyOnce(family.unique, () =>
-          store.create(dataset.id, columns as OwnColumns<R>, clock.now(), call.principal.name),
+          storeOf(call).create(dataset.id, columns as OwnColumns<R>, clock.now(), call.principal.name),
         )
         if (row === null) throw tooMany(tag)
         return { status: 201, body: family.present(row) }
@@ -130,14 +135,20 @@ export function objectRoutes<F extends TObject, R extends ObjectRow>(
       success: { status: 204, description: 'It is gone.' },
       example: one,
       answer: async (call) => {
-        if (!(await store.remove(call.question.dataset.id, idOf(call)))) throw notFound()
+        if (!(await storeOf(call).remove(call.question.dataset.id, idOf(call)))) throw notFound()
         return { status: 204 }
       },
     },
   ]
 }
 
-/** @throws ApiError 404 for what is no number of an object */
+function withFields<F extends TObject>(fields: F, further: TObject | undefined): F {
+  if (further === undefined) return fields
+  const properties = { ...fields.properties, ...further.properties }
+  return Type.Object(properties, { additionalProperties: false }) as unknown as F
+}
+
+/** The number in the path. @throws ApiError 404 for what is none of an object */
 export function idOf(call: DatasetCall): number {
   const text = pathParameter(call, 'id')
   if (!/^[1-9]\d{0,14}$/.test(text)) throw notFound()
@@ -173,7 +184,7 @@ function changedMeanwhile(): ApiError {
   })
 }
 
-function tooMany(tag: string): ApiError {
+export function tooMany(tag: string): ApiError {
   return new ApiError(400, {
     type: 'validation_error',
     code: 'limit_reached',

@@ -48,8 +48,16 @@ export interface ObjectTable {
   where(filters: ListFilters): readonly RawBuilder<unknown>[]
 }
 
+/** The metadata database, or a transaction of it. */
+export type Transactions = Pick<Metadata, 'db' | 'transaction'>
+
+/** A transaction as stores take it: what they do in one of their own is part of it. */
+export function within(db: MetadataQueries): Transactions {
+  return { db, transaction: (work) => work(db) }
+}
+
 export function createObjectStore<R extends ObjectRow>(
-  metadata: Metadata,
+  metadata: Transactions,
   kind: ObjectTable,
 ): ObjectStore<R> {
   const { db } = metadata
@@ -104,7 +112,7 @@ export function createObjectStore<R extends ObjectRow>(
   }
 }
 
-/** The next number of a kind in a dataset. Its row is locked until the transaction ends. */
+/** The number after the last one of a kind in a dataset; its counter is locked until the transaction ends. */
 export async function nextNumber(db: MetadataQueries, dataset: string, kind: string): Promise<number> {
   const { last } = await db
     .insertInto('object_numbers')

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { ClickHouse } from '../../core/clickhouse/clickhouse.ts'
+import type { ClickHouse, QueryOptions, QuerySettings } from '../../core/clickhouse/clickhouse.ts'
 import { type Bindings, createBindings } from './bindings.ts'
 import type { Question } from './question.ts'
 
@@ -26,20 +26,34 @@ export function createAsk(clickhouse: Pick<ClickHouse, 'query'>, cost: CostLimit
   return async <T>(question: Question, sqlOf: (bindings: Bindings) => string) => {
     const bindings = createBindings()
     const sql = sqlOf(bindings)
-    return clickhouse.query<T>(sql, bindings.parameters, {
-      queryId: `millrace-query-${randomUUID()}`,
-      signal: question.signal,
-      settings: {
-        max_execution_time: cost.executionSecondsMax,
-        timeout_overflow_mode: 'throw',
-        max_rows_to_read: cost.rowsReadMax,
-        read_overflow_mode: 'throw',
-        max_memory_usage: cost.memoryBytesMax,
-        max_result_bytes: cost.resultBytesMax,
-        result_overflow_mode: 'throw',
-        output_format_json_quote_64bit_integers: 0,
-        ...ISO_TIMES,
-      },
-    })
+    return clickhouse.query<T>(sql, bindings.parameters, queryOptions(question, cost))
+  }
+}
+
+/** @param settings on top of those that hold every statement to its limits */
+export function queryOptions(
+  { signal, onStatement }: Pick<Question, 'signal' | 'onStatement'>,
+  cost: CostLimits,
+  settings: QuerySettings = {},
+): QueryOptions {
+  const queryId = `millrace-query-${randomUUID()}`
+  onStatement?.(queryId)
+  return {
+    queryId,
+    signal,
+    settings: {
+      // Ids are not kept by the embedded engine, comments are: what runs is found by them there as well.
+      log_comment: queryId,
+      max_execution_time: cost.executionSecondsMax,
+      timeout_overflow_mode: 'throw',
+      max_rows_to_read: cost.rowsReadMax,
+      read_overflow_mode: 'throw',
+      max_memory_usage: cost.memoryBytesMax,
+      max_result_bytes: cost.resultBytesMax,
+      result_overflow_mode: 'throw',
+      output_format_json_quote_64bit_integers: 0,
+      ...ISO_TIMES,
+      ...settings,
+    },
   }
 }

@@ -7,6 +7,7 @@ export type BindingType =
   | 'UInt64'
   | 'Float64'
   | 'Array(String)'
+  | 'Array(UUID)'
   | 'Array(Int64)'
   | 'Array(Float64)'
 

@@ -1,11 +1,15 @@
 import type { DependencyError } from '../../core/runtime/errors.ts'
 import { ApiError } from '../http/api-error.ts'
 
-/**
- * ClickHouse's codes for a question that costs more than its limits: 158 rows, 159 time, 160 too slow, 307 bytes,
- * 396 result rows or bytes, 241 memory.
- */
-const TOO_EXPENSIVE = new Set([158, 159, 160, 241, 307, 396])
+/** ClickHouse's codes for a question that costs more than its limits, with the limit as people are told of it. */
+const TOO_EXPENSIVE: ReadonlyMap<number, string> = new Map([
+  [158, 'reads more rows than one question may'],
+  [159, 'takes longer than one question may'],
+  [160, 'would take longer than one question may'],
+  [241, 'needs more memory than one question may'],
+  [307, 'reads more bytes than one question may'],
+  [396, 'has a result of more rows or bytes than one question may'],
+])
 /** A regular expression that it cannot compile. */
 export const CANNOT_COMPILE_REGEXP = 427
 
@@ -20,12 +24,12 @@ export function apiErrorOf(error: DependencyError): ApiError | null {
   const code = clickHouseCode(error)
   // Memory of the whole server is not this question's fault.
   const isOwnMemory = code !== 241 || /\b(for query|Query memory)\b/i.test(error.message)
-  if (code !== null && TOO_EXPENSIVE.has(code) && isOwnMemory)
+  const excess = code !== null && isOwnMemory ? TOO_EXPENSIVE.get(code) : undefined
+  if (excess !== undefined)
     return new ApiError(400, {
       type: 'validation_error',
       code: 'query_too_expensive',
-      detail:
-        'This question reads or returns more than it may. Ask for a shorter time, one event name, or fewer rows.',
+      detail: `This question ${excess}. Ask for a shorter time, one event name, or fewer rows.`,
       attr: null,
     })
   if (!error.retriable) return null

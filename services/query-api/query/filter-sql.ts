@@ -1,4 +1,5 @@
 import type { Bindings } from './bindings.ts'
+import { elementSql } from './element-properties.ts'
 import { jsonPropertySql, type PropertySql, propertySql } from './event-properties.ts'
 import { groupKeySql, newestGroupsSql } from './group-rows.ts'
 import { newestPersonsSql, PERSON_KEY, THEN_PROPERTIES } from './person-rows.ts'
@@ -30,23 +31,8 @@ export interface FilterScope {
   readonly sessions: { readonly fromMs: number | null; readonly toMs: number | null }
   /** Cohorts that filters name, all of them. */
   readonly cohorts: ReadonlyMap<number, CohortMembers>
-}
-
-/** The scope of filters that concern nothing but the event itself. */
-export function eventOnlyScope(
-  dataset: string,
-  bindings: Bindings,
-  zone: TimeZone,
-  invalidPatterns: ReadonlySet<string>,
-): FilterScope {
-  return {
-    dataset,
-    bindings,
-    zone,
-    invalidPatterns,
-    sessions: { fromMs: null, toMs: null },
-    cohorts: new Map(),
-  }
+  /** Where the rows are no events but whom filters are about: their column of properties as of now. */
+  readonly ownProperties?: string
 }
 
 /**
@@ -88,12 +74,15 @@ function conditionSql(filter: PropertyFilter, scope: FilterScope): string {
 /** Whether whose property it is has one of which the operator holds; never null. */
 function ownerSql(filter: PropertyFilter, operator: Operator, scope: FilterScope): string {
   const { owner, key, values } = filter
-  const { bindings } = scope
+  const { bindings, ownProperties } = scope
   const holds = (property: PropertySql) => propertyConditionSql(operator, values, property, scope)
   const bound = () => bindings.bind(key, 'String')
+  if (ownProperties !== undefined) return holds(jsonPropertySql(ownProperties, bound()))
   switch (owner.of) {
     case 'event':
       return holds(propertySql(key, bound()))
+    case 'element':
+      return elementSql(key, holds)
     case 'person': {
       if (owner.asOf === 'event') return holds(jsonPropertySql(THEN_PROPERTIES, bound()))
       const persons = newestPersonsSql(scope.dataset, bindings)

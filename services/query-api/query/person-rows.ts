@@ -1,3 +1,4 @@
+import { PERSON_NAMESPACE_HEX } from '../../core/event/person-id.ts'
 import type { Bindings } from './bindings.ts'
 
 /** Column of a question's rows: the key of the person who did it; empty for an event of nobody. */
@@ -18,6 +19,27 @@ export function newestPersonsSql(dataset: string, bindings: Bindings): string {
   )
 }
 
+/**
+ * Text: the id of a person by its key, as {@link personIdOf} makes it; null for nobody.
+ *
+ * @param key SQL of the person's key
+ */
+export function personIdSql(key: string, dataset: string, bindings: Bindings): string {
+  const named = `concat(unhex('${PERSON_NAMESPACE_HEX}'), ${bindings.bind(dataset, 'String')}, char(0), ${key})`
+  const hash = `lower(hex(SHA1(${named})))`
+  const part = (from: number, length: number) => `substring(${hash}, ${from}, ${length})`
+  // The two highest bits of the 17th digit are 1 and 0, which leaves it four values.
+  const variant = `substring('89ab', 1 + (position('0123456789abcdef', ${part(17, 1)}) - 1) % 4, 1)`
+  const text = [
+    part(1, 8),
+    part(9, 4),
+    `concat('5', ${part(14, 3)})`,
+    `concat(${variant}, ${part(18, 3)})`,
+    part(21, 12),
+  ]
+  return `if(${key} = '', NULL, concat(${text.join(", '-', ")}))`
+}
+
 /** What merges and splits moved: `override_id` (a distinct id) belongs to `override_key`. One row per distinct id. */
 export function overridesSql(dataset: string, bindings: Bindings): string {
   return (
@@ -33,7 +55,7 @@ export function overridesSql(dataset: string, bindings: Bindings): string {
  */
 export function withPersonSql(rows: string, dataset: string, bindings: Bindings): string {
   return (
-    `SELECT *, if(override_key = '', ifNull(distinct_id, ''), override_key) AS ${PERSON_KEY} FROM (${rows}) AS happened ` +
+    `SELECT *, if(ifNull(override_key, '') = '', ifNull(distinct_id, ''), ifNull(override_key, '')) AS ${PERSON_KEY} FROM (${rows}) AS happened ` +
     `LEFT ANY JOIN (${overridesSql(dataset, bindings)}) AS overrides ON happened.distinct_id = overrides.override_id`
   )
 }
@@ -53,11 +75,11 @@ export function withPersonThenSql(rows: string, dataset: string, bindings: Bindi
     'SELECT person_key AS state_key, valid_from AS state_from, argMax(properties, version) AS state_properties ' +
     `FROM person_changes WHERE dataset_id = ${bound} GROUP BY person_key, valid_from`
   const owned =
-    "SELECT *, if(then_owner = '', ifNull(distinct_id, ''), then_owner) AS then_key " +
+    "SELECT *, if(ifNull(then_owner, '') = '', ifNull(distinct_id, ''), ifNull(then_owner, '')) AS then_key " +
     `FROM (${rows}) AS arrived ASOF LEFT JOIN (${owners}) AS owners ` +
     "ON ifNull(arrived.distinct_id, '') = owners.then_id AND arrived.collector_time >= owners.then_from"
   return (
-    `SELECT *, state_properties AS ${THEN_PROPERTIES} FROM (${owned}) AS owned ` +
+    `SELECT *, ifNull(state_properties, '') AS ${THEN_PROPERTIES} FROM (${owned}) AS owned ` +
     `ASOF LEFT JOIN (${states}) AS states ` +
     'ON owned.then_key = states.state_key AND owned.collector_time >= states.state_from'
   )

@@ -1,4 +1,5 @@
 import { invalidInput } from '../http/api-error.ts'
+import { ELEMENT_PROPERTIES, isElementProperty } from './element-properties.ts'
 import { isSessionProperty, SESSION_PROPERTIES } from './session-properties.ts'
 
 export const OPERATORS = [
@@ -23,6 +24,7 @@ export type Operator = (typeof OPERATORS)[number]
 /** Whose property it is. A person's is read as it is now, or as it was when the event arrived. */
 export type PropertyOwner =
   | { readonly of: 'event' }
+  | { readonly of: 'element' }
   | { readonly of: 'person'; readonly asOf: 'now' | 'event' }
   | { readonly of: 'session' }
   | { readonly of: 'group'; readonly index: number }
@@ -51,7 +53,7 @@ export interface FilterGroup {
 export const NO_FILTERS: FilterGroup = { kind: 'AND', parts: [] }
 
 /** What a filter's `type` may say, each with what it reads. */
-export const FILTER_TYPES = ['event', 'person', 'session', 'group', 'cohort'] as const
+export const FILTER_TYPES = ['event', 'element', 'person', 'session', 'group', 'cohort'] as const
 export type FilterType = (typeof FILTER_TYPES)[number]
 /** Names of the same thing that clients use. */
 const TYPE_SYNONYMS: ReadonlyMap<string, FilterType> = new Map([
@@ -74,7 +76,7 @@ export const FILTER_LIMITS = {
  * Reads the `properties` parameter: a list of filters (all must hold) or groups `{type: "AND"|"OR", values: […]}`.
  *
  * @param text  null for no filter
- * @param types what the question at hand can answer
+ * @param types what the question at hand can answer; the first is what a filter without a type means
  * @throws ApiError 400 naming what is wrong
  */
 export function parsePropertyFilters(
@@ -135,7 +137,7 @@ function readPart(
 }
 
 function readType(given: unknown, { attr, types }: ReadState): FilterType {
-  const text = given ?? 'event'
+  const text = given ?? types[0]
   const type = TYPE_SYNONYMS.get(String(text)) ?? types.find((one) => one === text)
   if (type !== undefined && types.includes(type)) return type
   throw invalidInput(
@@ -153,6 +155,8 @@ function readOwner(
   if (type === 'group') return { of: type, index: readGroupTypeIndex(given.group_type_index, attr) }
   if (type === 'session' && !isSessionProperty(given.key))
     throw invalidInput(attr, `A session has the properties ${SESSION_PROPERTIES.join(', ')}.`)
+  if (type === 'element' && !isElementProperty(given.key))
+    throw invalidInput(attr, `An element has the properties ${ELEMENT_PROPERTIES.join(', ')}.`)
   return { of: type }
 }
 

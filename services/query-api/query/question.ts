@@ -6,6 +6,8 @@ export interface Question {
   readonly dataset: Dataset
   readonly zone: TimeZone
   readonly signal: AbortSignal
+  /** Told the id of every statement that is run to answer it. */
+  readonly onStatement?: (queryId: string) => void
 }
 
 /** The zone that a dataset's questions are answered in; UTC when it names none or one that nobody knows. */

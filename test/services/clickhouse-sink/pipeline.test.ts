@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Environment } from '../../../services/clickhouse-sink/environment.ts'
 import { runClickHouseSink } from '../../../services/clickhouse-sink/pipeline.ts'
-import { batchToken } from '../../../services/clickhouse-sink/table-sink.ts'
+import { batchToken } from '../../../services/core/clickhouse/batch-token.ts'
 import type { GroupConsumer, Log, ProduceRecord } from '../../../services/core/kafka/log.ts'
 import { kafkaNames } from '../../../services/core/kafka/topics.ts'
 import { systemClock } from '../../../services/core/runtime/clock.ts'

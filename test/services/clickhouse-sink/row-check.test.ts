@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { createOpenBytes } from '../../../services/clickhouse-sink/open-bytes.ts'
-import { createRowBuffer } from '../../../services/clickhouse-sink/row-buffer.ts'
 import { checkRecord } from '../../../services/clickhouse-sink/row-check.ts'
+import { createOpenBytes } from '../../../services/core/clickhouse/open-bytes.ts'
+import { createRowBuffer } from '../../../services/core/clickhouse/row-buffer.ts'
 import type { RecordBatch } from '../../../services/core/kafka/log.ts'
 
 function check(value: string | null, headers: Record<string, string>, srcBefore = 4) {

@@ -11,6 +11,7 @@ import { createIdempotencyCache } from '../../../services/collector/idempotency.
 import { quotaOf } from '../../../services/collector/quota.ts'
 import type { KeptIn } from '../../../services/collector/record-keeper.ts'
 import { buildServer, type CollectorServer } from '../../../services/collector/server.ts'
+import { createSessionBudget } from '../../../services/collector/session-budget.ts'
 import { traceparents } from '../../../services/collector/traceparent.ts'
 import { accessKeyHash, generateAccessKey } from '../../../services/core/control/access-key.ts'
 import { uuidv7Generator } from '../../../services/core/event/event-id.ts'
@@ -46,12 +47,15 @@ export interface OpenCollector {
   readonly settings: CollectorSettings
   /** What Kafka acknowledged, in order. */
   readonly records: ProduceRecord[]
+  /** Those of recordings. */
+  readonly chunks: ProduceRecord[]
   /** Lines that were logged. */
   /** Fail points, in the order they were passed. */
   readonly passed: string[]
   readonly logged: string[]
   /** Every send waits for, and fares like, what this returns; at first it resolves at once. */
   onProduce: (records: readonly ProduceRecord[]) => Promise<void>
+  onProduceChunks: (records: readonly ProduceRecord[]) => Promise<void>
   keptIn: KeptIn
   /** How late the event loop is said to be. */
   lagMs: number
@@ -98,6 +102,7 @@ export function openCollector(
   })
   const metrics = createMetrics()
   const records: ProduceRecord[] = []
+  const chunks: ProduceRecord[] = []
   const logged: string[] = []
   const collectorMetrics = createCollectorMetrics(metrics)
   const budget = createByteBudget(settings.inFlightBytesMax, collectorMetrics.inFlightBytes)
@@ -118,6 +123,19 @@ export function openCollector(
     },
     rawTopic: 'events.raw',
     rawPartitions: 12,
+    recordings: {
+      topic: 'recordings.raw',
+      partitions: 12,
+      keeper: {
+        async keep(given) {
+          await opened.onProduceChunks(given)
+          chunks.push(...given)
+          return 'kafka'
+        },
+      },
+      sessions: createSessionBudget(settings.recordingSessionBytesMax, clock),
+      recordBytesMax: settings.kafkaRecordBytesMax,
+    },
     admission: createAdmission(
       settings,
       (id) => quotaOf(control.snapshot.datasets.get(id)?.object, settings),
@@ -140,6 +158,7 @@ export function openCollector(
     metrics,
     settings,
     records,
+    chunks,
     passed: [],
     logged,
     get nowMs() {
@@ -149,6 +168,7 @@ export function openCollector(
       time.nowMs = ms
     },
     onProduce: async () => {},
+    onProduceChunks: async () => {},
     keptIn: 'kafka',
     lagMs: 0,
     inFlightBytes: () => budget.usedBytes,

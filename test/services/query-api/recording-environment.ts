@@ -71,9 +71,11 @@ export const NOW_MS = Date.parse('2026-11-22T12:00:00Z')
  * The query API over a ClickHouse that notes every statement and answers what it is told.
  *
  * @param answer rows for a statement, among them errors that a stream ends in; may throw
+ * @param overrides parts of the environment that are to be others
  */
 export function recordingEnvironment(
   answer: (asked: AskedQuestion) => readonly unknown[] | Promise<readonly unknown[]> = () => [],
+  overrides: Partial<Environment> = {},
 ) {
   const asked: AskedQuestion[] = []
   const clickhouse: ClickHouse = {
@@ -92,11 +94,15 @@ export function recordingEnvironment(
     ping: async () => '26.7',
     close: async () => {},
   }
-  return { ...environmentOver(clickhouse), asked }
+  return { ...environmentOver(clickhouse, COST, overrides), asked }
 }
 
 /** The query API with keys and datasets of tests, over any ClickHouse. */
-export function environmentOver(clickhouse: ClickHouse, cost: Environment['cost'] = COST) {
+export function environmentOver(
+  clickhouse: ClickHouse,
+  cost: Environment['cost'] = COST,
+  overrides: Partial<Environment> = {},
+) {
   const keys = {
     shopRead: testKey('read'),
     shopWrite: testKey('write'),
@@ -163,6 +169,7 @@ export function environmentOver(clickhouse: ClickHouse, cost: Environment['cost'
     rateLimits: { enabled: true, allowed: new Set(['free']) },
     cost,
     gate: createQueryGate(3, 2),
+    results: { resultsBytesMax: 1_000_000, resultsAgeMaxMs: 86_400_000, asyncMax: 2 },
     names: kafkaNames(''),
     exports: {
       content: directoryContent(
@@ -176,6 +183,7 @@ export function environmentOver(clickhouse: ClickHouse, cost: Environment['cost'
     batchExports,
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
     findInDelivery: async () => null,
+    ...overrides,
   }
   const lines: string[] = []
   const logger = createLogger('query-api', 'debug', { write: (line: string) => lines.push(line) })

@@ -68,8 +68,9 @@ function statements(values: Values, operator: string): { texts: string[]; bound:
     math: 'dau',
     counts: { kind: 'dau' as const },
   }
-  const selection = { ...values, afterMs: 1, beforeMs: 2, filters }
+  const selection = { ...values, personId: values.event, afterMs: 1, beforeMs: 2, filters, where: [] }
   const cursor = { eventTimeMs: 5, srcPartition: 1, srcOffset: 2 }
+  const eventFrame = { zone: utc, nowMs: 3, invalidPatterns: none, cohorts: new Map() }
   const by = {
     by: 'properties' as const,
     owner: { of: 'person' as const, asOf: 'now' as const },
@@ -80,7 +81,7 @@ function statements(values: Values, operator: string): { texts: string[]; bound:
   }
   const breakdown = { by, values: { values: [values.event], edges: null } }
   const texts = [
-    eventPageSql(selection, { order: 'descending', limit: 5, cursor }, made[0]!, utc, none),
+    eventPageSql(selection, { order: 'descending', limit: 5, offset: 0, cursor }, eventFrame, made[0]!),
     eventByIdSql(values.dataset, values.event, made[1]!),
     trendSql(frame, series, { startsMs: [1, 2], firstOnly: false, breakdown }, made[2]!),
     breakdownValuesSql(by, 5, [series], frame, made[3]!),

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { personIdOf } from '../../../../services/core/event/person-id.ts'
 import type { EventRecord } from '../../../../services/query-api/events/event-query.ts'
 import { type AskedQuestion, recordingEnvironment } from '../recording-environment.ts'
 
@@ -14,8 +15,15 @@ const record = (over: Partial<EventRecord> = {}): EventRecord => ({
   set: null,
   set_once: null,
   browser: 'Firefox',
+  person_key: 'd1',
   ...over,
 })
+
+/** These events, and nobody behind them. */
+const answering =
+  (...records: EventRecord[]) =>
+  ({ sql }: AskedQuestion) =>
+    sql.includes('FROM persons') ? [] : records
 
 test.each([
   ['limit=0', 'limit'],
@@ -32,13 +40,21 @@ test.each([
   ['properties={', 'properties'],
   ['properties=5', 'properties'],
   ['properties=[{"key":"a","operator":"sql","value":1}]', 'properties'],
-  ['properties=[{"key":"a","type":"hogql","value":1}]', 'properties'],
+  ['properties=[{"key":"a","type":"element","value":1}]', 'properties'],
   ['properties=[{"key":"a","value":{}}]', 'properties'],
   ['properties=[{"key":"a","operator":"gt"}]', 'properties'],
   [`event=${'x'.repeat(1001)}`, 'event'],
   ['csv_mode=excel', 'csv_mode'],
-  ['offset=100', 'offset'],
-  ['select=event', 'select'],
+  ['offset=-1', 'offset'],
+  ['select=evnt', 'select'],
+  ['select=["event","sleep(3)"]', 'select'],
+  ['select=event AS a, event', 'select'],
+  ['where=event = ', 'where'],
+  ['where=system.tables', 'where'],
+  ['where=count() > 5', 'where'],
+  ['select=event&orderBy=evnt', 'orderBy'],
+  ['maskPii=maybe', 'maskPii'],
+  ['properties=[{"type":"sql","key":"evnt"}]', 'where'],
 ])('%s is a 400 that names its parameter', async (query, attr) => {
   const { get, asked } = recordingEnvironment()
   const response = await get(`/api/datasets/shop/events?${query}`)
@@ -48,7 +64,18 @@ test.each([
 })
 
 test('an event has the shape that clients of product-analytics APIs know', async () => {
-  const { get } = recordingEnvironment(() => [record({ user_id: 'u1', set: '{"a":1}' })])
+  const { get } = recordingEnvironment(({ sql }) =>
+    sql.includes('FROM persons')
+      ? [
+          {
+            person_key: 'd1',
+            state: '{"plan":"pro"}',
+            identified: true,
+            created_ms: Date.parse('2026-11-01'),
+          },
+        ]
+      : [record({ user_id: 'u1', set: '{"a":1}' })],
+  )
   const { results, next } = (await get('/api/datasets/shop/events?after=2026-01-01')).json()
   expect(next).toBe(null)
   expect(results).toEqual([
@@ -58,7 +85,13 @@ test('an event has the shape that clients of product-analytics APIs know', async
       properties: { plan: 'pro', $user_id: 'u1', $browser: 'Firefox', $set: { a: 1 } },
       event: 'page_view',
       timestamp: '2026-11-22T11:00:00.000Z',
-      person: { is_identified: true, distinct_ids: ['d1'], properties: {} },
+      person: {
+        id: personIdOf('shop', 'd1'),
+        is_identified: true,
+        properties: { plan: 'pro' },
+        created_at: '2026-11-01T00:00:00.000Z',
+        distinct_ids: ['d1'],
+      },
       elements: [],
       elements_chain: '',
     },
@@ -70,14 +103,15 @@ test('the last day is tried first, and everything only when that does not fill t
     Array.from({ length: Number(Object.values(parameters).at(-1)) }, (_, i) => record({ src_offset: i })),
   )
   await full.get('/api/datasets/shop/events?limit=2')
-  expect(full.asked.length).toBe(1)
+  const ofEvents = ({ asked }: typeof full) => asked.filter(({ sql }) => !sql.includes('FROM persons'))
+  expect(ofEvents(full).length).toBe(1)
   const sparse = recordingEnvironment(() => [record()])
   await sparse.get('/api/datasets/shop/events?limit=2')
-  expect(sparse.asked.map(({ sql }) => sql.includes('event_time > '))).toEqual([true, false])
+  expect(ofEvents(sparse).map(({ sql }) => sql.includes('event_time > '))).toEqual([true, false])
 })
 
 test('next keeps the question, adds the cursor and leaves the key out', async () => {
-  const { get, keys } = recordingEnvironment(() => [record(), record({ src_offset: 18 })])
+  const { get, keys } = recordingEnvironment(answering(record(), record({ src_offset: 18 })))
   const url = `/api/datasets/shop/events?limit=1&event=page%20view&personal_api_key=${keys.shopRead}`
   const next = new URL((await get(url, null)).json().next)
   expect(next.pathname).toBe('/api/datasets/shop/events')
@@ -90,6 +124,7 @@ test('next keeps the question, adds the cursor and leaves the key out', async ()
 test('CSV has the same rows, a link to the next page and a cap of 3,500', async () => {
   let asked: AskedQuestion | undefined
   const { get } = recordingEnvironment((question) => {
+    if (question.sql.includes('FROM persons')) return []
     asked = question
     return [record({ event: '=cmd()', properties: '{"a":"x,y"}', browser: null })]
   })
@@ -104,7 +139,7 @@ test('CSV has the same rows, a link to the next page and a cap of 3,500', async 
 
 test('ids with slashes, spaces, unicode and 200 bytes are found', async () => {
   for (const id of ['a/b', 'ü'.repeat(100), 'x y?z#', '%2F']) {
-    const { get, asked } = recordingEnvironment(() => [record({ event_id: id })])
+    const { get, asked } = recordingEnvironment(answering(record({ event_id: id })))
     const response = await get(`/api/datasets/shop/events/${encodeURIComponent(id)}`)
     expect(response.json().id).toBe(id)
     expect(Object.values(asked[0]?.parameters ?? {})).toContain(id)
@@ -114,4 +149,41 @@ test('ids with slashes, spaces, unicode and 200 bytes are found', async () => {
 test('an event that is not there is a 404', async () => {
   const { get } = recordingEnvironment()
   expect((await get('/api/datasets/shop/events/none')).json()).toMatchObject({ code: 'not_found' })
+})
+
+test('what is personal is masked where that is asked for, in lists, files and single events', async () => {
+  const { get } = recordingEnvironment(
+    answering(record({ properties: '{"email":"a@b.de","plan":"pro","to":"x@y.org"}' })),
+  )
+  for (const path of [
+    'events?after=2026-01-01&maskPii=true',
+    'events.csv?after=2026-01-01&maskPii=true',
+    'events/e1?maskPii=true',
+  ]) {
+    const { body } = await get(`/api/datasets/shop/${path}`)
+    expect(body).not.toMatch(/a@b|x@y/)
+    expect(body).toContain('pro')
+  }
+  expect((await get('/api/datasets/shop/events/e1')).body).toContain('a@b.de')
+})
+
+test('an event without its person asks for none', async () => {
+  const { get, asked } = recordingEnvironment(answering(record()))
+  expect((await get('/api/datasets/shop/events/e1?include_person=false')).json().person).toBe(null)
+  expect(asked.length).toBe(1)
+})
+
+test('values of a property are asked for with their filter, and names of events by custom_event', async () => {
+  const { get, asked } = recordingEnvironment(() => [{ name: 'Firefox' }])
+  const response = await get('/api/datasets/shop/events/values?key=$browser&value=fire&event_name=["a","b"]')
+  expect(response.json()).toEqual([{ name: 'Firefox' }])
+  expect(Object.values(asked[0]!.parameters)).toEqual(
+    expect.arrayContaining(['shop', '$browser', 'fire', ['a', 'b']]),
+  )
+  await get('/api/datasets/shop/events/values?key=custom_event')
+  expect(asked[1]!.sql).toContain("NOT startsWith(event, '$')")
+  expect((await get('/api/datasets/shop/events/values')).json()).toMatchObject({
+    attr: 'key',
+    code: 'required',
+  })
 })

@@ -90,8 +90,11 @@ test.each(routes.map((route) => [`${route.method} ${route.path}`, route] as cons
 test('examples of objects work, one after the other, and answer as they are declared', async () => {
   const { send, personalKey } = recordingEnvironment()
   const key = await personalKey(['*'])
-  for (const tag of ['annotations', 'actions']) {
-    const own = routes.filter((route) => route.tag === tag)
+  for (const tag of ['annotations', 'actions', 'insights']) {
+    const own = routes.filter(
+      ({ tag: of, success, example }) =>
+        of === tag && success.mediaType === undefined && example.query === undefined,
+    )
     for (const method of ['POST', 'GET', 'PUT', 'PATCH', 'DELETE']) {
       for (const route of own.filter((each) => each.method === method)) {
         const url = route.path.replace(

@@ -1,8 +1,8 @@
-import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
-import type { TopicPartition } from '../core/kafka/log.ts'
-import { DependencyError } from '../core/runtime/errors.ts'
-import type { Plan, Progress } from '../core/stream/planned-plan.ts'
-import type { Delivered } from '../core/stream/planned-sink.ts'
+import type { TopicPartition } from '../kafka/log.ts'
+import { DependencyError } from '../runtime/errors.ts'
+import type { Plan, Progress } from '../stream/planned-plan.ts'
+import type { Delivered } from '../stream/planned-sink.ts'
+import type { ClickHouse } from './clickhouse.ts'
 
 /** What became of the records of one batch: `records = inserted + skipped + rejected`. */
 export interface BatchCounts {
@@ -94,4 +94,20 @@ export async function deliveredRanges(
 /** Where a delivered range leaves off; the next batch is handed its start, to find it again. */
 function progressOf({ start, end, src, landed }: LedgerRow): Progress {
   return { offset: end + 1, src, landed, carry: String(start) }
+}
+
+/** @returns the highest raw offset past `after` that the table has of this raw partition; -1 when it has none */
+export async function highestSource(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  table: string,
+  partition: number,
+  after: number,
+): Promise<number> {
+  const [found] = await clickhouse.query<{ highest: number; found: number }>(
+    `SELECT max(src_offset) AS highest, toUInt32(count()) AS found FROM ${table}
+     WHERE src_partition = {partition:Int64} AND src_offset > {after:Int64}`,
+    { partition, after },
+    { settings: { output_format_json_quote_64bit_integers: 0 } },
+  )
+  return found && found.found > 0 ? found.highest : -1
 }

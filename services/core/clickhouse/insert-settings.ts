@@ -1,4 +1,4 @@
-import type { QuerySettings } from '../core/clickhouse/clickhouse.ts'
+import type { QuerySettings } from './clickhouse.ts'
 
 /**
  * Settings under which the same bytes become the same blocks, whatever server, core count or retry: a token stands

@@ -1,14 +1,14 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type InsertTarget, insertExactly } from '../../../services/clickhouse-sink/insert-exactly.ts'
+import { type InsertTarget, insertExactly } from '../../../services/core/clickhouse/insert-exactly.ts'
 import {
   insertSettings,
   rowsOfSettingsId,
   settingsId,
-} from '../../../services/clickhouse-sink/insert-settings.ts'
-import { createRowBuffer } from '../../../services/clickhouse-sink/row-buffer.ts'
+} from '../../../services/core/clickhouse/insert-settings.ts'
+import { createRowBuffer } from '../../../services/core/clickhouse/row-buffer.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
-import { type InsertFate, memoryWarehouse } from './memory-warehouse.ts'
+import { type InsertFate, memoryWarehouse } from '../../services/clickhouse-sink/memory-warehouse.ts'
 
 const SOURCES = [3, 4, 7, 8, 20]
 /** Under which a batch of another range inserted some of them. */

@@ -1,7 +1,7 @@
-import type { ClickHouse, QuerySettings } from '../core/clickhouse/clickhouse.ts'
-import { isDataError } from '../core/clickhouse/clickhouse-errors.ts'
-import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
-import type { Hold } from '../core/stream/planned-sink.ts'
+import { DependencyError, isDependencyError } from '../runtime/errors.ts'
+import type { Hold } from '../stream/planned-sink.ts'
+import type { ClickHouse, QuerySettings } from './clickhouse.ts'
+import { isDataError } from './clickhouse-errors.ts'
 import type { RowBuffer } from './row-buffer.ts'
 
 export interface InsertTarget {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
-import type { TopicPartition } from '../core/kafka/log.ts'
+import type { TopicPartition } from '../kafka/log.ts'
+import type { ClickHouse } from './clickhouse.ts'
 
 /** A record that became no row of its table. */
 export interface UndecodableRecord {

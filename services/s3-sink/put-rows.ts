@@ -1,28 +1,12 @@
-import type { ObjectBody, ObjectStore, PutOptions } from '../core/object-store/object-store.ts'
-import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
+import type { ObjectStore } from '../core/object-store/object-store.ts'
+import { putOnce } from '../core/object-store/put-once.ts'
+import { DependencyError } from '../core/runtime/errors.ts'
 import type { WrittenFile } from './disk.ts'
 
 /** An object as it is stored, whoever stored it. */
 export interface StoredFile extends WrittenFile {
   readonly rowDigest: string
   readonly encoder: string
-}
-
-/** Writes an object unless its key exists. @returns false when it does */
-export async function putOnce(
-  store: ObjectStore,
-  bucket: string,
-  key: string,
-  body: ObjectBody,
-  options: PutOptions,
-): Promise<boolean> {
-  try {
-    await store.putIfAbsent(bucket, key, body, options)
-    return true
-  } catch (error) {
-    if (isDependencyError(error) && error.code === 'precondition_failed') return false
-    throw error
-  }
 }
 
 /**

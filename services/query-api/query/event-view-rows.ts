@@ -1,0 +1,38 @@
+import type { Bindings } from './bindings.ts'
+import {
+  newestPersonsSql,
+  PERSON_KEY,
+  THEN_PROPERTIES,
+  withPersonSql,
+  withPersonThenSql,
+} from './person-rows.ts'
+
+/** Column of a question's rows: the properties of the person as it is now, a JSON object or empty. */
+export const NEWEST_PROPERTIES = 'newest_properties'
+const NEWEST = /\bnewest_(key|properties|created_at)\b/
+
+/**
+ * Rows of `events` of one dataset, with those columns about people that somebody names; the joins for others are left
+ * out.
+ *
+ * @param named      all SQL that stands outside and names columns of the rows
+ * @param conditions on the columns of the table itself, as SQL
+ */
+export function eventViewRowsSql(
+  dataset: string,
+  named: readonly string[],
+  conditions: readonly string[],
+  bindings: Bindings,
+): string {
+  const names = (column: string) => named.some((sql) => sql.includes(column))
+  const isNewest = named.some((sql) => NEWEST.test(sql))
+  const where = [`dataset_id = ${bindings.bind(dataset, 'String')}`, ...conditions].join(' AND ')
+  let rows = `SELECT * FROM events WHERE ${where}`
+  if (isNewest || names(PERSON_KEY)) rows = withPersonSql(rows, dataset, bindings)
+  if (names(THEN_PROPERTIES)) rows = withPersonThenSql(rows, dataset, bindings)
+  if (isNewest)
+    rows =
+      `SELECT * FROM (${rows}) AS done LEFT ANY JOIN (${newestPersonsSql(dataset, bindings)}) AS people ` +
+      `ON done.${PERSON_KEY} = people.newest_key`
+  return rows
+}
