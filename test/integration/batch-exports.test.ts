@@ -7,6 +7,9 @@ import { gunzipSync } from 'node:zlib'
 import { afterAll, expect, inject, test } from 'vitest'
 import { freePort } from '../../infra/engines/ports.ts'
 import type { Manifest } from '../../schemas/manifest/v1.ts'
+import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
+import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
+import { migrate } from '../../services/core/clickhouse/migrate.ts'
 import { accessKeyHash, generateAccessKey } from '../../services/core/control/access-key.ts'
 import { openControlPublisher } from '../../services/core/control/control-publisher.ts'
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
@@ -34,6 +37,7 @@ const environment: Record<string, string> = {
   MILLRACE_KAFKA_PREFIX: `b-${id}.`,
   MILLRACE_KAFKA_SESSION_TIMEOUT: '1500ms',
   MILLRACE_CLICKHOUSE_URL: inject('clickhouseUrl'),
+  MILLRACE_CLICKHOUSE_DATABASE: `batch_exports_${id}`,
   MILLRACE_S3_ENDPOINT: s3.endpoint,
   AWS_ACCESS_KEY_ID: 'of-the-installation',
   AWS_SECRET_ACCESS_KEY: 'wrong-for-this-bucket',
@@ -104,6 +108,12 @@ test('a batch export through real processes: kills, a pause, a backfill; every e
     }
   }
 
+  const clickhouse = openClickHouse(parseSettings(CLICKHOUSE_SETTINGS, environment), null)
+  await migrate(clickhouse, `batch_exports_${id}`)
+  cleanUp.push(async () => {
+    await clickhouse.command(`DROP DATABASE IF EXISTS \`batch_exports_${id}\``)
+    await clickhouse.close()
+  })
   const port = await freePort()
   const api = await startStageProcess(
     'query-api',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
-import { Transform } from 'node:stream'
+import { pipeline, Transform } from 'node:stream'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { ENRICHED_EVENT_FIELDS } from '../../schemas/enriched-event/v1.ts'
@@ -125,14 +125,13 @@ test('ClickHouse stands still while the client does, and is told to stop when th
   const api = await serving({
     stream: async (...asked) => {
       const source = await clickhouse.stream(...asked)
-      return source.pipe(
-        new Transform({
-          transform(chunk, _, done) {
-            read += chunk.length
-            done(null, chunk)
-          },
-        }).once('close', () => source.destroy()),
-      )
+      const counting = new Transform({
+        transform(chunk, _, done) {
+          read += chunk.length
+          done(null, chunk)
+        },
+      })
+      return pipeline(source, counting, () => {})
     },
   })
   const socket = connect(api.port, '127.0.0.1')
@@ -167,15 +166,14 @@ test('an engine that fails on the way breaks the answer off', async () => {
     stream: async (...asked) => {
       const source = await clickhouse.stream(...asked)
       let bytes = 0
-      return source.pipe(
-        new Transform({
-          transform(chunk, _, done) {
-            bytes += chunk.length
-            if (bytes > 4_000_000) done(new DependencyError('clickhouse', 'unavailable', 'cut'))
-            else done(null, chunk)
-          },
-        }),
-      )
+      const failing = new Transform({
+        transform(chunk, _, done) {
+          bytes += chunk.length
+          if (bytes > 4_000_000) done(new DependencyError('clickhouse', 'unavailable', 'cut'))
+          else done(null, chunk)
+        },
+      })
+      return pipeline(source, failing, () => {})
     },
   })
   const response = await fetch(address(api, 'events.csv?limit=all'), bearer(api))

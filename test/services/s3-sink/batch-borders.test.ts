@@ -51,5 +51,10 @@ test('a batch ends with the last offset of a range, and knows when nothing comes
   expect([borders.isReached, borders.isFinished]).toEqual([false, true])
   const all = batchBorders(null, null)
   all.passed(0, 9)
-  expect([all.isIn(0), all.between(1e15, 10), all.isReached, all.isFinished]).toEqual([true, false, false, false])
+  expect([all.isIn(0), all.between(1e15, 10), all.isReached, all.isFinished]).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ])
 })
