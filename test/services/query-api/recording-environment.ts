@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -64,6 +65,10 @@ const COST = {
   resultBytesMax: 3000,
   streamSecondsMax: 60,
 }
+
+/** Files of exports that tests of this process make. */
+const EXPORTS_DIR = join(tmpdir(), `millrace-exports-${randomUUID()}`)
+process.once('exit', () => rmSync(EXPORTS_DIR, { recursive: true, force: true }))
 
 export const NOW_MS = Date.parse('2026-11-22T12:00:00Z')
 
@@ -173,7 +178,7 @@ export function environmentOver(
     names: kafkaNames(''),
     exports: {
       content: directoryContent(
-        join(tmpdir(), `millrace-exports-${randomUUID()}`),
+        join(EXPORTS_DIR, randomUUID()),
         { fileBytesMax: 10_000_000, bytesMax: 20_000_000 },
         clock,
       ),
