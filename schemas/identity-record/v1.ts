@@ -11,7 +11,7 @@ export type IdentityRecord = IdentityEvent | IdentityCommand
 interface Envelope {
   readonly v: 1
   readonly dataset_id: string
-  /** The event's id, or the id of the call that asked for a command. */
+  /** The event's id, or the id of the command: a command whose id came before in its dataset is passed over. */
   readonly event_id: string
   /** When the collector received the event, or the API the call; epoch ms. */
   readonly collector_time: number
@@ -63,9 +63,14 @@ export interface IdentityCommand extends Envelope {
 
 export type PersonCommand =
   | { readonly name: 'set'; readonly person_key: string; readonly properties: JsonObject }
+  /** Its properties are these and no others. */
+  | { readonly name: 'replace'; readonly person_key: string; readonly properties: JsonObject }
   | { readonly name: 'unset'; readonly person_key: string; readonly keys: readonly string[] }
   /** The other person goes into this one, also when it is identified. */
   | { readonly name: 'merge'; readonly person_key: string; readonly other_person_key: string }
   /** Null: the id that the person began with stays, and its properties are cleared. */
   | { readonly name: 'split'; readonly person_key: string; readonly main_distinct_id: string | null }
-  | { readonly name: 'delete'; readonly person_key: string }
+  /** With the events of all its distinct ids that had arrived by then, or without. */
+  | { readonly name: 'delete'; readonly person_key: string; readonly delete_events?: true }
+  /** Those events alone; the person stays. */
+  | { readonly name: 'delete_events'; readonly person_key: string }

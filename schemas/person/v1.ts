@@ -40,6 +40,8 @@ export const PERSON_CHANGES = [
   /** It was a distinct id of another person. */
   'split_off',
   'deleted',
+  /** Events of its distinct ids were asked to be deleted. */
+  'events_deleted',
   'merge_refused',
   'set_refused',
   'group_refused',

@@ -11,6 +11,8 @@ export interface IdentityMetrics {
   resolved(batch: ResolvedBatch, seconds: number): void
   /** Rows were told and taken from the outbox. */
   told(rows: ReadonlyMap<OutboxTarget, number>, seconds: number): void
+  /** Deleted events were taken out of ClickHouse. */
+  erased(events: number): void
   /** Null: the partition is not ours any more. */
   outbox(partition: number, level: OutboxLevel | null): void
 }
@@ -47,6 +49,10 @@ export function identityMetrics(metrics: Metrics, nowMs: () => number): Identity
     'From the first look at a batch of records to the answer to its commit.',
   )
   const told = count('told_rows', 'Rows told to ClickHouse and the topic of persons, by table.', ['table'])
+  const erased = count(
+    'erased_events',
+    'Rows of events that were found in ClickHouse to be deleted, and were.',
+  )
   const tellSeconds = seconds('tell', 'From taking rows out of the outbox to both having them.')
   const rows = metrics.gauge(
     'millrace_identity_outbox_rows',
@@ -79,6 +85,7 @@ export function identityMetrics(metrics: Metrics, nowMs: () => number): Identity
       for (const [table, lines] of counts) told.add(lines, { table })
       tellSeconds.observe(took)
     },
+    erased: (events) => erased.add(events),
     outbox(partition, level) {
       const labels = { partition: String(partition) }
       if (level === null) {

@@ -58,6 +58,7 @@ export async function runIdentity(env: IdentityEnvironment): Promise<void> {
   }
   const resolve: ResolveDependencies = {
     log,
+    partitions: repartition.identity.partitions,
     store: env.store,
     clickhouse: env.clickhouse,
     persons: { topic: names.persons, partitions: await partitionsOf(names.persons) },
@@ -74,6 +75,7 @@ export async function runIdentity(env: IdentityEnvironment): Promise<void> {
     logger,
     resolved: observe.resolved,
     meter: observe.told,
+    erased: observe.erased,
     outboxLevel: observe.outbox,
   }
 

@@ -7,6 +7,7 @@ import type { BatchExportOptions } from './batch-exports/batch-export-keeper.ts'
 import type { ExportOptions } from './exports/export-runner.ts'
 import type { QueryGate } from './http/query-gate.ts'
 import type { CountersByIdentity, RateLimiterOptions } from './http/rate-limiter.ts'
+import type { CommandLog } from './persons/command-log.ts'
 import type { CostLimits } from './query/ask.ts'
 import type { StreamLimits } from './query/stream-rows.ts'
 import type { ResultLimits } from './results/results.ts'
@@ -30,6 +31,7 @@ export interface Environment {
   readonly results: ResultLimits
   readonly findInLog: FindInLog
   readonly findInDelivery: FindInDelivery
+  readonly commandLog: CommandLog
   readonly names: KafkaNames
   readonly exports: ExportOptions
   readonly batchExports: BatchExportOptions

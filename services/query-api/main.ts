@@ -19,6 +19,7 @@ import { QUERY_API_SETTINGS } from './config.ts'
 import { openExportContent } from './exports/open-export-content.ts'
 import { openRateCounters } from './http/open-rate-counters.ts'
 import { createQueryGate } from './http/query-gate.ts'
+import { createCommandLog } from './persons/command-log.ts'
 import { createClickHouseWatch } from './query/clickhouse-watch.ts'
 import { createServer } from './server.ts'
 import { createFindInDelivery } from './trace/delivery-search.ts'
@@ -81,6 +82,7 @@ export const stage: Stage<typeof SETTINGS> = {
         },
         findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
         findInDelivery: createFindInDelivery(store, settings.s3Bucket),
+        commandLog: createCommandLog(log, names),
       },
       {
         logger,

@@ -14,6 +14,7 @@ import { exportRoutes } from './exports/export-routes.ts'
 import { createExportRunner } from './exports/export-runner.ts'
 import { createExportSources } from './exports/export-source.ts'
 import { createExportStore } from './exports/export-store.ts'
+import { groupRoutes } from './groups/groups-routes.ts'
 import { addressIdentity } from './http/address-identity.ts'
 import { ApiError } from './http/api-error.ts'
 import { createAuthenticate } from './http/authenticate.ts'
@@ -38,6 +39,8 @@ import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
 import { createKeyManagement } from './keys/manage-keys.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
+import { activityRoutes } from './persons/activity-routes.ts'
+import { personCommandRoutes } from './persons/command-routes.ts'
 import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { createAskTable } from './query/ask-table.ts'
@@ -181,6 +184,9 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...personRoutes(needs),
     ...savedInsightRoutes({ metadata: env.metadata, results, clock, randomBytes: env.randomBytes }),
     ...queryStatusRoutes(results),
+    ...activityRoutes({ ask, clock }),
+    ...groupRoutes({ ask, clock }),
+    ...personCommandRoutes({ ask, clock, commandLog: env.commandLog, randomBytes: env.randomBytes }),
     ...traceRoutes({
       ask,
       control,

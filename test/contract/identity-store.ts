@@ -142,6 +142,26 @@ export function identityStoreContract(name: string, place: () => Promise<Identit
       expect(await store.distinctIdsOf('other', ['b'])).toEqual([])
     })
 
+    test('ids of commands are known once they were committed, each in its dataset', async () => {
+      const claim = await store.claim(10, 'topic', 'one')
+      const state = createDatasetState(NOBODY)
+      for (const event_id of ['call-1', 'call-2', 'call-1'])
+        resolveRecord(state, {
+          v: 1,
+          kind: 'command',
+          dataset_id: 'called',
+          event_id,
+          collector_time: 1,
+          actor: 'me',
+          command: { name: 'delete', person_key: 'nobody' },
+        })
+      await store.commit(claim, step(1, { datasets: new Map([['called', state.changes()]]) }))
+      const ids = ['call-1', 'call-2', 'call-3']
+      expect(await other.commands('called', ids)).toEqual(new Set(['call-1', 'call-2']))
+      expect(await other.commands('shop', ids)).toEqual(new Set())
+      expect(state.changes().history).toHaveLength(2)
+    })
+
     test('more ids than one statement takes are all found', async () => {
       const claim = await store.claim(8, 'topic', 'one')
       const state = createDatasetState(NOBODY)

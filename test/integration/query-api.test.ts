@@ -80,6 +80,7 @@ function server(limits: Partial<typeof cost> = {}) {
       },
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
       findInDelivery: async () => null,
+      commandLog: { send: async () => {} },
     },
     {
       logger: createLogger('query-api', 'error'),

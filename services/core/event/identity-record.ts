@@ -90,10 +90,12 @@ const EVENT = {
 
 const COMMANDS: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   set: { person_key: isName, properties: isObject },
+  replace: { person_key: isName, properties: isObject },
   unset: { person_key: isName, keys: isTexts },
   merge: { person_key: isName, other_person_key: isName },
   split: { person_key: isName, main_distinct_id: (value) => value === null || isText(value) },
-  delete: { person_key: isName },
+  delete: { person_key: isName, delete_events: optional((value) => value === true) },
+  delete_events: { person_key: isName },
 }
 
 const COMMAND = {

@@ -3,6 +3,7 @@ import type {
   DatasetHead,
   DistinctId,
   Erasure,
+  EventDeletion,
   Group,
   HistoryRow,
   KnownPersons,
@@ -29,6 +30,9 @@ export interface DatasetChanges {
   readonly history: readonly HistoryRow[]
   readonly belongings: readonly Belonging[]
   readonly erasures: readonly Erasure[]
+  readonly eventDeletions: readonly EventDeletion[]
+  /** Ids of commands that are done with. */
+  readonly commands: readonly string[]
 }
 
 /** The persons of one dataset while records are applied to them: what was known, and what has changed since. */
@@ -47,6 +51,8 @@ export interface DatasetState extends KnownPersons {
   note(row: HistoryRow): void
   noteBelonging(belonging: Belonging): void
   erase(erasure: Erasure): void
+  deleteEvents(deletion: EventDeletion): void
+  addCommand(id: string): void
   changes(): DatasetChanges
 }
 
@@ -60,6 +66,8 @@ export function createDatasetState(known: KnownPersons): DatasetState {
   const history: HistoryRow[] = []
   const belongings: Belonging[] = []
   const erasures: Erasure[] = []
+  const eventDeletions: EventDeletion[] = []
+  const commands = new Set<string>()
   let { version, changedAt } = known.head
 
   return {
@@ -80,6 +88,7 @@ export function createDatasetState(known: KnownPersons): DatasetState {
       return [...before, ...now].sort((a, b) => a.seen - b.seen)
     },
     group: (typeIndex, key) => groups.get(groupName(typeIndex, key)) ?? known.group(typeIndex, key),
+    hasCommand: (id) => commands.has(id) || known.hasCommand(id),
 
     nextVersion: () => ++version,
     changeAt(collectorTime) {
@@ -104,6 +113,8 @@ export function createDatasetState(known: KnownPersons): DatasetState {
     note: (row) => void history.push(row),
     noteBelonging: (belonging) => void belongings.push(belonging),
     erase: (erasure) => void erasures.push(erasure),
+    deleteEvents: (deletion) => void eventDeletions.push(deletion),
+    addCommand: (id) => void commands.add(id),
     changes: () => ({
       head: { version, changedAt },
       persons,
@@ -115,6 +126,8 @@ export function createDatasetState(known: KnownPersons): DatasetState {
       history,
       belongings,
       erasures,
+      eventDeletions,
+      commands: [...commands],
     }),
   }
 }

@@ -72,6 +72,14 @@ export interface Erasure {
   readonly version: number
 }
 
+/** Events to be deleted: those of a distinct id that had arrived by then. */
+export interface EventDeletion {
+  readonly distinctId: string
+  /** Epoch ms, included. */
+  readonly arrivedUntil: number
+  readonly version: number
+}
+
 /** Last version and latest `validFrom` of a dataset. */
 export interface DatasetHead {
   readonly version: number
@@ -87,6 +95,8 @@ export interface KnownPersons {
   /** Kinds of groups in the order of their indexes. */
   readonly groupTypes: readonly string[]
   group(typeIndex: number, key: string): Group | null
+  /** Whether a command of this id was applied, or refused. */
+  hasCommand(id: string): boolean
 }
 
 /** Distinct ids of one person; what would exceed it is refused. */

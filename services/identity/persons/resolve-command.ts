@@ -3,15 +3,20 @@ import type { ChangeReason } from '../../../schemas/person/v1.ts'
 import type { DatasetState } from './dataset-state.ts'
 import { type Cause, writeHistory } from './history.ts'
 import { sizeRefusal } from './join-ids.ts'
-import { type Person, PROPERTIES_BYTES_MAX } from './person.ts'
+import { type DistinctId, type Person, PROPERTIES_BYTES_MAX } from './person.ts'
 import { type PropertyUpdates, propertiesBytes, updateProperties } from './property-updates.ts'
 import { splitPerson } from './split-person.ts'
 import { swallowPerson, withSwallowed } from './swallow-person.ts'
 
 const NOTHING = Object.freeze(Object.create(null))
 
-/** Applies what a call of the API asked for. A person that has gone meanwhile is a refusal, never another person. */
+/**
+ * Applies what a call of the API asked for, once: a call whose answer was lost is made again under the same id. A person
+ * that has gone meanwhile is a refusal, never another person.
+ */
 export function resolveCommand(state: DatasetState, record: IdentityCommand): void {
+  if (state.hasCommand(record.event_id)) return
+  state.addCommand(record.event_id)
   const cause: Cause = {
     collectorTime: record.collector_time,
     eventId: record.event_id,
@@ -41,6 +46,10 @@ function apply(
   switch (command.name) {
     case 'set':
       return update(state, cause, person, { set: command.properties })
+    case 'replace': {
+      const gone = Object.keys(person.properties).filter((name) => !Object.hasOwn(command.properties, name))
+      return update(state, cause, person, { set: command.properties, unset: gone })
+    }
     case 'unset':
       return update(state, cause, person, { unset: command.keys })
     case 'merge':
@@ -53,7 +62,10 @@ function apply(
       return null
     }
     case 'delete':
-      remove(state, cause, person)
+      remove(state, cause, person, command.delete_events ?? false)
+      return null
+    case 'delete_events':
+      deleteEvents(state, cause, person, state.distinctIdsOf(person.key))
       return null
   }
 }
@@ -88,7 +100,7 @@ function merge(state: DatasetState, cause: Cause, person: Person, otherKey: stri
  * Its ids are remembered without it, so that events that had arrived before do not make it again. Persons that went
  * into it had the names of ids that it has now.
  */
-function remove(state: DatasetState, cause: Cause, person: Person): void {
+function remove(state: DatasetState, cause: Cause, person: Person, withEvents: boolean): void {
   const version = state.nextVersion()
   writeHistory(state, cause, version, {
     personKey: person.key,
@@ -109,4 +121,24 @@ function remove(state: DatasetState, cause: Cause, person: Person): void {
       version,
     })
   state.removePerson(person.key, version)
+  // After the deletion: what its history told before is taken out.
+  if (withEvents) deleteEvents(state, cause, { ...person, properties: NOTHING }, distinctIds)
+}
+
+/** What a distinct id did belongs to whoever has that id, so these are all of the person's events. */
+function deleteEvents(
+  state: DatasetState,
+  cause: Cause,
+  person: Person,
+  distinctIds: readonly DistinctId[],
+): void {
+  const version = state.nextVersion()
+  writeHistory(state, cause, version, {
+    personKey: person.key,
+    change: 'events_deleted',
+    reason: 'call',
+    properties: person.properties,
+  })
+  for (const { id } of distinctIds)
+    state.deleteEvents({ distinctId: id, arrivedUntil: cause.collectorTime, version })
 }

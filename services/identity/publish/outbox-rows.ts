@@ -48,6 +48,8 @@ export function outboxRows(datasetId: string, changes: DatasetChanges, since: nu
     })
   for (const { type, index, version } of changes.newGroupTypes)
     tell('group_types', { group_type: type, group_type_index: index, version })
+  for (const { distinctId, arrivedUntil, version } of changes.eventDeletions)
+    tell('event_deletions', { distinct_id: distinctId, arrived_until: iso(arrivedUntil), version })
   for (const { personKeys, version } of changes.erasures)
     tell('erasures', { person_keys: personKeys, version })
   return rows

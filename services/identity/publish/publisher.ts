@@ -59,11 +59,14 @@ export interface Publisher {
 /**
  * Tells what became of persons, at least once. Rows carry versions, so a row that comes again says nothing new; and
  * the producer was fenced by whoever owns the partition now, so no older row comes behind a newer one for good.
+ *
+ * @param onEventDeletions called when ClickHouse has been told of events to be deleted
  */
 export function createPublisher(
   deps: PublisherDependencies,
   partition: number,
   producer: TransactionalProducer,
+  onEventDeletions: () => void,
 ): Publisher {
   const { store, clickhouse, clock, failPoint, logger } = deps
   let wake = new AbortController()
@@ -91,6 +94,7 @@ export function createPublisher(
       await patiently(() => clickhouse.insert(table, 'JSONEachRow', body, INSERT_SETTINGS, { signal }))
       await failPoint('during_insert')
     }
+    if (tables.event_deletions) onEventDeletions()
     // What came after the deletion has a higher version, so it does not matter that it is there already.
     for (const { body } of erasures)
       for (const table of ERASED_TABLES)

@@ -17,14 +17,19 @@ export async function loadKnownPersons(
   records: readonly IdentityRecord[],
 ): Promise<KnownPersons> {
   const events = records.filter((record) => record.kind === 'event')
-  const commands = records.flatMap((record) => (record.kind === 'command' ? [record.command] : []))
+  const calls = records.filter((record) => record.kind === 'command')
+  const commands = calls.map(({ command }) => command)
   const ids = new Set(events.flatMap(idsOf))
   const groupKeys = new Set(
     events.flatMap(({ group }) => (group && isNameable(group.key) ? [group.key] : [])),
   )
-  const [found, groups] = await Promise.all([
+  const [found, groups, done] = await Promise.all([
     store.distinctIds(datasetId, [...ids]),
     store.groups(datasetId, [...groupKeys]),
+    store.commands(
+      datasetId,
+      calls.map(({ event_id }) => event_id),
+    ),
   ])
   const distinctIds = new Map(found.map((distinctId) => [distinctId.id, distinctId]))
 
@@ -56,6 +61,7 @@ export async function loadKnownPersons(
     group: (typeIndex, key) =>
       groups.find((group) => group.typeIndex === typeIndex && group.key === key) ??
       absent(groupKeys.has(key), 'group', key),
+    hasCommand: (id) => done.has(id),
   }
 }
 
@@ -73,13 +79,16 @@ function keysOf(command: PersonCommand): string[] {
   return command.name === 'merge' ? [command.person_key, command.other_person_key] : [command.person_key]
 }
 
+/** Commands that leave a person's ids alone. */
+const IN_PLACE: ReadonlySet<PersonCommand['name']> = new Set(['set', 'replace', 'unset'])
+
 /** Persons whose ids may go to another person in these records, in whatever order. */
 function movingPersons(
   events: readonly IdentityEvent[],
   commands: readonly PersonCommand[],
   distinctIds: ReadonlyMap<string, DistinctId>,
 ): ReadonlySet<string> {
-  const moving = new Set(commands.filter(({ name }) => name !== 'set' && name !== 'unset').flatMap(keysOf))
+  const moving = new Set(commands.filter(({ name }) => !IN_PLACE.has(name)).flatMap(keysOf))
   const mayFallApart = commands.some(({ name }) => name === 'split')
   for (const event of events) {
     if (!event.merge) continue

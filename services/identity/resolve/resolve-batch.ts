@@ -51,7 +51,8 @@ export async function resolveBatch(
     }),
   )
   const changed = resolved.filter(
-    ([, since, changes]) => changes.head.version !== since || changes.distinctIds.size > 0,
+    ([, since, { head, distinctIds, commands }]) =>
+      head.version !== since || distinctIds.size > 0 || commands.length > 0,
   )
   const datasets = new Map(changed.map(([datasetId, , changes]) => [datasetId, changes]))
   const changes = new Map<PersonChange, number>()

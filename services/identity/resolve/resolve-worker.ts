@@ -5,12 +5,17 @@ import type { FailPoint } from '../../core/runtime/fail-points.ts'
 import type { Logger } from '../../core/runtime/logger.ts'
 import type { PartitionWorker } from '../../core/stream/partition-worker.ts'
 import type { IdentityFailPoint } from '../fail-points.ts'
+import { createEventEraser, type EventEraserDependencies } from '../publish/event-eraser.ts'
 import { createPublisher, type Publisher, type PublisherDependencies } from '../publish/publisher.ts'
 import type { Claim, IdentityStore, OutboxLevel } from '../store/identity-store.ts'
 import { type ResolvedBatch, resolveBatch } from './resolve-batch.ts'
 
-export interface ResolveDependencies extends PublisherDependencies {
+export interface ResolveDependencies
+  extends PublisherDependencies,
+    Omit<EventEraserDependencies, keyof PublisherDependencies> {
   readonly log: Log
+  /** Partitions of `events.identity`. */
+  readonly partitions: number
   readonly store: IdentityStore
   readonly transactionalId: (partition: number) => string
   readonly transactionTimeoutMs: number
@@ -51,7 +56,7 @@ export function createResolveWorker(
   let producer: TransactionalProducer | null = null
   let claim: Claim | null = null
   let publisher: Publisher | null = null
-  let publishing: Promise<void> = Promise.resolve()
+  let publishing: Promise<unknown> = Promise.resolve()
   let fault: { readonly error: unknown } | null = null
   let noted: number | null = null
 
@@ -88,10 +93,13 @@ export function createResolveWorker(
       })
       const topicId = (await log.admin.describeTopic(where.topic))?.topicId ?? ''
       claim = await store.claim(partition, topicId, deps.newOwner())
-      publisher = createPublisher(deps, partition, producer)
-      publishing = publisher.run(ended.signal).catch((error: unknown) => {
-        if (!ended.signal.aborted) fault = { error }
-      })
+      const eraser = createEventEraser(deps, { partition, partitions: deps.partitions })
+      publisher = createPublisher(deps, partition, producer, eraser.nudge)
+      publishing = Promise.all([publisher.run(ended.signal), eraser.run(ended.signal)]).catch(
+        (error: unknown) => {
+          if (!ended.signal.aborted) fault = { error }
+        },
+      )
       // A position that the topic no longer holds is refused by the runner: nothing is ever skipped.
       return claim.next ?? 0
     },

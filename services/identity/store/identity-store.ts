@@ -26,6 +26,8 @@ export interface IdentityStore {
   distinctIdsOf(datasetId: string, personKeys: readonly string[]): Promise<readonly DistinctId[]>
   /** Groups of any kind that have one of these keys. */
   groups(datasetId: string, keys: readonly string[]): Promise<readonly Group[]>
+  /** Those of these ids of commands that were done with. */
+  commands(datasetId: string, ids: readonly string[]): Promise<ReadonlySet<string>>
   /**
    * Changes, position and outbox rows: all of it or nothing. `passing` is called before it is settled.
    *
@@ -85,6 +87,7 @@ export const OUTBOX_TARGETS = [
   'person_override_changes',
   'groups',
   'group_types',
+  'event_deletions',
   'erasures',
 ] as const
 export type OutboxTarget = (typeof OUTBOX_TARGETS)[number]

@@ -5,6 +5,7 @@ export type IdentityTables = {
   readonly identity_persons: PersonRow
   readonly identity_distinct_ids: DistinctIdRow
   readonly identity_groups: GroupRow
+  readonly identity_commands: CommandRow
   readonly identity_outbox: OutboxTableRow
 }
 
@@ -57,6 +58,11 @@ export type GroupRow = {
   /** JSON object. */
   properties: string
   version: number
+}
+
+export type CommandRow = {
+  dataset_id: string
+  command_id: string
 }
 
 export type OutboxTableRow = {

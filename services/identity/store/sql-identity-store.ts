@@ -109,6 +109,18 @@ export function createSqlIdentityStore(metadata: Metadata): IdentityStore {
       return rows.map(readGroup)
     },
 
+    async commands(datasetId, ids) {
+      const rows = await inLists(ids, (some) =>
+        db
+          .selectFrom('identity_commands')
+          .select('command_id')
+          .where('dataset_id', '=', datasetId)
+          .where('command_id', 'in', some)
+          .execute(),
+      )
+      return new Set(rows.map(({ command_id }) => command_id))
+    },
+
     async commit(claim, step, passing) {
       await metadata.transaction(async (inside) => {
         const tables = inside.withTables<IdentityTables>()
@@ -254,6 +266,12 @@ async function writeDataset(tables: Queries, datasetId: string, changes: Dataset
     'identity_groups',
     ['dataset_id', 'group_type_index', 'group_key'],
     changes.groups.map((group) => groupRow(datasetId, group)),
+  )
+  await insertAll(changes.commands, (ids) =>
+    tables
+      .insertInto('identity_commands')
+      .values(ids.map((command_id) => ({ dataset_id: datasetId, command_id })))
+      .execute(),
   )
 }
 

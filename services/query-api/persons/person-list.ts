@@ -3,13 +3,13 @@ import type { Definitions } from '../insights/definitions.ts'
 import { cohortsOf } from '../insights/frame.ts'
 import type { Ask } from '../query/ask.ts'
 import type { Bindings } from '../query/bindings.ts'
+import { decodeCreatedCursor, encodeCreatedCursor } from '../query/created-cursor.ts'
 import { invalidPatterns } from '../query/invalid-patterns.ts'
 import { type OwnedIds, ownedIds } from '../query/owned-ids.ts'
 import { personName } from '../query/person-name.ts'
 import { filtersOf } from '../query/property-filters.ts'
 import type { Question } from '../query/question.ts'
 import { findPerson } from './find-persons.ts'
-import { decodePersonCursor, encodePersonCursor } from './person-cursor.ts'
 import {
   type PersonRecord,
   type PersonScope,
@@ -73,7 +73,7 @@ export async function listPersons(
     rows: await views(ask, question, shown),
     nextCursor:
       records.length > limit && last !== undefined
-        ? encodePersonCursor({ createdMs: Number(last.created_ms), key: last.the_person })
+        ? encodeCreatedCursor({ createdMs: Number(last.created_ms), key: last.the_person })
         : null,
     count: counted === null ? null : Number(counted[0]?.persons ?? 0),
   }
@@ -94,7 +94,7 @@ export async function* streamPersons(
     const { rows, nextCursor } = await listPersons(needs, question, page)
     yield* rows
     if (nextCursor === null) return
-    cursor = decodePersonCursor(nextCursor)
+    cursor = decodeCreatedCursor(nextCursor)
   }
 }
 

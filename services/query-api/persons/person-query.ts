@@ -1,10 +1,10 @@
 import type { Bindings } from '../query/bindings.ts'
+import type { CreatedCursor } from '../query/created-cursor.ts'
 import { jsonPropertySql } from '../query/event-properties.ts'
 import { type FilterScope, filterSql } from '../query/filter-sql.ts'
 import { NAME_PROPERTIES } from '../query/person-name.ts'
 import { PERSON_KEY } from '../query/person-rows.ts'
 import { timeSql } from '../query/time-sql.ts'
-import type { PersonCursor } from './person-cursor.ts'
 import type { PersonSelection } from './persons-request.ts'
 
 /** One row of {@link personPageSql}. 64-bit integers may come as text. */
@@ -23,7 +23,7 @@ export type PersonScope = FilterScope & { readonly ownProperties: 'properties' }
 export interface PersonPage {
   readonly limit: number
   readonly offset: number
-  readonly cursor: PersonCursor | null
+  readonly cursor: CreatedCursor | null
 }
 
 /**
@@ -120,5 +120,13 @@ export function personsByDistinctIdSql(dataset: string, ids: readonly string[], 
   return (
     `SELECT distinct_id AS asked, person_key AS key FROM ${NEWEST_IDS} ` +
     `WHERE ${aliveIn(dataset, bindings)} AND distinct_id IN (${bindings.bind(ids, 'Array(String)')})`
+  )
+}
+
+/** The key of a person that lives or ever lived: `key`. */
+export function everByUuidSql(dataset: string, uuid: string, bindings: Bindings): string {
+  return (
+    `SELECT person_key AS key FROM persons WHERE dataset_id = ${bindings.bind(dataset, 'String')} ` +
+    `AND person_id IN (${bindings.bind([uuid], 'Array(UUID)')}) LIMIT 1`
   )
 }

@@ -19,13 +19,13 @@ import {
   textParameter,
 } from '../http/request-parameters.ts'
 import { flagParameter, wholeParameter } from '../insights/insight-request.ts'
+import { type CreatedCursor, CURSOR_LENGTH_MAX, decodeCreatedCursor } from '../query/created-cursor.ts'
 import {
   type FilterGroup,
   filtersOf,
   parsePropertyFilters,
   readFilterTree,
 } from '../query/property-filters.ts'
-import { CURSOR_LENGTH_MAX, decodePersonCursor, type PersonCursor } from './person-cursor.ts'
 
 /** Persons per answer: pages of JSON, and a file. */
 export const PERSON_LIMITS = { json: 100, jsonMax: 1_000, csv: 10_000, csvMax: 10_000 } as const
@@ -68,7 +68,7 @@ export interface PersonsRequest {
   readonly limit: number | null
   /** Null: pages follow each other by a cursor. */
   readonly offset: number | null
-  readonly cursor: PersonCursor | null
+  readonly cursor: CreatedCursor | null
   readonly includeTotal: boolean
   readonly format: Format
   readonly csvMode: CsvMode
@@ -117,7 +117,7 @@ export function readPersonsRequest(query: RawQuery, format?: Format): PersonsReq
     },
     limit,
     offset,
-    cursor: cursor === null ? null : decodePersonCursor(cursor),
+    cursor: cursor === null ? null : decodeCreatedCursor(cursor),
     includeTotal: flagParameter(query, 'include_total'),
     format: chosen,
     csvMode: choiceParameter(query, 'csv_mode', CSV_MODES, 'spreadsheet'),

@@ -18,6 +18,7 @@ interface DatasetPersons {
   readonly persons: Map<string, Person>
   readonly distinctIds: Map<string, DistinctId>
   readonly groups: Map<string, Group>
+  readonly commands: Set<string>
 }
 
 export interface MemoryIdentityStore extends IdentityStore {
@@ -43,7 +44,12 @@ export function createMemoryIdentityStore(
   let closed = false
 
   function of(datasetId: string): DatasetPersons {
-    const found = persons.get(datasetId) ?? { persons: new Map(), distinctIds: new Map(), groups: new Map() }
+    const found = persons.get(datasetId) ?? {
+      persons: new Map(),
+      distinctIds: new Map(),
+      groups: new Map(),
+      commands: new Set(),
+    }
     persons.set(datasetId, found)
     return found
   }
@@ -92,6 +98,10 @@ export function createMemoryIdentityStore(
       await onCall('groups')
       return [...of(datasetId).groups.values()].filter(({ key }) => keys.includes(key))
     },
+    async commands(datasetId, ids) {
+      await onCall('commands')
+      return new Set(ids.filter((id) => of(datasetId).commands.has(id)))
+    },
     async commit(claim, step, passing) {
       await onCall('commit')
       await passing?.()
@@ -113,6 +123,7 @@ export function createMemoryIdentityStore(
           if (person === null) stored.persons.delete(key)
           else stored.persons.set(key, person)
         for (const [id, distinctId] of changes.distinctIds) stored.distinctIds.set(id, distinctId)
+        for (const id of changes.commands) stored.commands.add(id)
         for (const group of changes.groups) stored.groups.set(`${group.typeIndex}:${group.key}`, group)
       }
       outboxes.set(claim.partition, [...outboxOf(claim.partition), ...step.outbox])

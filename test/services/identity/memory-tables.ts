@@ -12,9 +12,6 @@ export function createMemoryTables(onCall: (operation: string) => Promise<void> 
   const fates: InsertFate[] = []
   const controls = { away: false }
   const gone = () => new DependencyError('clickhouse', 'unavailable', 'ClickHouse does not answer.')
-  const notAsked = () => {
-    throw new Error('The stage does not ask that.')
-  }
   const clickhouse: ClickHouse = {
     async insert(table, _format, body, _settings, options) {
       await onCall(`insert ${table}`)
@@ -26,8 +23,11 @@ export function createMemoryTables(onCall: (operation: string) => Promise<void> 
         tables.set(table, [...(tables.get(table) ?? []), ...lines.map((line) => JSON.parse(line) as Row)])
       if (fate) throw gone()
     },
-    query: notAsked,
-    stream: notAsked,
+    // No events are here that could be deleted.
+    query: async () => [],
+    stream: async () => {
+      throw new Error('The stage does not ask that.')
+    },
     async command(sql, parameters) {
       await onCall('erase')
       if (controls.away) throw gone()

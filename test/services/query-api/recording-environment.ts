@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Delivery } from '../../../schemas/control/v1.ts'
+import type { IdentityCommand } from '../../../schemas/identity-record/v1.ts'
 import type {
   ClickHouse,
   QueryOptions,
@@ -108,6 +109,7 @@ export function environmentOver(
   cost: Environment['cost'] = COST,
   overrides: Partial<Environment> = {},
 ) {
+  const sent: IdentityCommand[] = []
   const keys = {
     shopRead: testKey('read'),
     shopWrite: testKey('write'),
@@ -188,6 +190,11 @@ export function environmentOver(
     batchExports,
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
     findInDelivery: async () => null,
+    commandLog: {
+      send: async (commands) => {
+        sent.push(...commands)
+      },
+    },
     ...overrides,
   }
   const lines: string[] = []
@@ -230,5 +237,20 @@ export function environmentOver(
     if (status !== 201) throw new Error(JSON.stringify(body))
     return body.value as string
   }
-  return { bucket, published, logged, env, app, get, send, personalKey, keys, control, lines, clock, metrics }
+  return {
+    bucket,
+    published,
+    logged,
+    env,
+    app,
+    get,
+    send,
+    personalKey,
+    sent,
+    keys,
+    control,
+    lines,
+    clock,
+    metrics,
+  }
 }

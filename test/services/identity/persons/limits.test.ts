@@ -10,11 +10,12 @@ import { resolveRecord } from '../../../../services/identity/persons/resolve-rec
 import { identityEvent, NOBODY } from './nobody.ts'
 
 const large = (bytes: number) => ({ text: 'x'.repeat(bytes) })
+let calls = 0
 const call = (command: PersonCommand, collector_time = 2): IdentityCommand => ({
   v: 1,
   kind: 'command',
   dataset_id: 'shop',
-  event_id: 'call',
+  event_id: `call-${calls++}`,
   collector_time,
   actor: 'me',
   command,

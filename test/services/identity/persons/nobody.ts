@@ -9,6 +9,7 @@ export const NOBODY: KnownPersons = {
   distinctIdsOf: () => [],
   groupTypes: [],
   group: () => null,
+  hasCommand: () => false,
 }
 
 /** An event that says no more than it is told to. */

@@ -6,10 +6,12 @@ export type Step =
   | { readonly kind: 'event'; readonly event: IdentityEvent }
   | {
       readonly kind: 'command'
-      readonly name: 'set' | 'unset' | 'merge' | 'split' | 'delete'
+      readonly name: PersonCommand['name']
       readonly of: string
       readonly other: string
       readonly main: string | null
+      /** Calls of the same number are the same call, made again. */
+      readonly call?: number
       readonly value: number
       readonly time: number
     }
@@ -76,12 +78,13 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant('command' as const),
-      name: fc.constantFrom('set', 'unset', 'merge', 'split', 'delete'),
+      name: fc.constantFrom('set', 'replace', 'unset', 'merge', 'split', 'delete', 'delete_events'),
       of: somebody,
       other: somebody,
       main: fc.option(somebody, { nil: null }),
       value: fc.integer({ min: 0, max: 2 }),
       time: fc.integer({ min: 0, max: 100 }),
+      call: fc.integer({ min: 0, max: 50 }),
     }),
   },
 )
@@ -91,6 +94,8 @@ function commandOf(made: Extract<Step, { kind: 'command' }>, keyOf: (id: string)
   switch (made.name) {
     case 'set':
       return { name: 'set', person_key, properties: { p: made.value } }
+    case 'replace':
+      return { name: 'replace', person_key, properties: { q: made.value } }
     case 'unset':
       return { name: 'unset', person_key, keys: ['p', 'q'] }
     case 'merge':
@@ -98,7 +103,9 @@ function commandOf(made: Extract<Step, { kind: 'command' }>, keyOf: (id: string)
     case 'split':
       return { name: 'split', person_key, main_distinct_id: made.main }
     case 'delete':
-      return { name: 'delete', person_key }
+      return { name: 'delete', person_key, ...(made.value === 0 ? {} : { delete_events: true }) }
+    case 'delete_events':
+      return { name: 'delete_events', person_key }
   }
 }
 
@@ -109,7 +116,7 @@ export function recordOf(made: Step, keyOf: (id: string) => string): IdentityRec
     v: 1,
     kind: 'command',
     dataset_id: 'shop',
-    event_id: 'call',
+    event_id: `call-${made.call ?? 0}`,
     collector_time: made.time,
     actor: 'ann',
     command: commandOf(made, keyOf),

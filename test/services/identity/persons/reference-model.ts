@@ -24,6 +24,9 @@ export class ReferenceModel {
   history: string[] = []
   groupTypes: string[] = []
   groups = new Map<string, Map<string, unknown>>()
+  /** `<distinct id> <until>`, in order. */
+  deletedEvents: string[] = []
+  #calls: string[] = []
   #firstSeen: string[] = []
   #given: Record<string, string[]> = {}
   #deletedAt: Record<string, number> = {}
@@ -172,7 +175,9 @@ export class ReferenceModel {
     return this.groupTypes.includes(type) || this.groupTypes.length < 5 ? '' : 'too_many_group_types'
   }
 
-  #command({ command, collector_time }: Extract<IdentityRecord, { kind: 'command' }>): void {
+  #command({ command, collector_time, event_id }: Extract<IdentityRecord, { kind: 'command' }>): void {
+    if (this.#calls.includes(event_id)) return
+    this.#calls.push(event_id)
     const person = this.persons.find(({ key }) => key === command.person_key)
     const other = command.name === 'merge' ? command.other_person_key : ''
     const refusal = this.#commandRefusal(command, person)
@@ -180,9 +185,9 @@ export class ReferenceModel {
       this.#say('command_refused', refusal, command.person_key, other)
       return
     }
-    if (command.name === 'set' || command.name === 'unset') {
-      const set = command.name === 'set' ? Object.entries(command.properties) : []
-      const properties = new Map([...person.properties, ...set])
+    if (command.name === 'set' || command.name === 'unset' || command.name === 'replace') {
+      const set = command.name === 'unset' ? [] : Object.entries(command.properties)
+      const properties = new Map(command.name === 'replace' ? set : [...person.properties, ...set])
       if (command.name === 'unset') for (const name of command.keys) properties.delete(name)
       if (!same(properties, person.properties)) this.#say('set', 'call', person.key)
       person.properties = properties
@@ -216,6 +221,8 @@ export class ReferenceModel {
         })
         this.#say('split_off', 'call', key, person.key)
       }
+    } else if (command.name === 'delete_events') {
+      this.#deleteEvents(person, collector_time)
     } else {
       this.persons = this.persons.filter((each) => each !== person)
       for (const id of person.ids) {
@@ -223,7 +230,13 @@ export class ReferenceModel {
         this.#given[id] = []
       }
       this.#say('deleted', 'call', person.key)
+      if (command.delete_events) this.#deleteEvents(person, collector_time)
     }
+  }
+
+  #deleteEvents(person: ModelPerson, time: number): void {
+    this.#say('events_deleted', 'call', person.key)
+    for (const id of person.ids) this.deletedEvents.push(`${id} ${time}`)
   }
 
   #commandRefusal(command: PersonCommand, person: ModelPerson | undefined): string {

@@ -47,7 +47,10 @@ test('persons, merges, refusals and groups are those of the obvious model, for a
           }))
           .sort(byIds),
       )
-      const { history, groups } = state.changes()
+      const { history, groups, eventDeletions } = state.changes()
+      expect(eventDeletions.map(({ distinctId, arrivedUntil }) => `${distinctId} ${arrivedUntil}`)).toEqual(
+        model.deletedEvents,
+      )
       const lines = history.map(
         ({ change, reason, personKey, otherPersonKey }) =>
           `${change} ${reason} ${plain(personKey)} ${plain(otherPersonKey)}`,
@@ -81,6 +84,7 @@ const MET = [
   'created identify',
   'created merge_dangerously',
   'deleted call',
+  'events_deleted call',
   'group_refused illegal_group',
   'group_refused no_person_profile',
   'group_refused too_many_group_types',
@@ -157,8 +161,8 @@ test('what is refused to an id that has no person is not written into the histor
   const ofE = { ...event, src_offset: 0, distinct_id: 'e', event_time: 0, collector_time: 0 }
   const command = { kind: 'command', of: 'e', other: 'a', value: 0, time: 0 } as const
   tell({ kind: 'event', event: { ...ofE, merge: { by: 'identify', other_id: 'b' } } })
-  tell({ ...command, name: 'split', main: 'b' })
-  tell({ ...command, name: 'delete', main: null })
+  tell({ ...command, call: 0, name: 'split', main: 'b' })
+  tell({ ...command, call: 1, name: 'delete', main: null })
   tell({ kind: 'event', event: { ...ofE, set: { p: 1 }, no_profile: true } })
   expect(state.distinctId('b')?.personKey).toBe('e')
   expect(state.changes().history.at(-1)).toMatchObject({

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import {
-  decodePersonCursor,
-  encodePersonCursor,
-} from '../../../../services/query-api/persons/person-cursor.ts'
+  decodeCreatedCursor,
+  encodeCreatedCursor,
+} from '../../../../services/query-api/query/created-cursor.ts'
 import { personName } from '../../../../services/query-api/query/person-name.ts'
 import { recordingEnvironment } from '../recording-environment.ts'
 
@@ -23,7 +23,7 @@ test('a page asks for one person more than it shows, and says where the next one
   expect(page.results.map(({ name }: { name: string }) => name)).toEqual(['key-1', 'key-2'])
   expect(page.previous).toBe(null)
   const next = new URL(page.next)
-  expect(decodePersonCursor(next.searchParams.get('cursor') ?? '')).toEqual({ createdMs: 998, key: 'key-2' })
+  expect(decodeCreatedCursor(next.searchParams.get('cursor') ?? '')).toEqual({ createdMs: 998, key: 'key-2' })
   expect([next.searchParams.get('search'), next.searchParams.has('personal_api_key')]).toEqual(['x', false])
   expect(Object.values(asked[0]?.parameters ?? {})).toContain(3)
   expect(page).not.toHaveProperty('count')
@@ -44,7 +44,7 @@ test.each([
   ['?limit=1001', 'limit'],
   ['?offset=-1', 'offset'],
   ['?cursor=abc', 'cursor'],
-  [`?offset=1&cursor=${encodePersonCursor({ createdMs: 1, key: 'k' })}`, 'offset'],
+  [`?offset=1&cursor=${encodeCreatedCursor({ createdMs: 1, key: 'k' })}`, 'offset'],
   [`?cursor=${Buffer.from('[1,2]').toString('base64url')}`, 'cursor'],
   ['?include_total=maybe', 'include_total'],
   ['?format=xml', 'format'],
