@@ -124,6 +124,21 @@ export const Subscription = Type.Object(
 )
 export type Subscription = Static<typeof Subscription>
 
+/** Stretches of landed time, one after the other without a gap. */
+export const DeliveryWindow = Type.Object(
+  {
+    length: Type.Union([Type.Literal('5m'), Type.Literal('15m'), Type.Literal('1h'), Type.Literal('1d')]),
+    /** IANA zone whose days are meant. Default: UTC. Shorter windows begin at the same instants everywhere. */
+    timezone: Type.Optional(Type.String({ maxLength: 64 })),
+    /** Hour of the zone's clocks at which its days begin. Default: 0. */
+    day_begins: Type.Optional(Type.Integer({ minimum: 0, maximum: 23 })),
+  },
+  strict,
+)
+export type DeliveryWindow = Static<typeof DeliveryWindow>
+
+const Offset = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+
 export const Delivery = Type.Object(
   {
     id: Slug,
@@ -158,6 +173,32 @@ export const Delivery = Type.Object(
           ),
           /** Like 5m, 30s. */
           age: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,4}[smhd]$' })),
+        },
+        strict,
+      ),
+    ),
+    /** Batches also end where a window does. */
+    window: Type.Optional(DeliveryWindow),
+    /** Nothing is read while it is paused; afterwards it goes on where it was. */
+    paused: Type.Optional(Type.Boolean()),
+    /** Fields that tell who a person is are masked (docs/deliveries.md). */
+    mask_pii: Type.Optional(Type.Boolean()),
+    /**
+     * Per partition of the source: the offsets that are delivered, from the first one up to, and without, the second,
+     * or without an end. Others count as filtered, and no batch lies on both sides of a border. All when left out.
+     */
+    ranges: Type.Optional(
+      Type.Array(
+        Type.Array(Type.Tuple([Offset, Type.Union([Offset, Type.Null()])]), { minItems: 1, maxItems: 1000 }),
+        { maxItems: 1000 },
+      ),
+    ),
+    /** The bucket is somebody else's: its region, and the keys to it, sealed for the first dataset. */
+    destination: Type.Optional(
+      Type.Object(
+        {
+          region: Type.String({ pattern: '^[a-z0-9-]{1,40}$' }),
+          sealed_credentials: Type.String({ maxLength: 4096 }),
         },
         strict,
       ),

@@ -1,5 +1,5 @@
 import { parseCidrs } from '../core/runtime/client-address.ts'
-import { boolean, bytes, duration, integer, optional, text } from '../core/runtime/settings.ts'
+import { boolean, bytes, choice, duration, integer, optional, text } from '../core/runtime/settings.ts'
 
 /** Settings of the query API. Every limit is part of its interface: reaching one is a stated answer. */
 export const QUERY_API_SETTINGS = {
@@ -87,6 +87,51 @@ export const QUERY_API_SETTINGS = {
     default: '67108864',
     min: 1,
     doc: 'Size of one result before it is turned into the answer, bytes; 400 query_too_expensive past it.',
+  }),
+  streamSecondsMax: integer('MILLRACE_QUERY_STREAM_SECONDS_MAX', {
+    default: '3600',
+    min: 1,
+    max: 86_400,
+    doc: 'Longest time that an answer without a row cap (limit=all) may take, seconds, the client included; its connection is broken off past it.',
+  }),
+  streamStallMs: duration('MILLRACE_QUERY_STREAM_STALL', {
+    default: '1m',
+    doc: 'Longest time that a client may leave an answer without a row cap unread; its connection is broken off past it.',
+  }),
+  exportStore: choice('MILLRACE_EXPORT_STORE', ['directory', 'bucket'], {
+    default: 'directory',
+    doc: 'Where the files of exports lie: in a directory of this machine, or in MILLRACE_EXPORT_BUCKET for processes on several machines.',
+  }),
+  exportDir: text('MILLRACE_EXPORT_DIR', {
+    default: '.millrace/exports',
+    doc: 'Directory for the files of exports; with a bucket, for those that are being made.',
+  }),
+  exportDirBytesMax: bytes('MILLRACE_EXPORT_DIR_BYTES', {
+    default: '10GB',
+    doc: 'Bytes of all files in that directory at most; exports fail past it, and say so.',
+  }),
+  exportBytesMax: bytes('MILLRACE_EXPORT_BYTES_MAX', {
+    default: '4GB',
+    doc: 'Largest file of one export; it fails past it, and says so. A bucket takes 5 GB in one piece.',
+  }),
+  exportBucket: optional(
+    text('MILLRACE_EXPORT_BUCKET', {
+      doc: 'Bucket for the files of exports. Left out: MILLRACE_S3_BUCKET.',
+    }),
+  ),
+  exportLeaseMs: duration('MILLRACE_EXPORT_LEASE', {
+    default: '30s',
+    doc: 'How long a process that makes an export may be silent; another one begins it anew after that.',
+  }),
+  exportsMax: integer('MILLRACE_EXPORT_CONCURRENT', {
+    default: '2',
+    min: 0,
+    max: 100,
+    doc: 'Exports that this process makes at the same time; 0 leaves them to others.',
+  }),
+  batchExportLookEveryMs: duration('MILLRACE_BATCH_EXPORT_LOOK_EVERY', {
+    default: '10s',
+    doc: 'How often manifests of batch exports are looked for, for their runs.',
   }),
   concurrentMax: integer('MILLRACE_QUERY_CONCURRENT_MAX', {
     default: '16',

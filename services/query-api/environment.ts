@@ -4,10 +4,13 @@ import type { KafkaNames } from '../core/kafka/topics.ts'
 import type { Metadata } from '../core/metadata/metadata.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
 import type { Clock } from '../core/runtime/clock.ts'
+import type { BatchExportOptions } from './batch-exports/batch-export-keeper.ts'
+import type { ExportOptions } from './exports/export-runner.ts'
 import type { QueryGate } from './http/query-gate.ts'
 import type { CountersByIdentity, RateLimiterOptions } from './http/rate-limiter.ts'
 import type { CommandLog } from './persons/command-log.ts'
 import type { CostLimits } from './query/ask.ts'
+import type { StreamLimits } from './query/stream-rows.ts'
 import type { ResultLimits } from './results/results.ts'
 import type { FindInDelivery } from './trace/delivery-search.ts'
 import type { FindInLog } from './trace/log-search.ts'
@@ -24,7 +27,7 @@ export interface Environment {
   readonly adminSha256: string | null
   readonly rateCounters: CountersByIdentity
   readonly rateLimits: RateLimiterOptions
-  readonly cost: CostLimits
+  readonly cost: CostLimits & StreamLimits
   /** Longest statement of a calculation of a cohort, s. */
   readonly cohortSecondsMax: number
   readonly gate: QueryGate
@@ -39,4 +42,6 @@ export interface Environment {
     readonly bucket: string
     readonly clickhouse: Pick<ClickHouse, 'query' | 'insert' | 'command'>
   }
+  readonly exports: ExportOptions
+  readonly batchExports: BatchExportOptions
 }

@@ -3,17 +3,21 @@ import type { AddressInfo } from 'node:net'
 import { CLICKHOUSE_SETTINGS } from '../core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../core/clickhouse/http-clickhouse.ts'
 import { openControlView } from '../core/control/control-topic.ts'
+import { publishing } from '../core/control/publish-changes.ts'
+import { SECRET_KEY_SETTING } from '../core/control/sealed.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import { METADATA_SETTINGS } from '../core/metadata/metadata-settings.ts'
 import { openMetadata } from '../core/metadata/open-metadata.ts'
+import { openDestinationStores } from '../core/object-store/s3-destinations.ts'
 import { S3_SETTINGS } from '../core/object-store/s3-settings.ts'
 import { openS3Store } from '../core/object-store/s3-store.ts'
 import { watchDependencies } from '../core/runtime/dependency-watch.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { QUERY_API_SETTINGS } from './config.ts'
 import type { Environment } from './environment.ts'
+import { openExportContent } from './exports/open-export-content.ts'
 import { openRateCounters } from './http/open-rate-counters.ts'
 import { createQueryGate } from './http/query-gate.ts'
 import { createCommandLog } from './persons/command-log.ts'
@@ -28,6 +32,7 @@ const SETTINGS = {
   ...S3_SETTINGS,
   ...CLICKHOUSE_SETTINGS,
   ...METADATA_SETTINGS,
+  ...SECRET_KEY_SETTING,
   ...QUERY_API_SETTINGS,
 } as const
 
@@ -49,6 +54,7 @@ export const stage: Stage<typeof SETTINGS> = {
             clickhousePassword: settings.eraserPassword,
           })
     const store = openS3Store(settings)
+    const destinations = openDestinationStores(settings, store)
     const metadata = await openMetadata(settings)
     const rateCounters = await openRateCounters(settings.rateLimitRedisUrl, { clock, metrics, logger })
     const watch = createClickHouseWatch(clickhouse, clock)
@@ -69,6 +75,21 @@ export const stage: Stage<typeof SETTINGS> = {
       gate: createQueryGate(settings.concurrentMax, settings.concurrentPerDatasetMax),
       results: settings,
       names,
+      exports: {
+        content: openExportContent(settings, store, clock),
+        concurrentMax: settings.exportsMax,
+        leaseMs: settings.exportLeaseMs,
+      },
+      batchExports: {
+        destinations,
+        secretKey: settings.secretKey,
+        publish: publishing({ log, names, clock, logger }),
+        offsetsAt: async (timestampMs) => {
+          const found = await log.admin.offsetsAt(names.enriched, timestampMs)
+          return found.map(({ offset }) => offset)
+        },
+        lookEveryMs: settings.batchExportLookEveryMs,
+      },
       findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
       findInDelivery: createFindInDelivery(store, settings.s3Bucket),
       commandLog: createCommandLog(log, names),
@@ -83,6 +104,7 @@ export const stage: Stage<typeof SETTINGS> = {
         publicUrl: settings.publicUrl,
         bodyBytesMax: settings.bodyBytesMax,
         uploadBytesMax: settings.uploadBytesMax,
+        streamStallMs: settings.streamStallMs,
         trustedProxies: settings.trustedProxies,
       },
       pipeline,
@@ -99,6 +121,7 @@ export const stage: Stage<typeof SETTINGS> = {
     await metadata.close()
     if (eraser !== clickhouse) await eraser.close()
     await clickhouse.close()
+    destinations.close()
     store.close()
     await control.close()
     await log.close()

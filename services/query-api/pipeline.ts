@@ -1,8 +1,13 @@
+import { finished, Readable } from 'node:stream'
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
 import { createActionStore } from './actions/action-store.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
+import { createBatchExportKeeper } from './batch-exports/batch-export-keeper.ts'
+import { batchExportRoutes } from './batch-exports/batch-export-routes.ts'
+import { createBatchExportStore } from './batch-exports/batch-export-store.ts'
+import { runRoutes } from './batch-exports/run-routes.ts'
 import { createCohortStore } from './cohorts/cohort-store.ts'
 import { createCohorts } from './cohorts/create-cohorts.ts'
 import { dashboardRoutes } from './dashboards/dashboards-routes.ts'
@@ -12,6 +17,10 @@ import { eventDefinitionRoutes } from './definitions/event-definition-routes.ts'
 import { propertyDefinitionRoutes } from './definitions/property-definition-routes.ts'
 import type { Environment } from './environment.ts'
 import { eventRoutes } from './events/events-routes.ts'
+import { exportRoutes } from './exports/export-routes.ts'
+import { createExportRunner } from './exports/export-runner.ts'
+import { createExportSources } from './exports/export-source.ts'
+import { createExportStore } from './exports/export-store.ts'
 import { groupRoutes } from './groups/groups-routes.ts'
 import { addressIdentity } from './http/address-identity.ts'
 import { ApiError } from './http/api-error.ts'
@@ -45,6 +54,7 @@ import { personRoutes } from './persons/persons-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { createAskTable } from './query/ask-table.ts'
 import { zoneOf } from './query/question.ts'
+import { createStreamRows } from './query/stream-rows.ts'
 import { recordingRoutes } from './recordings/recordings-routes.ts'
 import { queryStatusRoutes } from './results/query-routes.ts'
 import { createResults } from './results/results.ts'
@@ -76,6 +86,8 @@ export interface Pipeline {
   calculateCohorts(signal: AbortSignal): Promise<void>
   /** @throws ApiError for every answer that is not the route's own */
   answer(route: Route, request: Request): Promise<Answer>
+  /** What is done without being asked, until told to stop. */
+  run(stopping: AbortSignal): Promise<void>
 }
 
 /** From a request to its answer: who asks, whether he may, how often, how much at once, and what the route has to say. */
@@ -83,6 +95,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const running = metrics.gauge('millrace_query_api_questions_running', 'Questions that are being answered.')
   const { clock, control, gate } = env
   const ask = createAsk(env.clickhouse, env.cost)
+  const streamRows = createStreamRows(env.clickhouse, env.cost)
   const askTable = createAskTable(env.clickhouse, env.cost, STORED_TABLES, SQL_ROWS.max + 1)
   const actions = createActionStore(env.metadata)
   const settings = createDatasetSettingsStore(env.metadata)
@@ -164,11 +177,19 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     if (route.limit === 'default') return route.answer(call)
     const place = gate.enter(dataset.id)
     running.set(gate.running)
-    try {
-      return await route.answer(call)
-    } finally {
+    const leave = () => {
       place.leave()
       running.set(gate.running)
+    }
+    try {
+      const answer = await route.answer(call)
+      // An answer that is sent while it is made is under way until it has gone.
+      if (answer.body instanceof Readable) finished(answer.body, leave)
+      else leave()
+      return answer
+    } catch (error) {
+      leave()
+      throw error
     }
   }
 
@@ -184,8 +205,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     return route.answer(callOf(request))
   }
 
-  const families: readonly Route[] = [
-    ...eventRoutes({ ...needs, askTable }),
+  const questions: readonly Route[] = [
+    ...eventRoutes({ ...needs, askTable, streamRows }),
     ...queryRoutes({ ...needs, askTable }, results),
     ...insightRoutes(needs),
     ...personRoutes(needs),
@@ -217,7 +238,42 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...cohorts.routes,
     ...keyRoutes(keyManagement),
   ]
+  const exports = {
+    ...env.exports,
+    store: createExportStore(env.metadata),
+    sources: createExportSources(questions),
+    control,
+    clock,
+    logger,
+  }
+  const runner = createExportRunner(exports)
+  const batchStore = createBatchExportStore(env.metadata)
+  const keeper = createBatchExportKeeper({
+    ...env.batchExports,
+    store: batchStore,
+    control,
+    clock,
+    logger,
+    topic: env.names.enriched,
+  })
+  const batchExports = {
+    ...env.batchExports,
+    store: batchStore,
+    keeper,
+    clock,
+    randomBytes: env.randomBytes,
+    logger,
+  }
+  const families = [
+    ...questions,
+    ...exportRoutes(exports),
+    ...batchExportRoutes(batchExports),
+    ...runRoutes(batchExports),
+  ]
   return {
+    run: async (stopping) => {
+      await Promise.all([runner.run(stopping), keeper.run(stopping)])
+    },
     routes: [...families, ...openApiRoutes(families)],
     calculateCohorts: cohorts.job.run,
     answer(route, request) {

@@ -1,3 +1,5 @@
+import { Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { type AddressSet, clientAddress } from '../core/runtime/client-address.ts'
 import type { Logger } from '../core/runtime/logger.ts'
@@ -18,6 +20,8 @@ export interface ServerOptions {
   readonly bodyBytesMax: number
   /** Of a file, where a route takes one. */
   readonly uploadBytesMax: number
+  /** Longest time that a client may leave a streamed answer unread, ms. */
+  readonly streamStallMs: number
   /** Proxies whose word about the client's address is believed. */
   readonly trustedProxies: AddressSet
 }
@@ -36,7 +40,7 @@ export function createServer(
   options: ServerOptions,
   pipeline: Pipeline = createPipeline(env, options.metrics, options.logger),
 ): FastifyInstance {
-  const { logger, metrics, publicUrl, trustedProxies, uploadBytesMax } = options
+  const { logger, metrics, publicUrl, trustedProxies, uploadBytesMax, streamStallMs } = options
   const requests = metrics.counter('millrace_query_api_requests_total', 'Requests, by route and status.', [
     'route',
     'status',
@@ -46,6 +50,10 @@ export function createServer(
     'Time from request to answer.',
     LATENCY_BUCKETS,
     ['route'],
+  )
+  const streamsBroken = metrics.counter(
+    'millrace_query_api_streams_broken_total',
+    'Streamed answers that were broken off after they had begun.',
   )
   const app = fastify({
     logger: false,
@@ -61,6 +69,15 @@ export function createServer(
     },
   })
 
+  const stop = new AbortController()
+  let background = Promise.resolve()
+  app.addHook('onListen', async () => {
+    background = pipeline.run(stop.signal)
+  })
+  app.addHook('preClose', async () => {
+    stop.abort()
+    await background
+  })
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store')
     const { uploads } = request.routeOptions.config as { readonly uploads?: boolean }
@@ -95,6 +112,7 @@ export function createServer(
     const gone = new AbortController()
     const onClose = () => gone.abort()
     reply.raw.once('close', onClose)
+    let isStreamed = false
     try {
       const query = request.query as RawQuery
       const { key: bodyKey, body } = withoutKey(request.body)
@@ -113,10 +131,40 @@ export function createServer(
         announce: (headers) => void reply.headers(headers),
       })
       if (answer.headers !== undefined) reply.headers(answer.headers)
+      if (answer.body instanceof Readable) {
+        isStreamed = true
+        watchStream(answer.body, request, reply)
+      }
       return reply.code(answer.status ?? 200).send(answer.body)
     } finally {
-      reply.raw.off('close', onClose)
+      // A streamed answer needs ClickHouse until it has gone.
+      if (!isStreamed) reply.raw.off('close', onClose)
     }
+  }
+
+  /**
+   * The status has gone out when a streamed answer fails. What is left is to break the connection off: by a reset and
+   * without the chunk that ends a body, so that also a proxy which speaks HTTP/1.0 takes it for what it is.
+   */
+  function watchStream(body: Readable, request: FastifyRequest, reply: FastifyReply): void {
+    const { raw } = reply
+    const { socket } = raw
+    const breakOff = () => {
+      if (socket instanceof Socket) socket.resetAndDestroy()
+      raw.destroy()
+    }
+    body.once('error', (error) => {
+      // Nobody is there to be told.
+      if (raw.destroyed) return
+      streamsBroken.add(1)
+      logger.warn({ err: error, request: request.id }, 'A streamed answer was broken off.')
+      breakOff()
+    })
+    raw.setTimeout(streamStallMs, () => {
+      // Silence while the next rows are looked for is ours.
+      if (!raw.writableNeedDrain) return
+      body.destroy(new Error(`The client has read nothing for ${streamStallMs} ms.`))
+    })
   }
 
   for (const [url, routes] of Map.groupBy(pipeline.routes, ({ path }) => path)) {

@@ -1,4 +1,4 @@
-import type { Delivery } from '../../schemas/control/v1.ts'
+import type { Delivery, DeliveryWindow } from '../../schemas/control/v1.ts'
 import { ENRICHED_EVENT_FIELDS, ENRICHED_EVENT_VERSION } from '../../schemas/enriched-event/v1.ts'
 import type { Field } from '../../schemas/field.ts'
 import type { DeliveryFormat } from '../../schemas/manifest/v1.ts'
@@ -26,6 +26,11 @@ export interface CompiledDelivery {
   readonly extension: string
   readonly contentType: string
   readonly limits: BatchLimits
+  /** Batches also end where one of these does; null for none. */
+  readonly window: DeliveryWindow | null
+  /** Per partition, what is delivered of it; null for everything. */
+  readonly ranges: Delivery['ranges'] | null
+  readonly masksPii: boolean
   readonly fields: readonly Field[]
   readonly schema: string
   /** Column that says when: minimum and maximum stand in the manifest. */
@@ -54,6 +59,9 @@ export function compileDelivery(delivery: Delivery, hash: string, bucketDefault:
     // No content encoding: clients would unpack on the way and the stored size and hash would not match.
     contentType: codec === null ? 'application/vnd.apache.parquet' : `application/${codec}`,
     limits: limitsOf(delivery.rotate ?? {}),
+    window: delivery.window ?? null,
+    ranges: delivery.ranges ?? null,
+    masksPii: delivery.mask_pii ?? false,
     fields: rejected ? REJECTED_EVENT_FIELDS : ENRICHED_EVENT_FIELDS,
     schema: rejected
       ? `rejected-event/${REJECTED_EVENT_VERSION}`

@@ -1,3 +1,4 @@
+import { SECRET_KEY_SETTING } from '../core/control/sealed.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
 import { S3_SETTINGS } from '../core/object-store/s3-settings.ts'
 import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
@@ -7,6 +8,7 @@ import { STATE_DIR_SETTING } from '../core/runtime/state-dir.ts'
 export const S3_SINK_SETTINGS = {
   ...KAFKA_SETTINGS,
   ...S3_SETTINGS,
+  ...SECRET_KEY_SETTING,
   signingKeyFile: optional(
     text('MILLRACE_SIGNING_KEY_FILE', {
       doc: 'PEM file with the Ed25519 private key that manifests are signed with. Left out: one is made in MILLRACE_STATE_DIR.',

@@ -83,7 +83,16 @@ export function deliverySink(
       )
     },
 
-    delivered: (from) => deliveredRanges(env.store, inForce().bucket, deliveryId, partition, from),
+    async delivered(from) {
+      const { bucket, ranges } = inForce()
+      const held = await deliveredRanges(env.store, bucket, deliveryId, partition, from)
+      if (held !== null || from !== null) return held
+      // Nothing was ever delivered: what lies before the first range need not be read.
+      const offset = ranges?.[partition.partition]?.[0]?.[0] ?? 0
+      return offset === 0
+        ? null
+        : { firstEnd: offset - 1, progress: { offset, src: -1, landed: 0, carry: '' } }
+    },
   }
 }
 

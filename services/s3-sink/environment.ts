@@ -2,6 +2,7 @@ import type { ControlView } from '../core/control/control-view.ts'
 import type { GroupConsumerOptions, Log } from '../core/kafka/log.ts'
 import type { KafkaNames } from '../core/kafka/topics.ts'
 import type { SigningKey } from '../core/manifest/manifest-signature.ts'
+import type { DestinationStores } from '../core/object-store/destination-stores.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import type { Health } from '../core/runtime/health.ts'
@@ -15,6 +16,8 @@ export interface S3SinkEnvironment {
   readonly names: KafkaNames
   readonly control: ControlView
   readonly store: ObjectStore
+  /** Of deliveries into buckets of somebody else. */
+  readonly destinations: DestinationStores
   readonly disk: Disk
   readonly encoder: TableEncoder
   readonly signingKey: SigningKey

@@ -4,6 +4,7 @@ import { openControlView } from '../core/control/control-topic.ts'
 import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import { openSigningKey } from '../core/manifest/signing-key-file.ts'
+import { openDestinationStores } from '../core/object-store/s3-destinations.ts'
 import { openS3Store } from '../core/object-store/s3-store.ts'
 import { failPoints } from '../core/runtime/fail-points.ts'
 import type { Stage } from '../core/runtime/stage.ts'
@@ -29,6 +30,7 @@ export const stage: Stage<typeof S3_SINK_SETTINGS> = {
     const log = await openKafkaLog(settings, logger)
     const control = await openControlView({ log, names, clock, logger })
     const store = openS3Store(settings)
+    const destinations = openDestinationStores(settings, store)
     const encoder = await openDuckdbEncoder(settings.encoderBytesMax, spoolDir)
     await runS3Sink(
       {
@@ -36,6 +38,7 @@ export const stage: Stage<typeof S3_SINK_SETTINGS> = {
         names,
         control,
         store,
+        destinations,
         disk: nodeDisk(),
         encoder,
         signingKey: signing.key,
@@ -58,6 +61,7 @@ export const stage: Stage<typeof S3_SINK_SETTINGS> = {
       stopping,
     )
     encoder.close()
+    destinations.close()
     store.close()
     await control.close()
     await log.close()

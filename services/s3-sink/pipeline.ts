@@ -1,5 +1,8 @@
 import { publicKeyKey } from '../../schemas/manifest/v1.ts'
+import type { ControlView } from '../core/control/control-view.ts'
 import type { GroupConsumer } from '../core/kafka/log.ts'
+import { currentStore } from '../core/object-store/destination-stores.ts'
+import type { ObjectStore } from '../core/object-store/object-store.ts'
 import { putOnce } from '../core/object-store/put-once.ts'
 import { watchDependencies } from '../core/runtime/dependency-watch.ts'
 import { isDependencyError } from '../core/runtime/errors.ts'
@@ -51,7 +54,7 @@ export async function runS3Sink(env: S3SinkEnvironment, stopping: AbortSignal): 
   const runDelivery = deliveryRunner(env)
 
   health.add({ name: 'control', kind: 'ready', problem: () => control.problem() })
-  health.add({ name: 'deliveries', kind: 'ready', problem: () => problemOf(running) })
+  health.add({ name: 'deliveries', kind: 'ready', problem: () => problemOf(running, control) })
 
   function start(id: string, topic: string): void {
     const stop = new AbortController()
@@ -70,10 +73,9 @@ export async function runS3Sink(env: S3SinkEnvironment, stopping: AbortSignal): 
   /** Starts what is new, ends what is gone. A changed configuration alone restarts nothing: the next batch has it. */
   function follow(): void {
     const wanted = new Map(
-      [...control.snapshot.deliveries.values()].map(({ object }) => [
-        object.id,
-        object.source === 'rejected' ? names.rejected : names.enriched,
-      ]),
+      [...control.snapshot.deliveries.values()]
+        .filter(({ object }) => object.paused !== true)
+        .map(({ object }) => [object.id, object.source === 'rejected' ? names.rejected : names.enriched]),
     )
     for (const [id, delivery] of running) {
       if (wanted.get(id) === delivery.topic || delivery.stop.signal.aborted) continue
@@ -117,11 +119,11 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
   const encodingSlot = encodingSlots(bounds.encodingsMax)
   const published = new Set<string>()
 
-  async function publishKey(bucket: string): Promise<void> {
+  async function publishKey(store: ObjectStore, bucket: string): Promise<void> {
     if (published.has(bucket)) return
     const { keyId, publicPem } = env.signingKey
     const body = { bytes: Buffer.from(publicPem) }
-    await putOnce(env.store, bucket, publicKeyKey(keyId), body, { contentType: 'application/x-pem-file' })
+    await putOnce(store, bucket, publicKeyKey(keyId), body, { contentType: 'application/x-pem-file' })
     published.add(bucket)
   }
 
@@ -133,7 +135,12 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
     state: { readonly health: Health; closingProblem: string | null },
     signal: AbortSignal,
   ): Promise<void> {
-    await publishKey(bucketOf(id))
+    // Credentials in force count, also for a plan that was made under others.
+    const store = currentStore(() => {
+      const found = env.control.snapshot.deliveries.get(id)
+      return found === undefined ? env.store : env.destinations.of(found.object)
+    })
+    await publishKey(store, bucketOf(id))
     const own = logger.child({ delivery: id })
     const planned = createPlannedBatches({
       log,
@@ -147,7 +154,7 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
       sessionTimeoutMs: env.group.sessionTimeoutMs,
     })
     const sinkEnvironment = {
-      store: env.store,
+      store,
       disk: env.disk,
       encoder: env.encoder,
       signingKey: env.signingKey,
@@ -164,7 +171,7 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
     const ended = new AbortController()
     const closing = keepClosing(
       {
-        store: env.store,
+        store,
         signingKey: env.signingKey,
         clock,
         logger: own,
@@ -230,8 +237,13 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
   }
 }
 
-function problemOf(running: ReadonlyMap<string, RunningDelivery>): string | null {
+/** What is wrong with somebody else's bucket is told where he looks, and makes no process unready. */
+function problemOf(
+  running: ReadonlyMap<string, RunningDelivery>,
+  control: Pick<ControlView, 'snapshot'>,
+): string | null {
   for (const [id, { problem, closingProblem, health }] of running) {
+    if (control.snapshot.deliveries.get(id)?.object.destination !== undefined) continue
     const inner = Object.values(health.ready().checks).find((answer) => answer !== 'ok') ?? null
     const found = problem ?? inner ?? closingProblem
     if (found !== null) return `Delivery ${id}: ${found}`

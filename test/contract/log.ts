@@ -1002,6 +1002,16 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>, onl
         ])
       })
 
+      test('the offset at a time is that of the first record so late, else the end', async () => {
+        const topic = await newTopic()
+        const producer = await newProducer()
+        await producer.produce(records(topic, ['a', 'b']))
+        const at = async (timestampMs: number) =>
+          (await log.admin.offsetsAt(topic, timestampMs)).find(({ partition }) => partition === 0)?.offset
+        expect(await at(0)).toBe(0)
+        expect(await at(8_000_000_000_000)).toBe(await endOf(topic, 'read_committed'))
+      })
+
       test('what is not there is told as such', async () => {
         const missing = `missing-${randomUUID()}`
         expect(await log.admin.describeTopic(missing)).toBeNull()

@@ -18,6 +18,7 @@ import { createDashboardStore, type Dashboard } from '../../services/query-api/d
 import { createShareStore } from '../../services/query-api/dashboards/share-store.ts'
 import { addTiles, tilesOf } from '../../services/query-api/dashboards/tile-store.ts'
 import { createDefinitionStore } from '../../services/query-api/definitions/definition-store.ts'
+import { createExportStore } from '../../services/query-api/exports/export-store.ts'
 import { createKeyStore } from '../../services/query-api/keys/key-store.ts'
 import { createKpiStore } from '../../services/query-api/kpis/kpi-store.ts'
 import type { TimeZone } from '../../services/query-api/query/zoned-time.ts'
@@ -447,6 +448,44 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       expect(await store.update('none', { label: 'x' })).toBe(null)
       expect(await store.list()).toHaveLength(1)
       expect([await store.remove('k1'), await store.remove('k1')]).toEqual([true, false])
+    })
+
+    test('of many who ask for exports at once each gets another one, and a claim that ran out is heard no more', async () => {
+      const store = createExportStore(metadata)
+      const made = {
+        source: '{}',
+        media_type: 'text/csv',
+        filename: 'f.csv',
+        created_by: 'me',
+        expires_at: 9_000,
+      } as const
+      for (let i = 0; i < 4; i++) await store.create('exports', made, 1_000 + i)
+      const claims = await Promise.all(Array.from({ length: 6 }, () => store.claim(2_000, 3_000)))
+      const ids = claims.flatMap((claim) => claim?.id ?? [])
+      expect(ids.toSorted()).toEqual([1, 2, 3, 4].slice(0, ids.length))
+      while ((await store.claim(2_000, 3_000)) !== null);
+      const [row] = (await store.list('exports', { limit: 1, offset: 3 })).rows
+      if (row === undefined) throw new Error('The oldest one is not listed.')
+      expect(row).toMatchObject({ id: 1, status: 'running', attempts: 1, leased_until: 3_000 })
+      expect(await store.renew(row, 4_000)).toBe(true)
+      expect((await store.claim(3_500, 5_000))?.id).not.toBe(1)
+      const again = await store.claim(10_000, 20_000)
+      expect(again).toMatchObject({ id: 1, attempts: 2 })
+      const outcome = {
+        status: 'completed',
+        row_count: 5,
+        byte_count: 9,
+        error: null,
+        finished_at: 1,
+      } as const
+      expect([await store.renew(row, 5_000), await store.settle(row, outcome)]).toEqual([false, false])
+      expect(await store.settle(again ?? row, outcome)).toBe(true)
+      expect(await store.get('exports', 1)).toMatchObject({ ...outcome, leased_until: null, attempts: 2 })
+      expect(await store.get('other', 1)).toBe(null)
+      expect(await store.expired(8_999, 10)).toEqual([])
+      expect(await store.expired(9_000, 2)).toHaveLength(2)
+      expect([await store.remove('other', 1), (await store.remove('exports', 1))?.id]).toEqual([null, 1])
+      expect((await store.list('exports', page)).count).toBe(3)
     })
   })
 }

@@ -27,6 +27,7 @@ export async function openApiEngine(overrides: Parameters<typeof recordingEnviro
     rowsReadMax: 100_000_000,
     memoryBytesMax: 1_500_000_000,
     resultBytesMax: 50_000_000,
+    streamSecondsMax: 60,
   }
   const api = recordingEnvironment(undefined, { clickhouse, cost, ...overrides })
   return {

@@ -315,6 +315,18 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
         if (!topic) throw new DependencyError('kafka', 'not_found', `There is no topic ${name}.`)
         return topic.partitions.map((partition) => offsetRange(partition, isolation))
       },
+      async offsetsAt(name, timestampMs) {
+        await onCall('offsetsAt')
+        const topic = storage.topics.get(name)
+        if (!topic) throw new DependencyError('kafka', 'not_found', `There is no topic ${name}.`)
+        return topic.partitions.map((partition) => {
+          const { end } = offsetRange(partition, 'read_committed')
+          const found = partition.entries.find(
+            ({ offset, timestamp, record }) => record !== null && timestamp >= timestampMs && offset < end,
+          )
+          return { topic: name, partition: partition.partition, offset: found?.offset ?? end }
+        })
+      },
       async groupPositions(groupId, name) {
         await onCall('groupPositions')
         const topic = storage.topics.get(name)

@@ -55,6 +55,7 @@ beforeAll(async () => {
     rowsReadMax: 1_000_000,
     memoryBytesMax: 1_000_000_000,
     resultBytesMax: 50_000_000,
+    streamSecondsMax: 60,
   }
   system = recordingEnvironment(() => [], { clickhouse: engine.clickhouse, cost })
   key = await system.personalKey(['*'], ['free', 'blog'])

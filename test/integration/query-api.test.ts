@@ -14,6 +14,7 @@ import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { directoryContent } from '../../services/query-api/exports/directory-content.ts'
 import { createMemoryRateCounters } from '../../services/query-api/http/memory-rate-counters.ts'
 import { createQueryGate } from '../../services/query-api/http/query-gate.ts'
 import { createServer } from '../../services/query-api/server.ts'
@@ -35,6 +36,7 @@ const cost = {
   rowsReadMax: 1_000_000,
   memoryBytesMax: 1_000_000_000,
   resultBytesMax: 50_000_000,
+  streamSecondsMax: 60,
 }
 
 const metadata = openSqliteMetadata(':memory:')
@@ -65,6 +67,18 @@ function server(limits: Partial<typeof cost> = {}) {
       gate: createQueryGate(50, 50),
       results: { resultsBytesMax: 1_000_000, resultsAgeMaxMs: 86_400_000, asyncMax: 2 },
       names: kafkaNames(''),
+      exports: {
+        content: directoryContent('.', { fileBytesMax: 0, bytesMax: 0 }, systemClock),
+        concurrentMax: 0,
+        leaseMs: 1,
+      },
+      batchExports: {
+        destinations: { of: () => createMemoryObjectStore(), close() {} },
+        secretKey: null,
+        publish: async () => {},
+        offsetsAt: async () => [],
+        lookEveryMs: 60_000,
+      },
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
       findInDelivery: async () => null,
       commandLog: { send: async () => {} },
@@ -76,6 +90,7 @@ function server(limits: Partial<typeof cost> = {}) {
       publicUrl: null,
       bodyBytesMax: 65_536,
       uploadBytesMax: 200_000,
+      streamStallMs: 60_000,
       trustedProxies: parseCidrs(''),
     },
   )

@@ -116,6 +116,7 @@ beforeAll(async () => {
       rowsReadMax: 1_000_000,
       memoryBytesMax: 1_000_000_000,
       resultBytesMax: 50_000_000,
+      streamSecondsMax: 60,
     },
   })
   key = await api.personalKey(['session_recording:write'])

@@ -216,6 +216,7 @@ export function processLog(
       topicSettings: ask('topic settings', admin.topicSettings),
       listTopics: ask('list topics', admin.listTopics),
       offsetRanges: ask('offset ranges', admin.offsetRanges),
+      offsetsAt: ask('offsets at', admin.offsetsAt),
       groupPositions: ask('group positions', admin.groupPositions),
       deleteTopics: () => {
         throw new DependencyError('kafka', 'denied', 'No stage deletes topics.')

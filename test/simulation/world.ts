@@ -328,12 +328,13 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         disks.push(disk)
         died()
       }
+      const own = processStore(process, store, disk)
       return runS3Sink(
         {
           log: processLog(kernel, process, log, faults, tally),
           names,
           control,
-          store: processStore(process, store, disk),
+          store: own,
           disk: processDisk(kernel, process, disk, faults),
           // Two versions of the program work side by side.
           encoder: memoryEncoder(disk, made % 2),
@@ -347,6 +348,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
             closeEveryMs: 10_000,
           },
           group: { ...group, pollRecordsMax: 50 },
+          destinations: { of: () => own, close() {} },
           bucketDefault: BUCKET,
           clock: process.clock,
           random: kernel.random,

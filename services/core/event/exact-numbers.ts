@@ -29,6 +29,7 @@ declare global {
   // Of the language since 2025 (source text access), not yet in the es2024 library declarations.
   interface JSON {
     rawJSON(text: string): object
+    isRawJSON(value: unknown): boolean
     parse(
       text: string,
       reviver: (this: unknown, key: string, value: unknown, context: { readonly source?: string }) => unknown,

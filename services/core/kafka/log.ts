@@ -239,6 +239,16 @@ export interface LogAdmin {
     topic: string,
     isolation: 'read_committed' | 'read_uncommitted',
   ): Promise<readonly OffsetRange[]>
+  /**
+   * Per partition: the first offset whose timestamp is this late or later; where there is none, the end that
+   * read_committed sees. With append times, the place at which their running maximum reaches that time.
+   *
+   * @param timestampMs epoch ms
+   */
+  offsetsAt(
+    topic: string,
+    timestampMs: number,
+  ): Promise<readonly (TopicPartition & { readonly offset: number })[]>
   /** Committed positions of a group, without joining it and without waiting for transactions under way. */
   groupPositions(groupId: string, topic: string): Promise<readonly CommittedPosition[]>
   deleteTopics(topics: readonly string[]): Promise<void>

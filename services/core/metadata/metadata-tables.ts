@@ -16,6 +16,11 @@ export interface MetadataTables {
   readonly recording_views: RecordingViewRow
   readonly cohorts: CohortRow
   readonly cohort_calculations: CohortCalculationRow
+  readonly exports: ExportRow
+  readonly batch_exports: BatchExportRow
+  readonly batch_export_chains: BatchExportChainRow
+  readonly batch_export_positions: BatchExportPositionRow
+  readonly batch_export_runs: BatchExportRunRow
 }
 
 export interface PersonalApiKeyRow {
@@ -222,4 +227,88 @@ export interface CohortCalculationRow {
   left_it: number | null
   /** Null for one that finished. */
   error: string | null
+}
+
+/** A file that is made in the background. */
+export interface ExportRow {
+  dataset_id: string
+  id: number
+  /** JSON. */
+  source: string
+  media_type: 'text/csv' | 'application/json'
+  filename: string
+  status: 'pending' | 'running' | 'completed' | 'failed'
+  row_count: number | null
+  byte_count: number | null
+  error: string | null
+  attempts: number
+  leased_until: number | null
+  created_at: number
+  created_by: string
+  finished_at: number | null
+  expires_at: number
+}
+
+/** Events that go on going to a bucket. */
+export interface BatchExportRow extends ObjectRow {
+  name: string
+  interval: string
+  timezone: string
+  /** Hour at which days begin. */
+  day_begins: number
+  /** JSON: the destination without what is secret. */
+  config: string
+  sealed_credentials: string
+  mask_pii: number
+  paused: number
+  last_paused_at: number | null
+  start_at: number
+}
+
+/** One delivery of a batch export: its schedule, a backfill, a window that is delivered again. */
+export interface BatchExportChainRow {
+  delivery_id: string
+  dataset_id: string
+  export_id: number
+  /** Within the export, from 1, which is the schedule. */
+  number: number
+  kind: 'schedule' | 'backfill' | 'reset'
+  /** `waiting` until its ranges are known; `removed` until its delivery is gone. */
+  status: 'waiting' | 'running' | 'completed' | 'removed'
+  /** JSON, per partition; [] while it is waiting. */
+  ranges: string
+  start_at: number | null
+  end_at: number | null
+  latest_error: string | null
+  created_at: number
+}
+
+/** How far the manifests of a chain have been read. */
+export interface BatchExportPositionRow {
+  delivery_id: string
+  partition_number: number
+  /** Where the chain begins. */
+  first_offset: number
+  next_offset: number
+  landed: number
+  /** JSON: ranges that manifests cover and whose events were not asked for. */
+  skipped: string
+}
+
+/** What manifests say of one window of one chain. */
+export interface BatchExportRunRow {
+  delivery_id: string
+  window_start: number
+  window_end: number
+  records: number
+  bytes: number
+  files: number
+  /** 1 where nothing of it was asked for. */
+  skipped: number
+  /** JSON list of keys. */
+  manifests: string
+  /** JSON: offset ranges by partition. */
+  ranges: string
+  superseded_by: string | null
+  updated_at: number
 }

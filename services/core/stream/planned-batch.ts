@@ -308,7 +308,10 @@ function plannedBatchWorker(
         const offset = records.offset(index)
         if (offset < progress.offset || (open && offset <= open.end)) continue // Handed out before a seek.
         const landed = Math.max(open?.landed ?? progress.landed, records.timestamp(index))
-        if (open && (isDue(open) || open.batch.closesBefore(landed) || overflows(open, records, index)))
+        if (
+          open &&
+          (isDue(open) || open.batch.closesBefore(landed, offset) || overflows(open, records, index))
+        )
           await close(open)
         open ??= await openRange(landed)
         open.digest.add(records, index)

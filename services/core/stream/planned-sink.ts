@@ -68,8 +68,8 @@ export interface DeliverHow {
 export interface SinkBatch {
   readonly pinned: Pinned
   readonly limits: BatchLimits
-  /** Must the batch close before a record of this landed time (running maximum of timestamps, epoch ms)? */
-  closesBefore(landedMs: number): boolean
+  /** Must the batch close before a record of this landed time (running maximum of timestamps, epoch ms) and offset? */
+  closesBefore(landedMs: number, offset: number): boolean
   /** Asked between records and on every tick: should it close now, whatever its limits say (disk is short)? */
   closesNow(): boolean
   /** Takes one record; keeps no reference to the batch beyond the next `flush`. */

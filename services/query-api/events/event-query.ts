@@ -29,12 +29,15 @@ export interface EventSelection {
 
 export interface EventPage {
   readonly order: 'ascending' | 'descending'
-  /** Rows to fetch. */
-  readonly limit: number
+  /** Rows to fetch; null for all there are. */
+  readonly limit: number | null
   /** Rows before them. */
   readonly offset: number
   readonly cursor: PageCursor | null
 }
+
+/** A page that has an end. */
+export type CountedPage = EventPage & { readonly limit: number }
 
 /** What a selection refers to, looked up. */
 export interface EventFrame {
@@ -142,8 +145,8 @@ export function eventPageSql(
   const offset = page.offset > 0 ? ` OFFSET ${bindings.bind(page.offset, 'UInt64')}` : ''
   return (
     `${around.withSql()}SELECT ${EVENT_COLUMNS.join(', ')} FROM (${rows}) ` +
-    `${where.length > 0 ? `WHERE ${where.join(' AND ')} ` : ''}ORDER BY ${placed.order} ` +
-    `LIMIT ${bindings.bind(page.limit, 'UInt64')}${offset}`
+    `${where.length > 0 ? `WHERE ${where.join(' AND ')} ` : ''}ORDER BY ${placed.order}` +
+    `${page.limit === null ? '' : ` LIMIT ${bindings.bind(page.limit, 'UInt64')}`}${offset}`
   )
 }
 

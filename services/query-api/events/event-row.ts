@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../../schemas/field.ts'
+import { maskPii } from '../../core/event/mask-pii.ts'
 import type { EventPerson } from '../query/event-persons.ts'
 import { PROPERTY_COLUMNS } from '../query/event-properties.ts'
-import { maskPii } from '../query/mask-pii.ts'
 import type { EventRecord } from './event-query.ts'
 import type { PageCursor } from './page-cursor.ts'
 

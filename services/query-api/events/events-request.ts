@@ -1,17 +1,14 @@
 import { invalidInput } from '../http/api-error.ts'
-import { CSV_MODES, type CsvMode } from '../http/csv.ts'
+import { FILE_PARAMETERS, type FileChoice, readFileChoice } from '../http/file-parameters.ts'
 import {
-  choiceDeclared,
-  countDeclared,
+  countOrAllDeclared,
   flagDeclared,
   jsonDeclared,
   textDeclared,
   wholeDeclared,
 } from '../http/parameter-declarations.ts'
 import {
-  choiceParameter,
-  countParameter,
-  FORMATS,
+  countOrAllParameter,
   type Format,
   type RawQuery,
   refuseUnknown,
@@ -27,7 +24,7 @@ import type { EventPage, EventSelection } from './event-query.ts'
 import { decodeCursor } from './page-cursor.ts'
 import { textsParameter } from './texts-parameter.ts'
 
-/** Rows per answer: pages of JSON, and the cap of a CSV file. */
+/** Rows per page. Who wants all rows asks for `limit=all`. */
 export const EVENT_LIMITS = {
   json: 100,
   jsonMax: 10_000,
@@ -62,8 +59,8 @@ export const EVENTS_PARAMETERS = {
   select: jsonDeclared('Expressions, as a list: rows of their values are answered instead of events.'),
   where: jsonDeclared('Expressions that must hold, as a list.'),
   orderBy: textDeclared('`-timestamp` (default) or `timestamp`; with `select` a list of expressions.'),
-  limit: countDeclared(
-    'Events per page; for CSV 3,500 when left out.',
+  limit: countOrAllDeclared(
+    'Events per page; for CSV 3,500 when left out. `all` has no pages; with `select` there are only pages.',
     EVENT_LIMITS.json,
     EVENT_LIMITS.jsonMax,
   ),
@@ -75,29 +72,22 @@ export const EVENTS_PARAMETERS = {
   ),
   cursor: textDeclared('Where the page begins, as `next` has it.'),
   maskPii: MASK_PARAMETER,
-  format: choiceDeclared('Of the answer.', FORMATS, 'json'),
-  csv_mode: choiceDeclared(
-    'Whether cells that a spreadsheet would run are defused.',
-    CSV_MODES,
-    'spreadsheet',
-  ),
+  ...FILE_PARAMETERS,
 }
 
-export interface EventsRequest {
+export interface EventsRequest extends FileChoice {
   readonly selection: EventSelection
   /** Of `select`; without items whole events are asked for. */
   readonly expressions: EventExpressions
   readonly page: EventPage
   readonly isMasked: boolean
-  readonly format: Format
-  readonly csvMode: CsvMode
 }
 
 /** @throws ApiError 400 */
 export function readEventsRequest(query: RawQuery, asking: Asking, format?: Format): EventsRequest {
   refuseUnknown(query, Object.keys(EVENTS_PARAMETERS))
   const { dataset, zone } = asking
-  const chosen = format ?? choiceParameter(query, 'format', FORMATS, 'json')
+  const file = readFileChoice(query, format)
   const cursor = textParameter(query, 'cursor')
   const { filters, expressions: conditions } = readEventFilters(
     textParameter(query, 'properties', Number.POSITIVE_INFINITY),
@@ -127,15 +117,14 @@ export function readEventsRequest(query: RawQuery, asking: Asking, format?: Form
     page: {
       order: order.byTime,
       limit:
-        chosen === 'csv'
-          ? countParameter(query, 'limit', EVENT_LIMITS.csv, EVENT_LIMITS.csvMax)
-          : countParameter(query, 'limit', EVENT_LIMITS.json, EVENT_LIMITS.jsonMax),
+        file.format === 'csv'
+          ? countOrAllParameter(query, 'limit', EVENT_LIMITS.csv, EVENT_LIMITS.csvMax)
+          : countOrAllParameter(query, 'limit', EVENT_LIMITS.json, EVENT_LIMITS.jsonMax),
       offset: wholeParameter(query, 'offset', 0, EVENT_LIMITS.offsetMax) ?? 0,
       cursor: cursor === null ? null : decodeCursor(cursor),
     },
     isMasked: flagParameter(query, 'maskPii'),
-    format: chosen,
-    csvMode: choiceParameter(query, 'csv_mode', CSV_MODES, 'spreadsheet'),
+    ...file,
   }
 }
 

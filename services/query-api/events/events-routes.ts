@@ -11,13 +11,15 @@ import {
   type DatasetRoute,
   pathParameter,
 } from '../http/route.ts'
+import { streamAnswer, type Table } from '../http/stream-answer.ts'
 import { flagParameter } from '../insights/insight-request.ts'
+import type { StreamRows } from '../query/stream-rows.ts'
 import { answeringFaults } from '../sql/sql-failure.ts'
 import type { EventNeeds } from './event-frame.ts'
 import type { EventRow } from './event-row.ts'
 import { eventValues } from './event-values.ts'
 import { EVENTS_PARAMETERS, type EventsRequest, MASK_PARAMETER, readEventsRequest } from './events-request.ts'
-import { getEvent, listEvents } from './list-events.ts'
+import { getEvent, listEvents, streamEvents } from './list-events.ts'
 import { type SelectedEvents, selectEvents } from './selected-events.ts'
 import { textsParameter } from './texts-parameter.ts'
 
@@ -34,8 +36,8 @@ const VALUES_PARAMETERS = {
   event_name: jsonDeclared('Only of events of this name, or of these.'),
 }
 
-export function eventRoutes(needs: EventNeeds): DatasetRoute[] {
-  const { ask, clock } = needs
+export function eventRoutes(needs: EventNeeds & { readonly streamRows: StreamRows }): DatasetRoute[] {
+  const { ask, streamRows, clock } = needs
 
   async function list(call: DatasetCall, format?: Format): Promise<Answer> {
     const { question } = call
@@ -49,20 +51,33 @@ export function eventRoutes(needs: EventNeeds): DatasetRoute[] {
   }
 
   async function whole({ question, url }: DatasetCall, asked: EventsRequest): Promise<Answer> {
-    const { rows, next } = await listEvents(needs, question, asked)
+    const { limit } = asked.page
+    if (limit === null) {
+      const rows = streamEvents(needs, streamRows, question, asked)
+      return streamAnswer(
+        `${question.dataset.id}-events`,
+        { ...EVENTS_TABLE, rows },
+        asked.format,
+        asked.csvMode,
+      )
+    }
+    const { rows, next } = await listEvents(needs, question, asked, limit)
     const nextUrl = next === null ? null : nextAddress(withoutOffset(url), next)
     if (asked.format === 'json') return { body: { next: nextUrl, results: rows } }
     return csvAnswer(
       `${question.dataset.id}-events.csv`,
-      csvText(CSV_HEADER, rows.map(csvRow), asked.csvMode),
+      csvText(EVENTS_TABLE.header, rows.map(EVENTS_TABLE.cells), asked.csvMode),
       nextUrl === null ? {} : { link: `<${nextUrl}>; rel="next"` },
     )
   }
 
   async function selected({ question, url }: DatasetCall, asked: EventsRequest): Promise<Answer> {
-    const { expressions, page, isMasked } = asked
+    const { expressions, isMasked } = asked
+    const { limit } = asked.page
+    if (limit === null) throw invalidInput('limit', 'Rows of select come in pages: limit must be a number.')
+    const page = { ...asked.page, limit }
     const found = await selectEvents(needs, question, asked.selection, expressions, page, isMasked)
-    const nextUrl = nextOf(url, found, asked)
+    const nextUrl = nextOf(url, found, page)
     if (asked.format === 'json') {
       const { columns, types, results, hasMore } = found
       return { body: { next: nextUrl, columns, types, hasMore, results } }
@@ -89,7 +104,7 @@ export function eventRoutes(needs: EventNeeds): DatasetRoute[] {
     {
       ...common,
       path: `${DATASET_PATH}/events`,
-      summary: 'Events, newest first, page by page.',
+      summary: 'Events, newest first, page by page or all at once.',
       parameters: EVENTS_PARAMETERS,
       success: { status: 200, description: 'A page. Follow `next` as it is.' },
       example: {
@@ -155,7 +170,11 @@ export function eventRoutes(needs: EventNeeds): DatasetRoute[] {
 }
 
 /** A cursor where rows have one, else the rows after those that were told. */
-function nextOf(url: URL, found: SelectedEvents, { page }: EventsRequest): string | null {
+function nextOf(
+  url: URL,
+  found: SelectedEvents,
+  page: { readonly offset: number; readonly limit: number },
+): string | null {
   if (found.next !== null) return nextAddress(withoutOffset(url), found.next)
   if (!found.hasMore) return null
   const next = new URL(url)
@@ -188,10 +207,10 @@ const EXAMPLE_EVENT = {
   elements_chain: '',
 }
 
-const CSV_HEADER = ['id', 'timestamp', 'event', 'distinct_id', 'properties']
-
-function csvRow(row: EventRow): (string | null)[] {
-  return [row.id, row.timestamp, row.event, row.distinct_id, JSON.stringify(row.properties)]
+/** Events as a file has them. */
+export const EVENTS_TABLE: Pick<Table<EventRow>, 'header' | 'cells'> = {
+  header: ['id', 'timestamp', 'event', 'distinct_id', 'properties'],
+  cells: (row) => [row.id, row.timestamp, row.event, row.distinct_id, JSON.stringify(row.properties)],
 }
 
 export function csvCell(value: unknown): string | number | null {

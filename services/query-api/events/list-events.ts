@@ -1,6 +1,7 @@
 import { notFound } from '../http/api-error.ts'
 import { eventPersons } from '../query/event-persons.ts'
 import type { Question } from '../query/question.ts'
+import type { StreamRows } from '../query/stream-rows.ts'
 import { type EventNeeds, eventFrame } from './event-frame.ts'
 import { type EventRecord, eventByIdSql, eventPageSql } from './event-query.ts'
 import { cursorOf, type EventRow, eventRow } from './event-row.ts'
@@ -15,26 +16,31 @@ export interface EventsPage {
   readonly next: string | null
 }
 
-/** One page of events. Follow `next` to see every event once, also among many of the same millisecond. */
+/**
+ * One page of events. Follow `next` to see every event once, also among many of the same millisecond.
+ *
+ * @param limit rows of the page
+ */
 export async function listEvents(
   needs: EventNeeds,
   question: Question,
   request: EventsRequest,
+  limit: number,
 ): Promise<EventsPage> {
   const { selection, page } = request
   const { ask, clock } = needs
   const frame = await eventFrame(needs, question, selection)
   const fetchPage = (afterMs: number | null) =>
     ask<EventRecord>(question, (bindings) =>
-      eventPageSql({ ...selection, afterMs }, { ...page, limit: page.limit + 1 }, frame, bindings),
+      eventPageSql({ ...selection, afterMs }, { ...page, limit: limit + 1 }, frame, bindings),
     )
   const isOpen =
     selection.afterMs === null && page.cursor === null && page.order === 'descending' && page.offset === 0
   let records: EventRecord[] = []
   // The newest page of a dataset that is alive lies within a day; only when it does not is everything looked at.
   if (isOpen) records = await fetchPage((selection.beforeMs ?? clock.now()) - DAY_MS)
-  if (records.length <= page.limit) records = await fetchPage(selection.afterMs)
-  const shown = records.slice(0, page.limit)
+  if (records.length <= limit) records = await fetchPage(selection.afterMs)
+  const shown = records.slice(0, limit)
   const last = shown[shown.length - 1]
   const persons = await eventPersons(
     ask,
@@ -43,8 +49,37 @@ export async function listEvents(
   )
   return {
     rows: shown.map((record) => eventRow(record, persons, request.isMasked)),
-    next: records.length > page.limit && last !== undefined ? encodeCursor(cursorOf(last)) : null,
+    next: records.length > limit && last !== undefined ? encodeCursor(cursorOf(last)) : null,
   }
+}
+
+/** Rows whose persons are looked up together. */
+const PERSONS_AT_ONCE = 1_000
+
+/** All events of a request, one after the other, in its order. */
+export async function* streamEvents(
+  needs: EventNeeds,
+  streamRows: StreamRows,
+  question: Question,
+  { selection, page, isMasked }: Pick<EventsRequest, 'selection' | 'page' | 'isMasked'>,
+): AsyncGenerator<EventRow> {
+  const frame = await eventFrame(needs, question, selection)
+  const records = streamRows<EventRecord>(question, (bindings) =>
+    eventPageSql(selection, { ...page, limit: null }, frame, bindings),
+  )
+  async function rowsOf(some: readonly EventRecord[]): Promise<EventRow[]> {
+    const keys = some.map(({ person_key }) => person_key)
+    const persons = await eventPersons(needs.ask, question, keys)
+    return some.map((record) => eventRow(record, persons, isMasked))
+  }
+  let waiting: EventRecord[] = []
+  for await (const record of records) {
+    waiting.push(record)
+    if (waiting.length < PERSONS_AT_ONCE) continue
+    yield* await rowsOf(waiting)
+    waiting = []
+  }
+  yield* await rowsOf(waiting)
 }
 
 export interface EventWanted {

@@ -1,8 +1,8 @@
+import { MASKED, maskPii } from '../../core/event/mask-pii.ts'
 import { eventPersons } from '../query/event-persons.ts'
-import { MASKED, maskPii } from '../query/mask-pii.ts'
 import type { Question } from '../query/question.ts'
 import { type EventNeeds, eventFrame } from './event-frame.ts'
-import { EVENT_COLUMNS, type EventPage, type EventRecord, type EventSelection } from './event-query.ts'
+import { type CountedPage, EVENT_COLUMNS, type EventRecord, type EventSelection } from './event-query.ts'
 import { cursorOf, eventRow } from './event-row.ts'
 import { encodeCursor } from './page-cursor.ts'
 import {
@@ -31,7 +31,7 @@ export async function selectEvents(
   question: Question,
   selection: EventSelection,
   asked: EventSelectionAsked,
-  page: EventPage,
+  page: CountedPage,
   isMasked: boolean,
 ): Promise<SelectedEvents> {
   const frame = await eventFrame(needs, question, selection)

@@ -1,6 +1,6 @@
+import { isPersonal } from '../../core/event/mask-pii.ts'
 import type { Bindings } from '../query/bindings.ts'
 import { eventViewRowsSql } from '../query/event-view-rows.ts'
-import { isPersonal } from '../query/mask-pii.ts'
 import { Compilation, type Compiled } from '../sql/compilation.ts'
 import { orderingSql } from '../sql/compile-call.ts'
 import { compileExpression, type Surroundings } from '../sql/compile-expression.ts'
@@ -9,9 +9,9 @@ import { SqlFault } from '../sql/sql-fault.ts'
 import { SQL_LIMITS } from '../sql/sql-limits.ts'
 import type { Expression, Item, Ordering } from '../sql/syntax.ts'
 import {
+  type CountedPage,
   EVENT_COLUMNS,
   type EventFrame,
-  type EventPage,
   type EventSelection,
   pageSql,
   selectionSql,
@@ -47,7 +47,7 @@ export interface EventSelectionAsked {
 export function selectedSql(
   selection: EventSelection,
   asked: EventSelectionAsked,
-  page: EventPage,
+  page: CountedPage,
   frame: EventFrame,
   bindings: Bindings,
 ): SelectedStatement {

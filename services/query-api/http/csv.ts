@@ -2,15 +2,19 @@
 export const CSV_MODES = ['spreadsheet', 'raw'] as const
 export type CsvMode = (typeof CSV_MODES)[number]
 
-/** RFC 4180: CRLF line ends, quotes where needed, quotes doubled. A header line, then a line per row. */
-export function csvText(
-  header: readonly string[],
-  rows: readonly (readonly (string | number | null)[])[],
-  mode: CsvMode,
-): string {
-  let text = `${header.join(',')}\r\n`
-  for (const row of rows) text += `${row.map((value) => cell(value, mode)).join(',')}\r\n`
+export type CsvCell = string | number | boolean | null
+export type CsvRow = readonly CsvCell[]
+
+/** A small table as a whole: a header line, then a line per row. */
+export function csvText(header: readonly string[], rows: readonly CsvRow[], mode: CsvMode): string {
+  let text = csvLine(header, mode)
+  for (const row of rows) text += csvLine(row, mode)
   return text
+}
+
+/** RFC 4180: cells with quotes where needed, quotes doubled, and CRLF at the end. */
+export function csvLine(cells: CsvRow, mode: CsvMode): string {
+  return `${cells.map((value) => cell(value, mode)).join(',')}\r\n`
 }
 
 /**
@@ -20,9 +24,9 @@ export function csvText(
 const FORMULA = /^[\s\0]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|^[\t\r\n\0]/
 const PLAIN_NUMBER = /^-?\d+(?:\.\d+)?$/
 
-function cell(value: string | number | null, mode: CsvMode): string {
+function cell(value: CsvCell, mode: CsvMode): string {
   if (value === null) return ''
-  if (typeof value === 'number') return String(value)
+  if (typeof value !== 'string') return String(value)
   const isRisky = mode === 'spreadsheet' && FORMULA.test(value) && !PLAIN_NUMBER.test(value)
   const guarded = isRisky ? `'${value}` : value
   return /[",\r\n]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded

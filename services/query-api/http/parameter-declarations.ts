@@ -47,6 +47,16 @@ export function countDeclared(description: string, otherwise: number, max: numbe
   return wholeDeclared(description, 1, max, otherwise)
 }
 
+/** The same, or `all` for an answer without pages. */
+export function countOrAllDeclared(
+  description: string,
+  otherwise: number,
+  max: number,
+): ParameterDeclaration {
+  const { schema } = wholeDeclared('', 1, max)
+  return { description, schema: Type.Union([schema, Type.Literal('all')], { default: otherwise }) }
+}
+
 /** `true` or `false`, which it is when left out. */
 export function flagDeclared(description: string): ParameterDeclaration {
   return { description, schema: Type.Boolean({ default: false }) }

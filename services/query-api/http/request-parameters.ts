@@ -65,3 +65,13 @@ export function countParameter(query: RawQuery, name: string, otherwise: number,
     throw invalidInput(name, `${name} must be a whole number from 1 to ${max}.`)
   return value
 }
+
+/** @returns null for `all` */
+export function countOrAllParameter(
+  query: RawQuery,
+  name: string,
+  otherwise: number,
+  max: number,
+): number | null {
+  return textParameter(query, name) === 'all' ? null : countParameter(query, name, otherwise, max)
+}

@@ -42,8 +42,10 @@ export interface Answer {
   /** 200 when left out. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  /** Text is sent as it is, nothing as an empty body, everything else as JSON. */
+  /** Text is sent as it is, a Readable while it is read, nothing as an empty body, everything else as JSON. */
   readonly body?: unknown
+  /** Of a Readable: what has been read from it. */
+  readonly written?: { readonly rows: number }
 }
 
 /** What a route says of itself. Rights, limits, 405s and the OpenAPI document are made of it. */

@@ -36,12 +36,6 @@ export const TREND_EXAMPLE = {
   ]),
 }
 
-export const TREND_FILE_EXAMPLE = {
-  params: { dataset: 'shop' },
-  query: TREND_ASKED,
-  answer: `series,${LABELS.join()}\r\npage_view,5,5,4\r\n`,
-}
-
 const STEP = { custom_name: null, type: 'events' } as const
 
 /** Of every insight but trends, by the last part of its path. */

@@ -4,6 +4,15 @@ import type { InsightNeeds } from './frame.ts'
 import { funnelSteps, funnelTimes, funnelTrends } from './funnel.ts'
 import { CORRELATION_PARAMETERS, funnelCorrelation, readCorrelationRequest } from './funnel-correlation.ts'
 import { FUNNEL_PARAMETERS, readFunnelRequest } from './funnel-request.ts'
+import {
+  correlationTable,
+  funnelTable,
+  type InsightTable,
+  linesTable,
+  pathTable,
+  retentionTable,
+  timingTable,
+} from './insight-csv.ts'
 import type { INSIGHT_EXAMPLES } from './insight-examples.ts'
 import { LIFECYCLE_PARAMETERS, lifecycle, readLifecycleRequest } from './lifecycle.ts'
 import {
@@ -38,12 +47,16 @@ export interface InsightDeclaration
   /** The last part of the path of the people behind it. */
   readonly people: string
   readonly result: Result
+  /** What `result` gave, as a file has it. */
+  // biome-ignore lint/suspicious/noExplicitAny: each takes what the `result` beside it gives.
+  readonly table: (result: any) => InsightTable
 }
 
-/** Every insight but trends, which also come as files. */
+/** Every insight but trends. */
 export const INSIGHTS: readonly InsightDeclaration[] = [
   {
     path: 'funnel',
+    table: funnelTable,
     summary: 'How far people get through steps.',
     parameters: FUNNEL_PARAMETERS,
     description: 'Steps, lines or times, as `funnel_viz_type` says; with a breakdown per value.',
@@ -65,6 +78,7 @@ export const INSIGHTS: readonly InsightDeclaration[] = [
   },
   {
     path: 'funnel/correlation',
+    table: correlationTable,
     summary: 'What goes with getting through a funnel.',
     parameters: { ...FUNNEL_PARAMETERS, ...CORRELATION_PARAMETERS },
     description: 'What speaks for success and against it, the most telling first.',
@@ -73,6 +87,7 @@ export const INSIGHTS: readonly InsightDeclaration[] = [
   },
   {
     path: 'retention',
+    table: retentionTable,
     summary: 'Who comes back, period by period.',
     parameters: RETENTION_PARAMETERS,
     description: 'A row per period in which people began.',
@@ -82,6 +97,7 @@ export const INSIGHTS: readonly InsightDeclaration[] = [
   },
   {
     path: 'stickiness',
+    table: linesTable,
     summary: 'In how many intervals people are active.',
     parameters: STICKINESS_PARAMETERS,
     description: 'A line per series.',
@@ -91,6 +107,7 @@ export const INSIGHTS: readonly InsightDeclaration[] = [
   },
   {
     path: 'lifecycle',
+    table: linesTable,
     summary: 'Who is new, back, still there or gone.',
     parameters: LIFECYCLE_PARAMETERS,
     description: 'A line per status.',
@@ -102,6 +119,7 @@ export const INSIGHTS: readonly InsightDeclaration[] = [
   },
   {
     path: 'path',
+    table: pathTable,
     summary: 'The ways that people go.',
     parameters: PATH_PARAMETERS,
     description: 'Edges between stops, the heaviest first.',
@@ -110,6 +128,7 @@ export const INSIGHTS: readonly InsightDeclaration[] = [
   },
   {
     path: 'timing',
+    table: timingTable,
     summary: 'How long it takes from one event to another.',
     parameters: TIMING_PARAMETERS,
     description: 'Times in seconds; with a breakdown a row per value.',

@@ -1,16 +1,18 @@
+import { type CsvMode, csvText } from '../http/csv.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
+import { FILE_PARAMETERS, readFileChoice } from '../http/file-parameters.ts'
 import type { Format, RawQuery } from '../http/request-parameters.ts'
-import { type Answer, DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
+import type { Answer, DatasetCall, DatasetRoute } from '../http/route.ts'
 import type { Question } from '../query/question.ts'
 import type { InsightNeeds } from './frame.ts'
-import { INSIGHT_EXAMPLES, TREND_EXAMPLE, TREND_FILE_EXAMPLE } from './insight-examples.ts'
+import { type InsightTable, linesTable } from './insight-csv.ts'
+import { INSIGHT_EXAMPLES, TREND_EXAMPLE } from './insight-examples.ts'
 import { INSIGHTS } from './insight-questions.ts'
 import { linkedTrend } from './linked-people.ts'
 import { peopleLink } from './people-link.ts'
 import { peopleRoutes } from './people-routes.ts'
 import { questionRoutes } from './question-routes.ts'
 import { trend } from './trend.ts'
-import { trendCsv } from './trend-csv.ts'
 import { readTrendRequest, TREND_PARAMETERS } from './trend-request.ts'
 
 const COMMON = {
@@ -18,6 +20,17 @@ const COMMON = {
   access: { object: 'insight', action: 'read' },
   limit: 'clickhouse',
 } as const
+
+/** An insight under its three addresses: asked by GET and POST, and as a file. */
+interface InsightRoutes extends Pick<DatasetRoute, 'summary'> {
+  /** Below `insights/`. */
+  readonly path: string
+  readonly parameters: NonNullable<DatasetRoute['parameters']>
+  readonly description: string
+  readonly example: { readonly asked: Readonly<Record<string, unknown>>; readonly answer: unknown }
+  readonly table: (result: never) => InsightTable
+  answer(call: DatasetCall, query: RawQuery, format?: Format): Promise<Answer>
+}
 
 export function insightRoutes(needs: InsightNeeds): DatasetRoute[] {
   const answerOf = (question: Question, result: unknown): Answer => ({
@@ -35,45 +48,58 @@ export function insightRoutes(needs: InsightNeeds): DatasetRoute[] {
     const lines = await trend(needs, question, asked)
     if (asked.format === 'csv') {
       const rows = lines.map(({ row }) => row)
-      return csvAnswer(`${question.dataset.id}-trend.csv`, trendCsv(rows, asked.csvMode))
+      return fileAnswer(`${question.dataset.id}-trend.csv`, linesTable(rows), asked.csvMode)
     }
     const link = peopleLink(url, 'trends', query)
     return answerOf(question, linkedTrend(lines, asked.breakdown !== null, link))
   }
 
+  const others = INSIGHTS.map(
+    ({ people, result, ...declared }): InsightRoutes => ({
+      ...declared,
+      parameters: { ...declared.parameters, ...FILE_PARAMETERS },
+      example: INSIGHT_EXAMPLES[declared.path],
+      async answer({ question, url }, query, format) {
+        const { format: _, csv_mode: __, ...asked } = query
+        const file = readFileChoice(query, format)
+        const found = await result(needs, question, asked, peopleLink(url, people, asked))
+        const name = `${question.dataset.id}-${declared.path.replace('/', '-')}.csv`
+        return file.format === 'csv'
+          ? fileAnswer(name, declared.table(found), file.csvMode)
+          : answerOf(question, found)
+      },
+    }),
+  )
+
+  const trendDeclared: InsightRoutes = {
+    path: 'trend',
+    summary: 'Events or people per interval.',
+    parameters: TREND_PARAMETERS,
+    description: 'A line per series and breakdown value.',
+    example: TREND_EXAMPLE,
+    table: linesTable,
+    answer: trends,
+  }
+  return [...[trendDeclared, ...others].flatMap(routesOf), ...peopleRoutes(needs)]
+}
+
+function routesOf({ path, table, answer, summary, ...declared }: InsightRoutes): DatasetRoute[] {
+  const { asked, answer: answered } = declared.example
+  const shown = table((answered as { readonly result: never }).result)
   return [
+    ...questionRoutes({ ...COMMON, ...declared, summary, path: `/insights/${path}`, answer }),
     ...questionRoutes({
       ...COMMON,
-      path: '/insights/trend',
-      summary: 'Events or people per interval.',
-      parameters: TREND_PARAMETERS,
-      description: 'A line per series and breakdown value.',
-      example: TREND_EXAMPLE,
-      answer: trends,
+      ...declared,
+      summary: `${summary.slice(0, -1)}, as a CSV file.`,
+      path: `/insights/${path}.csv`,
+      mediaType: 'text/csv',
+      example: { asked, answer: csvText(shown.header, shown.rows, 'spreadsheet') },
+      answer: (call, query) => answer(call, query, 'csv'),
     }),
-    {
-      ...COMMON,
-      about: 'dataset',
-      method: 'GET',
-      path: `${DATASET_PATH}/insights/trend.csv`,
-      summary: 'Events or people per interval, as a CSV file.',
-      parameters: TREND_PARAMETERS,
-      success: { status: 200, description: 'A column per interval.', mediaType: 'text/csv' },
-      example: TREND_FILE_EXAMPLE,
-      answer: (call) => trends(call, call.query, 'csv'),
-    },
-    ...INSIGHTS.flatMap(({ path, people, result, ...declared }) =>
-      questionRoutes({
-        ...COMMON,
-        ...declared,
-        path: `/insights/${path}`,
-        example: INSIGHT_EXAMPLES[path],
-        async answer({ question, url }, query) {
-          const link = peopleLink(url, people, query)
-          return answerOf(question, await result(needs, question, query, link))
-        },
-      }),
-    ),
-    ...peopleRoutes(needs),
   ]
+}
+
+function fileAnswer(name: string, { header, rows }: InsightTable, mode: CsvMode): Answer {
+  return { ...csvAnswer(name, csvText(header, rows, mode)), written: { rows: rows.length } }
 }

@@ -10,6 +10,8 @@ export interface QuestionDeclaration extends Pick<DatasetRoute, 'tag' | 'access'
   readonly parameters: ParameterDeclarations
   /** What is answered. */
   readonly description: string
+  /** `application/json` when left out. */
+  readonly mediaType?: string
   /** Parameters as a body has them, and the answer to them. */
   readonly example: { readonly asked: Readonly<Record<string, unknown>>; readonly answer: unknown }
   /** @param query parameters of the address, and over them those of the body */
@@ -21,14 +23,14 @@ export interface QuestionDeclaration extends Pick<DatasetRoute, 'tag' | 'access'
  * need the same right.
  */
 export function questionRoutes(question: QuestionDeclaration): DatasetRoute[] {
-  const { path, description, example, answer, parameters, ...declared } = question
+  const { path, description, mediaType, example, answer, parameters, ...declared } = question
   const { asked, answer: answered } = example
   const common = {
     ...declared,
     about: 'dataset',
     path: DATASET_PATH + path,
     parameters,
-    success: { status: 200, description },
+    success: { status: 200, description, ...(mediaType === undefined ? {} : { mediaType }) },
     answer: (call: DatasetCall) => answer(call, postedParameters(call.query, call.body)),
   } as const
   const params = { dataset: 'shop' }

@@ -1,5 +1,5 @@
 import { invalidInput } from '../http/api-error.ts'
-import { CSV_MODES, type CsvMode } from '../http/csv.ts'
+import { FILE_PARAMETERS, type FileChoice, readFileChoice } from '../http/file-parameters.ts'
 import {
   choiceDeclared,
   countDeclared,
@@ -7,13 +7,7 @@ import {
   type ParameterDeclarations,
   textDeclared,
 } from '../http/parameter-declarations.ts'
-import {
-  choiceParameter,
-  FORMATS,
-  type Format,
-  type RawQuery,
-  textParameter,
-} from '../http/request-parameters.ts'
+import { choiceParameter, type Format, type RawQuery, textParameter } from '../http/request-parameters.ts'
 import { INTERVALS, type Interval } from '../query/zoned-time.ts'
 import { BREAKDOWN_LIMITS, BREAKDOWN_PARAMETERS, type Breakdown, readBreakdown } from './breakdown.ts'
 import { type EntityRequest, readEntities } from './entity-request.ts'
@@ -72,12 +66,7 @@ export const TREND_PARAMETERS = {
   smoothing_intervals: countDeclared('Points that every one is the mean of.', 1, SMOOTHING_MAX),
   ...INSIGHT_PARAMETERS,
   ...BREAKDOWN_PARAMETERS,
-  format: choiceDeclared('Of the answer.', FORMATS, 'json'),
-  csv_mode: choiceDeclared(
-    'Whether cells that a spreadsheet would run are defused.',
-    CSV_MODES,
-    'spreadsheet',
-  ),
+  ...FILE_PARAMETERS,
 }
 
 /** Maths whose points can be added up to one that means something. */
@@ -94,7 +83,7 @@ export interface SeriesRequest extends EntityRequest {
   readonly counts: SeriesMath
 }
 
-export interface TrendRequest extends InsightRequest {
+export interface TrendRequest extends InsightRequest, FileChoice {
   readonly series: readonly SeriesRequest[]
   readonly interval: Interval
   readonly shape: 'points' | 'cumulative' | 'aggregate'
@@ -103,8 +92,6 @@ export interface TrendRequest extends InsightRequest {
   /** Points that a moving average is taken over; 1 for none. */
   readonly smoothingIntervals: number
   readonly breakdown: Breakdown | null
-  readonly format: Format
-  readonly csvMode: CsvMode
 }
 
 /**
@@ -134,8 +121,7 @@ export function readTrendRequest(
       query,
       display === 'WorldMap' ? BREAKDOWN_LIMITS.countries : BREAKDOWN_LIMITS.default,
     ),
-    format: format ?? choiceParameter(query, 'format', FORMATS, 'json'),
-    csvMode: choiceParameter(query, 'csv_mode', CSV_MODES, 'spreadsheet'),
+    ...readFileChoice(query, format),
   }
 }
 

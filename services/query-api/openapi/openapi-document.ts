@@ -16,7 +16,7 @@ const ERRORS: Readonly<Record<string, string>> = {
   '401': 'No key was sent, or it is not valid.',
   '403': 'The key lacks the scope that `detail` names.',
   '404': 'There is no such object, or no such dataset for this key.',
-  '409': 'The object has changed since it was read.',
+  '409': 'The object has changed since it was read, or is not ready.',
   '429': 'Too many requests: `Retry-After` says how long to wait, `RateLimit-Policy` for which limit.',
   '503': 'Something behind this API cannot answer at the moment.',
 }

@@ -3,7 +3,7 @@ import type { Definitions } from '../insights/definitions.ts'
 import { cohortsOf } from '../insights/frame.ts'
 import type { Ask } from '../query/ask.ts'
 import type { Bindings } from '../query/bindings.ts'
-import { encodeCreatedCursor } from '../query/created-cursor.ts'
+import { decodeCreatedCursor, encodeCreatedCursor } from '../query/created-cursor.ts'
 import { invalidPatterns } from '../query/invalid-patterns.ts'
 import { type OwnedIds, ownedIds } from '../query/owned-ids.ts'
 import { personName } from '../query/person-name.ts'
@@ -17,7 +17,7 @@ import {
   personCountSql,
   personPageSql,
 } from './person-query.ts'
-import type { PersonsRequest } from './persons-request.ts'
+import { PERSON_LIMITS, type PersonsRequest } from './persons-request.ts'
 
 /** A person as the API gives it, as of now. */
 export interface PersonView {
@@ -54,7 +54,7 @@ const DISTINCT_IDS_OF_ONE_MAX = 10_000
 export async function listPersons(
   needs: PersonNeeds,
   question: Question,
-  request: PersonsRequest,
+  request: PersonsRequest & { readonly limit: number },
 ): Promise<PersonsPage> {
   const { ask } = needs
   const { selection, limit, offset, cursor } = request
@@ -76,6 +76,25 @@ export async function listPersons(
         ? encodeCreatedCursor({ createdMs: Number(last.created_ms), key: last.the_person })
         : null,
     count: counted === null ? null : Number(counted[0]?.persons ?? 0),
+  }
+}
+
+/**
+ * All persons of a request. Each of them is put together from many rows, so ClickHouse cannot stream them: pages follow
+ * one another by the cursor, the next one when the one before was taken.
+ */
+export async function* streamPersons(
+  needs: PersonNeeds,
+  question: Question,
+  request: PersonsRequest,
+): AsyncGenerator<PersonView> {
+  let { cursor } = request
+  for (;;) {
+    const page = { ...request, cursor, limit: PERSON_LIMITS.jsonMax, includeTotal: false }
+    const { rows, nextCursor } = await listPersons(needs, question, page)
+    yield* rows
+    if (nextCursor === null) return
+    cursor = decodeCreatedCursor(nextCursor)
   }
 }
 

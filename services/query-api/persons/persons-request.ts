@@ -3,7 +3,7 @@ import { CSV_MODES, type CsvMode } from '../http/csv.ts'
 import { OFFSET_MAX } from '../http/list-page.ts'
 import {
   choiceDeclared,
-  countDeclared,
+  countOrAllDeclared,
   flagDeclared,
   jsonDeclared,
   textDeclared,
@@ -11,7 +11,7 @@ import {
 } from '../http/parameter-declarations.ts'
 import {
   choiceParameter,
-  countParameter,
+  countOrAllParameter,
   FORMATS,
   type Format,
   type RawQuery,
@@ -38,8 +38,8 @@ export const PERSONS_PARAMETERS = {
   ),
   properties: jsonDeclared('Filters of the types `person` (when none is said) and `cohort`.'),
   cohort: wholeDeclared('Only members of this cohort.', 1, 999_999_999),
-  limit: countDeclared(
-    'Persons per page; for CSV 10,000 when left out.',
+  limit: countOrAllDeclared(
+    'Persons per page; for CSV 10,000 when left out. `all` has no pages.',
     PERSON_LIMITS.json,
     PERSON_LIMITS.csvMax,
   ),
@@ -64,7 +64,8 @@ export interface PersonSelection {
 
 export interface PersonsRequest {
   readonly selection: PersonSelection
-  readonly limit: number
+  /** Null for all of them. */
+  readonly limit: number | null
   /** Null: pages follow each other by a cursor. */
   readonly offset: number | null
   readonly cursor: CreatedCursor | null
@@ -85,6 +86,11 @@ export function readPersonsRequest(query: RawQuery, format?: Format): PersonsReq
   const offset = wholeParameter(query, 'offset', 0, OFFSET_MAX)
   if (cursor !== null && offset !== null)
     throw invalidInput('offset', 'Begin a page by offset or by cursor, not by both.')
+  const limit = isCsv
+    ? countOrAllParameter(query, 'limit', PERSON_LIMITS.csv, PERSON_LIMITS.csvMax)
+    : countOrAllParameter(query, 'limit', PERSON_LIMITS.json, PERSON_LIMITS.jsonMax)
+  if (limit === null && offset !== null)
+    throw invalidInput('offset', 'There are no pages of all persons: leave offset out.')
   const cohort = wholeParameter(query, 'cohort', 1, 999_999_999)
   const filters = parsePropertyFilters(
     textParameter(query, 'properties', Number.POSITIVE_INFINITY),
@@ -109,9 +115,7 @@ export function readPersonsRequest(query: RawQuery, format?: Format): PersonsReq
       search: textParameter(query, 'search'),
       filters: { kind: 'AND', parts: [filters, ...ofCohort].filter(({ parts }) => parts.length > 0) },
     },
-    limit: isCsv
-      ? countParameter(query, 'limit', PERSON_LIMITS.csv, PERSON_LIMITS.csvMax)
-      : countParameter(query, 'limit', PERSON_LIMITS.json, PERSON_LIMITS.jsonMax),
+    limit,
     offset,
     cursor: cursor === null ? null : decodeCreatedCursor(cursor),
     includeTotal: flagParameter(query, 'include_total'),

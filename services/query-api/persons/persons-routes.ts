@@ -11,8 +11,9 @@ import {
   type DatasetRoute,
   pathParameter,
 } from '../http/route.ts'
+import { streamAnswer } from '../http/stream-answer.ts'
 import { EXAMPLE_PERSON } from './person-examples.ts'
-import { getPerson, listPersons, type PersonNeeds, type PersonView } from './person-list.ts'
+import { getPerson, listPersons, type PersonNeeds, type PersonView, streamPersons } from './person-list.ts'
 import { newestPersonProperties } from './person-query.ts'
 import { readValuesRequest, VALUES_PARAMETERS, valuesSql } from './person-values.ts'
 import { PERSONS_PARAMETERS, type PersonsRequest, readPersonsRequest } from './persons-request.ts'
@@ -38,8 +39,17 @@ export function personRoutes(needs: PersonNeeds): DatasetRoute[] {
   async function list(call: DatasetCall, format?: Format): Promise<Answer> {
     const { question, url } = call
     const asked = readPersonsRequest(call.query, format)
-    const { rows, nextCursor, count } = await listPersons(needs, question, asked)
-    const next = nextCursor === null ? null : nextOf(url, asked, nextCursor)
+    const { limit } = asked
+    if (limit === null)
+      return streamAnswer(
+        `${question.dataset.id}-persons`,
+        { header: CSV_HEADER, rows: streamPersons(needs, question, asked), cells: csvRow },
+        asked.format,
+        asked.csvMode,
+      )
+    const page = { ...asked, limit }
+    const { rows, nextCursor, count } = await listPersons(needs, question, page)
+    const next = nextCursor === null ? null : nextOf(url, page, nextCursor)
     if (asked.format === 'csv')
       return csvAnswer(
         `${question.dataset.id}-persons.csv`,
@@ -47,7 +57,7 @@ export function personRoutes(needs: PersonNeeds): DatasetRoute[] {
         next === null ? {} : { link: `<${next}>; rel="next"` },
       )
     const total = count === null ? {} : { count }
-    return { body: { ...total, next, previous: previousOf(url, asked), results: rows } }
+    return { body: { ...total, next, previous: previousOf(url, page), results: rows } }
   }
 
   const common = {
@@ -132,12 +142,14 @@ export function personRoutes(needs: PersonNeeds): DatasetRoute[] {
   ]
 }
 
+type CountedRequest = PersonsRequest & { readonly limit: number }
+
 /** Pages that were begun by an offset go on by it; all others by a cursor, which loses nobody. */
-function nextOf(own: URL, { offset, limit }: PersonsRequest, cursor: string): string {
+function nextOf(own: URL, { offset, limit }: CountedRequest, cursor: string): string {
   return offset === null ? nextAddress(own, cursor) : offsetAddress(own, offset + limit)
 }
 
-function previousOf(own: URL, { offset, limit }: PersonsRequest): string | null {
+function previousOf(own: URL, { offset, limit }: CountedRequest): string | null {
   return offset === null || offset === 0 ? null : offsetAddress(own, Math.max(0, offset - limit))
 }
 

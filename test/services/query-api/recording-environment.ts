@@ -1,5 +1,9 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import type { Delivery } from '../../../schemas/control/v1.ts'
 import type { IdentityCommand } from '../../../schemas/identity-record/v1.ts'
 import type {
   ClickHouse,
@@ -12,6 +16,7 @@ import {
   type KeyKind,
   parseAccessKey,
 } from '../../../services/core/control/access-key.ts'
+import type { ControlChange } from '../../../services/core/control/control-publisher.ts'
 import { kafkaNames } from '../../../services/core/kafka/topics.ts'
 import { migrateMetadata } from '../../../services/core/metadata/metadata-migrations.ts'
 import { openSqliteMetadata } from '../../../services/core/metadata/sqlite-metadata.ts'
@@ -19,6 +24,7 @@ import { parseCidrs } from '../../../services/core/runtime/client-address.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../services/core/runtime/metrics.ts'
 import type { Environment } from '../../../services/query-api/environment.ts'
+import { directoryContent } from '../../../services/query-api/exports/directory-content.ts'
 import { createMemoryRateCounters } from '../../../services/query-api/http/memory-rate-counters.ts'
 import { createQueryGate } from '../../../services/query-api/http/query-gate.ts'
 import type { Method } from '../../../services/query-api/http/route.ts'
@@ -46,12 +52,32 @@ export function testKey(kind: KeyKind): string {
   return generateAccessKey(kind, drawBytes)
 }
 
+/** Rows as JSONEachRow has them; an error among them is thrown in its place. */
+function* linesOf(rows: readonly unknown[]) {
+  for (const row of rows) {
+    if (row instanceof Error) throw row
+    yield Buffer.from(`${JSON.stringify(row)}\n`)
+  }
+}
+
+const COST = {
+  executionSecondsMax: 20,
+  rowsReadMax: 1000,
+  memoryBytesMax: 2000,
+  resultBytesMax: 3000,
+  streamSecondsMax: 60,
+}
+
+/** Files of exports that tests of this process make. */
+const EXPORTS_DIR = join(tmpdir(), `millrace-exports-${randomUUID()}`)
+process.once('exit', () => rmSync(EXPORTS_DIR, { recursive: true, force: true }))
+
 export const NOW_MS = Date.parse('2026-11-22T12:00:00Z')
 
 /**
  * The query API over a ClickHouse that notes every statement and answers what it is told.
  *
- * @param answer    rows for a statement; may throw
+ * @param answer rows for a statement, among them errors that a stream ends in; may throw
  * @param overrides parts of the environment that are to be others
  */
 export function recordingEnvironment(
@@ -59,6 +85,31 @@ export function recordingEnvironment(
   overrides: Partial<Environment> = {},
 ) {
   const asked: AskedQuestion[] = []
+  const clickhouse: ClickHouse = {
+    query: async <T>(sql: string, parameters: QueryParameters = {}, options: QueryOptions = {}) => {
+      const question = { sql, parameters, options }
+      asked.push(question)
+      return (await answer(question)) as T[]
+    },
+    stream: async (sql: string, parameters: QueryParameters = {}, options: QueryOptions = {}) => {
+      const question = { sql, parameters, options }
+      asked.push(question)
+      return Readable.from(linesOf(await answer(question)))
+    },
+    command: async () => {},
+    insert: async () => {},
+    ping: async () => '26.7',
+    close: async () => {},
+  }
+  return { ...environmentOver(clickhouse, COST, overrides), asked }
+}
+
+/** The query API with keys and datasets of tests, over any ClickHouse. */
+export function environmentOver(
+  clickhouse: ClickHouse,
+  cost: Environment['cost'] = COST,
+  overrides: Partial<Environment> = {},
+) {
   const sent: IdentityCommand[] = []
   const keys = {
     shopRead: testKey('read'),
@@ -92,20 +143,28 @@ export function recordingEnvironment(
   })
   const store = createMemoryObjectStore()
   store.buckets.set('millrace', new Map())
-  const clickhouse: ClickHouse = {
-    query: async <T>(sql: string, parameters: QueryParameters = {}, options: QueryOptions = {}) => {
-      const question = { sql, parameters, options }
-      asked.push(question)
-      return (await answer(question)) as T[]
-    },
-    stream: async () => Readable.from([]),
-    command: async () => {},
-    insert: async () => {},
-    ping: async () => '26.7',
-    close: async () => {},
-  }
   const clock = createManualClock(NOW_MS)
   const metadata = openSqliteMetadata(':memory:')
+  const bucket = createMemoryObjectStore()
+  const published: ControlChange[] = []
+  /** What batch exports are told of the log. */
+  const logged = { offsetsAt: async (_timestampMs: number): Promise<readonly number[]> => [0, 0] }
+  const batchExports: Environment['batchExports'] = {
+    destinations: { of: () => bucket, close() {} },
+    secretKey: Buffer.alloc(32, 7),
+    async publish(changes) {
+      published.push(...changes)
+      const deliveries = new Map(
+        [...control.snapshot.deliveries.values()].map(({ object }) => [object.id, object]),
+      )
+      for (const change of changes)
+        if (change.action === 'remove') deliveries.delete(change.id)
+        else deliveries.set(change.record.id, change.record.object as Delivery)
+      control.update({ deliveries: [...deliveries.values()] })
+    },
+    offsetsAt: (timestampMs) => logged.offsetsAt(timestampMs),
+    lookEveryMs: 10_000,
+  }
   const env: Environment = {
     clickhouse,
     control,
@@ -118,11 +177,21 @@ export function recordingEnvironment(
       addresses: createMemoryRateCounters(clock, () => {}),
     },
     rateLimits: { enabled: true, allowed: new Set(['free']) },
-    cost: { executionSecondsMax: 20, rowsReadMax: 1000, memoryBytesMax: 2000, resultBytesMax: 3000 },
+    cost,
     cohortSecondsMax: 60,
     gate: createQueryGate(3, 2),
     results: { resultsBytesMax: 1_000_000, resultsAgeMaxMs: 86_400_000, asyncMax: 2 },
     names: kafkaNames(''),
+    exports: {
+      content: directoryContent(
+        join(EXPORTS_DIR, randomUUID()),
+        { fileBytesMax: 10_000_000, bytesMax: 20_000_000 },
+        clock,
+      ),
+      concurrentMax: 1,
+      leaseMs: 30_000,
+    },
+    batchExports,
     findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
     findInDelivery: async () => null,
     commandLog: {
@@ -143,6 +212,7 @@ export function recordingEnvironment(
     publicUrl: null,
     bodyBytesMax: 65_536,
     uploadBytesMax: 200_000,
+    streamStallMs: 500,
     trustedProxies: parseCidrs('10.9.0.0/16'),
   }
   const app = createServer(env, options, pipeline)
@@ -176,6 +246,9 @@ export function recordingEnvironment(
     return body.value as string
   }
   return {
+    bucket,
+    published,
+    logged,
     env,
     app,
     pipeline,
@@ -183,7 +256,6 @@ export function recordingEnvironment(
     get,
     send,
     personalKey,
-    asked,
     sent,
     keys,
     control,

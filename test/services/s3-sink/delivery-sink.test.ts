@@ -69,10 +69,10 @@ test('a batch closes at the hour of landed time, also by a tick', async () => {
   const world = await deliveryWorld(delivery(), { encoder })
   const batch = await world.sink.open(START, null)
   const nextHour = LANDED_MS + 3_600_000
-  expect(batch.closesBefore(nextHour)).toBe(false)
+  expect(batch.closesBefore(nextHour, 1)).toBe(false)
   batch.add(recordBatch([tickRecord(LANDED_MS)]), 0, LANDED_MS)
-  expect(batch.closesBefore(nextHour - 1)).toBe(false)
-  expect(batch.closesBefore(nextHour)).toBe(true)
+  expect(batch.closesBefore(nextHour - 1, 1)).toBe(false)
+  expect(batch.closesBefore(nextHour, 1)).toBe(true)
   await batch.discard()
 })
 

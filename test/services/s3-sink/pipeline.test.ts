@@ -89,6 +89,7 @@ async function sinkWorld(deliveries: readonly Delivery[]) {
         spoolDir,
         bounds: { spoolBytesMax: 1e9, encodingsMax: 2, pathsMax: 100, queueBytesMax: 1e7, closeEveryMs: 50 },
         group: { sessionTimeoutMs: 1000, pollRecordsMax: 7, prefetchBytesMax: 1e7 },
+        destinations: { of: () => store, close() {} },
         bucketDefault: 'lake',
         clock: systemClock,
         random: () => 0.1,

@@ -84,7 +84,7 @@ export function openAdmin(settings: KafkaSettings): LogAdmin & { close(): Promis
     }
   }
 
-  /** Offsets at one end of the given partitions, asked of each leader. */
+  /** Offsets at one end of the given partitions or at a time, asked of each leader; -1 where none is so late. */
   async function offsetsAt(
     { topic, leaders }: TopicMetadata,
     timestamp: number,
@@ -166,6 +166,17 @@ export function openAdmin(settings: KafkaSettings): LogAdmin & { close(): Promis
             end: ends.get(partition) as number,
           }),
         )
+      }),
+
+    offsetsAt: (topic, timestampMs) =>
+      query(`Reading the offsets of ${topic}`, async () => {
+        const described = await existing(topic)
+        const found = await offsetsAt(described, timestampMs, READ_COMMITTED)
+        const ends = await offsetsAt(described, LATEST, READ_COMMITTED)
+        return described.leaders.map((_, partition) => {
+          const offset = found.get(partition) ?? -1
+          return { topic, partition, offset: offset < 0 ? (ends.get(partition) as number) : offset }
+        })
       }),
 
     groupPositions: (groupId, topic) =>

@@ -154,6 +154,7 @@ test('a revoked key is refused at once, by other processes within ten seconds', 
     publicUrl: null,
     bodyBytesMax: 1_000,
     uploadBytesMax: 1_000,
+    streamStallMs: 60_000,
     trustedProxies: parseCidrs(''),
   })
   const { id, value } = (await send('POST', KEYS, keys.admin, asked())).body

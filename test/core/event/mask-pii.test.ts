@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isPersonal, maskPii, maskText } from '../../../../services/query-api/query/mask-pii.ts'
+import { isPersonal, maskPii, maskText } from '../../../services/core/event/mask-pii.ts'
 
 test.each([
   ['write to ann.o+x@mail.example.co.uk, please', 'write to ***, please'],

@@ -42,7 +42,8 @@ export function maskText(text: string): string {
 export function maskPii(value: unknown): unknown {
   if (typeof value === 'string') return maskText(value)
   if (Array.isArray(value)) return value.map(maskPii)
-  if (typeof value !== 'object' || value === null) return value
+  // A number with more digits than a double holds is an object to the language.
+  if (typeof value !== 'object' || value === null || JSON.isRawJSON(value)) return value
   return Object.fromEntries(
     Object.entries(value).map(([name, member]) => [
       name,

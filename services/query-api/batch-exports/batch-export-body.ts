@@ -1,0 +1,151 @@
+import { type Static, Type } from '@sinclair/typebox'
+import type { DeliveryWindow } from '../../../schemas/control/v1.ts'
+import { parsePartitionTemplate } from '../../core/control/partition-template.ts'
+import { invalidInput } from '../http/api-error.ts'
+import { choiceSchema } from '../http/choice-schema.ts'
+
+/** Words of clients for lengths of windows. */
+export const INTERVALS = {
+  hour: '1h',
+  day: '1d',
+  'every 5 minutes': '5m',
+  'every 15 minutes': '15m',
+} as const satisfies Record<string, DeliveryWindow['length']>
+export type BatchInterval = keyof typeof INTERVALS
+
+export const FORMATS = { JSONLines: 'jsonl', Parquet: 'parquet', CSV: 'csv' } as const
+
+const EventNames = Type.Union([
+  Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { minItems: 1, maxItems: 1_000 }),
+  Type.Null(),
+])
+
+const open = {
+  bucket_name: Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$' }),
+  region: Type.String({ pattern: '^[a-z0-9-]{1,40}$' }),
+  prefix: Type.String({
+    maxLength: 200,
+    description: 'Folders; {year}, {month}, {day}, {hour}, {table} in them.',
+  }),
+  batch_window_size: Type.Integer({
+    minimum: 10,
+    maximum: 86_400,
+    description: 'Seconds after which a file is closed, before its interval ends.',
+  }),
+  file_format: Type.Optional(choiceSchema(['JSONLines', 'Parquet', 'CSV'])),
+  compression: Type.Optional(choiceSchema(['gzip', 'zstd'])),
+  include_events: Type.Optional(EventNames),
+}
+const secret = {
+  aws_access_key_id: Type.String({ minLength: 1, maxLength: 200 }),
+  aws_secret_access_key: Type.String({ minLength: 1, maxLength: 200 }),
+}
+const strict = { additionalProperties: false }
+
+/** The configuration as it is kept and shown. */
+export const S3Config = Type.Object(open, strict)
+export type S3Config = Static<typeof S3Config>
+
+const destination = (config: ReturnType<typeof Type.Object>) =>
+  Type.Object({ type: Type.String({ maxLength: 40 }), config }, strict)
+const S3Whole = Type.Object({ ...open, ...secret }, strict)
+
+const own = {
+  name: Type.String({ minLength: 1, maxLength: 400 }),
+  mask_pii: Type.Optional(Type.Boolean({ description: 'Whether files say who people are. Default: false.' })),
+}
+const fixed = {
+  interval: choiceSchema(['hour', 'day', 'every 5 minutes', 'every 15 minutes']),
+  timezone: Type.Optional(
+    Type.String({ maxLength: 64, description: 'Whose days; that of the dataset when left out.' }),
+  ),
+  interval_offset: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 23, description: 'Hour at which days begin.' }),
+  ),
+}
+
+export const BatchExportBody = Type.Object(
+  {
+    ...own,
+    ...fixed,
+    destination: destination(S3Whole),
+    paused: Type.Optional(Type.Boolean()),
+    start_at: Type.Optional(
+      Type.String({ maxLength: 40, description: 'From when on; the interval under way when left out.' }),
+    ),
+  },
+  strict,
+)
+/** The same, once it is made: what cannot change may be repeated. */
+export const PutBody = Type.Object({ ...own, ...fixed, destination: destination(S3Whole) }, strict)
+export const PatchBody = Type.Object(
+  {
+    ...Type.Partial(Type.Object({ ...own, ...fixed })).properties,
+    destination: Type.Optional(
+      Type.Object(
+        {
+          type: Type.Optional(Type.String({ maxLength: 40 })),
+          config: Type.Optional(Type.Partial(S3Whole, strict)),
+        },
+        strict,
+      ),
+    ),
+  },
+  strict,
+)
+
+/** @throws ApiError 400 for a destination that nothing here writes to; before its configuration is looked at */
+export function refuseOtherDestinations(body: unknown): void {
+  const type = (body as { readonly destination?: { readonly type?: unknown } } | undefined)?.destination?.type
+  if (typeof type !== 'string' || type === 'S3') return
+  throw invalidInput(
+    'destination__type',
+    `Batch exports write to S3. For ${type.slice(0, 40)}, load the files that their manifests name into the warehouse: docs/warehouses.md has the tables and the statements for Redshift, BigQuery, Snowflake, ClickHouse and DuckDB.`,
+    'not_supported',
+  )
+}
+
+/** A prefix as deliveries have it: the folders before the first variable, and the template of those after it. */
+export function readPrefix(prefix: string): {
+  readonly prefix: string | null
+  readonly partitionBy: string | null
+} {
+  const attr = 'destination__config__prefix'
+  const text = prefix.replace(/^\/+|\/+$/g, '')
+  const template = text.replace(/\{([^}]*)\}/g, (whole, name: string) => {
+    const known = VARIABLES[name]
+    if (known !== undefined) return known
+    throw invalidInput(
+      attr,
+      `There is no variable ${whole.slice(0, 40)} here. What is: ${Object.keys(VARIABLES)
+        .map((each) => `{${each}}`)
+        .join(', ')}. A file's name has its offsets, its manifest the interval.`,
+    )
+  })
+  if (template === '') return { prefix: null, partitionBy: null }
+  const folders = template.split('/')
+  const first = folders.findIndex((folder) => folder.includes('{'))
+  const fixedPart = folders.slice(0, first === -1 ? folders.length : first).join('/')
+  const varied = first === -1 ? '' : folders.slice(first).join('/')
+  const parts = parsePartitionTemplate(varied === '' ? fixedPart : template)
+  if ('message' in parts) throw invalidInput(attr, `This cannot be a prefix: ${parts.message}.`)
+  return { prefix: fixedPart === '' ? null : fixedPart, partitionBy: varied === '' ? null : varied }
+}
+
+const VARIABLES: Readonly<Record<string, string>> = {
+  year: '{landed:yyyy}',
+  month: '{landed:MM}',
+  day: '{landed:dd}',
+  hour: '{landed:HH}',
+  table: 'events',
+}
+
+/** Is it a time zone that clocks know? */
+export function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}

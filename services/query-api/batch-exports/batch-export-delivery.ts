@@ -1,0 +1,39 @@
+import type { Delivery, DeliveryWindow } from '../../../schemas/control/v1.ts'
+import type { BatchExportChainRow, BatchExportRow } from '../../core/metadata/metadata-tables.ts'
+import { type BatchInterval, FORMATS, INTERVALS, readPrefix, type S3Config } from './batch-export-body.ts'
+
+/** Records of one file at most. */
+const FILE_ROWS = 1_000_000
+
+/** Windows of a batch export: its intervals, by landed time. */
+export function windowOf(row: BatchExportRow): DeliveryWindow {
+  const length = INTERVALS[row.interval as BatchInterval]
+  return length === '1d' ? { length, timezone: row.timezone, day_begins: row.day_begins } : { length }
+}
+
+/** The delivery that the S3 sink carries out: a function of the rows, so that any process publishes the same. */
+export function deliveryOf(row: BatchExportRow, chain: BatchExportChainRow, account: string): Delivery {
+  const config = JSON.parse(row.config) as S3Config
+  const { prefix, partitionBy } = readPrefix(config.prefix)
+  const format = FORMATS[(config.file_format ?? 'JSONLines') as keyof typeof FORMATS]
+  return {
+    id: chain.delivery_id,
+    account,
+    datasets: [row.dataset_id],
+    format,
+    bucket: config.bucket_name,
+    ...(prefix === null ? {} : { prefix }),
+    ...(partitionBy === null ? {} : { partition_by: partitionBy }),
+    ...(config.compression === undefined ? {} : { compression: config.compression as 'gzip' | 'zstd' }),
+    ...(config.include_events === undefined || config.include_events === null
+      ? {}
+      : { events: config.include_events }),
+    rotate: { rows: FILE_ROWS, age: `${config.batch_window_size}s` },
+    window: windowOf(row),
+    // A backfill is asked for, so it goes on while the schedule is paused.
+    ...(row.paused === 1 && chain.kind === 'schedule' ? { paused: true } : {}),
+    ...(row.mask_pii === 1 ? { mask_pii: true } : {}),
+    ranges: JSON.parse(chain.ranges) as NonNullable<Delivery['ranges']>,
+    destination: { region: config.region, sealed_credentials: row.sealed_credentials },
+  }
+}

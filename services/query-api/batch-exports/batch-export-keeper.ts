@@ -1,0 +1,203 @@
+import { manifestKey, manifestPrefix } from '../../../schemas/manifest/v1.ts'
+import { canonicalHash } from '../../core/control/canonical-json.ts'
+import type { ControlChange } from '../../core/control/control-publisher.ts'
+import { type AnyControlRecord, controlRecord } from '../../core/control/control-state.ts'
+import type { ControlView } from '../../core/control/control-view.ts'
+import { windowAt } from '../../core/control/delivery-window.ts'
+import { readManifest } from '../../core/manifest/read-manifest.ts'
+import type { BatchExportChainRow, BatchExportRow } from '../../core/metadata/metadata-tables.ts'
+import type { DestinationStores } from '../../core/object-store/destination-stores.ts'
+import type { Clock } from '../../core/runtime/clock.ts'
+import { isDependencyError } from '../../core/runtime/errors.ts'
+import type { Logger } from '../../core/runtime/logger.ts'
+import { deliveryOf, windowOf } from './batch-export-delivery.ts'
+import type { BatchExportStore } from './batch-export-store.ts'
+import { type ClosedRange, isWithin, type OffsetRange } from './offset-ranges.ts'
+import { backfillRanges } from './plan-backfill.ts'
+
+/** Manifests of one partition that one look reads at most. */
+const MANIFESTS_PER_LOOK = 200
+/** Characters of an error that is shown. */
+const ERROR_LENGTH_MAX = 500
+
+/** What batch exports need of the world beside the database. */
+export interface BatchExportOptions {
+  readonly destinations: DestinationStores
+  /** That credentials are sealed with; null where there is none. */
+  readonly secretKey: Uint8Array | null
+  /** Changes of `millrace.control`, in one publication. */
+  readonly publish: (changes: readonly ControlChange[]) => Promise<void>
+  /** Per partition of the enriched events: the first offset that landed so late or later. */
+  readonly offsetsAt: (timestampMs: number) => Promise<readonly number[]>
+  /** Pause between two looks, ms. */
+  readonly lookEveryMs: number
+}
+
+export interface KeeperNeeds extends BatchExportOptions {
+  readonly store: BatchExportStore
+  readonly control: Pick<ControlView, 'snapshot' | 'pinned'>
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Topic of the enriched events. */
+  readonly topic: string
+}
+
+export interface BatchExportKeeper {
+  /** Makes the deliveries in force those that the database asks for. */
+  publish(): Promise<void>
+  /** Reads what manifests say that is new, and goes on with backfills. */
+  look(): Promise<void>
+  /** Both, again and again, until told to stop. Never rejects. */
+  run(stopping: AbortSignal): Promise<void>
+}
+
+/**
+ * Holds three things together: what people asked for (the database), what the S3 sink is told (`millrace.control`) and
+ * what it did (manifests). Each step follows from what lies there, so a process may die between any two, and several may
+ * take them at once.
+ */
+export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
+  const { store, control, clock, logger, destinations, topic } = needs
+
+  async function publish(): Promise<void> {
+    const changes: ControlChange[] = []
+    for (const { chain, row } of await store.allChains()) {
+      const inForce = control.snapshot.deliveries.get(chain.delivery_id)
+      const account = control.snapshot.datasets.get(chain.dataset_id)?.object.account
+      if (row === null || chain.status !== 'running') {
+        if (inForce !== undefined) changes.push({ action: 'remove', kind: 'delivery', id: chain.delivery_id })
+        else if (chain.status === 'removed') await store.removeChain(chain.delivery_id)
+      } else if (account !== undefined) {
+        const delivery = deliveryOf(row, chain, account)
+        if (inForce?.hash === canonicalHash(delivery)) continue
+        const record = controlRecord('delivery', delivery, 'api') as AnyControlRecord
+        changes.push({ action: 'put', record })
+      }
+    }
+    if (changes.length > 0) await needs.publish(changes)
+  }
+
+  /** Of one chain: counts its new manifests, in the order of their offsets. */
+  async function read(chain: BatchExportChainRow, row: BatchExportRow): Promise<void> {
+    const account = control.snapshot.datasets.get(row.dataset_id)?.object.account ?? ''
+    const delivery = deliveryOf(row, chain, account)
+    const bucket = delivery.bucket as string
+    const from = destinations.of(delivery)
+    for (const { partition_number: partition, next_offset: next } of await store.positions(
+      chain.delivery_id,
+    )) {
+      const prefix = manifestPrefix(chain.delivery_id, topic, partition)
+      const after = next === 0 ? undefined : manifestKey(chain.delivery_id, topic, partition, next - 1)
+      let seen = 0
+      for await (const { key } of from.list(bucket, prefix, after)) {
+        if (seen++ === MANIFESTS_PER_LOOK) break
+        const bytes = await from.get(bucket, key)
+        const manifest = bytes === null ? 'It is not there any more.' : readManifest(bytes)
+        if (typeof manifest === 'string') throw new UnreadableManifest(`${key}: ${manifest}`)
+        const { source, receipt, objects } = manifest
+        const pinned = control.pinned('delivery', manifest.config)?.object.ranges?.[partition]
+        // No batch lies on both sides of a border, and its last offset is that of a record; its first may be that of the
+        // end of a transaction, before the border.
+        const counted = await store.count(
+          chain.delivery_id,
+          {
+            key,
+            partition,
+            start: source.start,
+            end: source.end,
+            landed: source.landed,
+            window: windowAt(windowOf(row), source.landed),
+            isAsked: pinned === undefined || isWithin(pinned as readonly OffsetRange[], source.end),
+            records: receipt.delivered,
+            bytes: objects.reduce((sum, object) => sum + object.bytes, 0),
+            files: objects.length,
+          },
+          clock.now(),
+        )
+        if (!counted) break
+      }
+    }
+  }
+
+  async function isDone(chain: BatchExportChainRow): Promise<boolean> {
+    const ranges = JSON.parse(chain.ranges) as ClosedRange[][]
+    const positions = await store.positions(chain.delivery_id)
+    return positions.every(({ partition_number: partition, next_offset: next }) => {
+      const last = ranges[partition]?.at(-1)
+      return last === undefined || last[0] >= last[1] || next >= last[1]
+    })
+  }
+
+  /** What a waiting backfill has to deliver, if that is decided. */
+  async function decide(chain: BatchExportChainRow): Promise<void> {
+    const chains = await store.chains(chain.dataset_id, chain.export_id)
+    const schedule = chains.find(({ kind }) => kind === 'schedule')
+    if (schedule === undefined || chain.start_at === null || chain.end_at === null) return
+    const [starts, ends] = await Promise.all([needs.offsetsAt(chain.start_at), needs.offsetsAt(chain.end_at)])
+    const positions = await store.positions(schedule.delivery_id)
+    const from = JSON.parse(schedule.ranges) as OffsetRange[][]
+    const plan = (others: readonly BatchExportChainRow[]) =>
+      positions.map(({ partition_number: partition, next_offset: readTo, skipped, first_offset: begun }) =>
+        backfillRanges({
+          asked: [starts[partition] ?? 0, ends[partition] ?? 0],
+          scheduleStart: begun,
+          scheduleFrom: from[partition]?.[0]?.[0] ?? 0,
+          readTo,
+          skipped: JSON.parse(skipped) as ClosedRange[],
+          others: others
+            .filter(({ kind, status }) => kind === 'backfill' && status !== 'waiting')
+            .flatMap(({ ranges }) => (JSON.parse(ranges) as ClosedRange[][])[partition] ?? []),
+        }),
+      )
+    if (plan(chains).some((ranges) => ranges === null)) return
+    await store.decide(chain, (others) =>
+      JSON.stringify(
+        // A partition without anything to deliver begins, and ends, where the backfill does.
+        plan(others).map((ranges, partition) =>
+          ranges === null || ranges.length === 0 ? [[ends[partition] ?? 0, ends[partition] ?? 0]] : ranges,
+        ),
+      ),
+    )
+  }
+
+  async function look(): Promise<void> {
+    for (const { chain, row } of await store.allChains()) {
+      if (row === null || chain.status === 'removed' || chain.status === 'completed') continue
+      try {
+        if (chain.status === 'waiting') await decide(chain)
+        else {
+          await read(chain, row)
+          if (chain.kind !== 'schedule' && (await isDone(chain)))
+            await store.settle(chain.delivery_id, { status: 'completed' })
+        }
+        if (chain.latest_error !== null) await store.settle(chain.delivery_id, { latest_error: null })
+      } catch (error) {
+        // Of somebody else's bucket: he is told, and the others go on.
+        const isTheirs =
+          error instanceof UnreadableManifest || (isDependencyError(error) && error.dependency === 's3')
+        if (!isTheirs) throw error
+        const latest_error = error.message.slice(0, ERROR_LENGTH_MAX)
+        if (chain.latest_error !== latest_error) await store.settle(chain.delivery_id, { latest_error })
+      }
+    }
+  }
+
+  return {
+    publish,
+    look,
+    async run(stopping) {
+      while (!stopping.aborted) {
+        try {
+          await look()
+          await publish()
+        } catch (error) {
+          if (!isDependencyError(error)) throw error
+          logger.warn({ err: error }, 'Batch exports wait for what they depend on.')
+        }
+        await clock.sleep(needs.lookEveryMs, stopping)
+      }
+    },
+  }
+}
+
+class UnreadableManifest extends Error {}

@@ -1,0 +1,169 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { windowAt } from '../../core/control/delivery-window.ts'
+import type {
+  BatchExportChainRow,
+  BatchExportPositionRow,
+  BatchExportRow,
+  BatchExportRunRow,
+} from '../../core/metadata/metadata-tables.ts'
+import { SHARED_VIEW } from '../objects/object-view.ts'
+import { S3Config } from './batch-export-body.ts'
+import { windowOf } from './batch-export-delivery.ts'
+import type { ClosedRange } from './offset-ranges.ts'
+
+const textOrNull = Type.Union([Type.String(), Type.Null()])
+const countOrNull = Type.Union([Type.Integer(), Type.Null()])
+const { created_by, created_at } = SHARED_VIEW
+
+export const BatchExportView = Type.Object({
+  id: Type.Integer(),
+  name: Type.String(),
+  destination: Type.Object({ type: Type.String(), config: S3Config }),
+  interval: Type.String(),
+  timezone: Type.String(),
+  interval_offset: Type.Integer(),
+  paused: Type.Boolean(),
+  mask_pii: Type.Boolean(),
+  deliveries: Type.Array(Type.String(), { description: 'Its chains of manifests: _manifests/<delivery>/.' }),
+  latest_error: textOrNull,
+  created_at,
+  created_by,
+  last_updated_at: Type.String(),
+  last_paused_at: textOrNull,
+  start_at: Type.String(),
+})
+
+/** Nothing of it is secret: credentials are kept sealed, and shown to nobody. */
+export function presentBatchExport(
+  row: BatchExportRow,
+  chains: readonly BatchExportChainRow[],
+): Static<typeof BatchExportView> {
+  return {
+    id: row.id,
+    name: row.name,
+    destination: { type: 'S3', config: JSON.parse(row.config) as Static<typeof S3Config> },
+    interval: row.interval,
+    timezone: row.timezone,
+    interval_offset: row.day_begins,
+    paused: row.paused === 1,
+    mask_pii: row.mask_pii === 1,
+    deliveries: chains.map(({ delivery_id: id }) => id),
+    latest_error: chains.find(({ latest_error: error }) => error !== null)?.latest_error ?? null,
+    created_at: iso(row.created_at),
+    created_by: row.created_by,
+    last_updated_at: iso(row.updated_at),
+    last_paused_at: row.last_paused_at === null ? null : iso(row.last_paused_at),
+    start_at: iso(row.start_at),
+  }
+}
+
+export const RunView = Type.Object({
+  id: Type.String(),
+  status: Type.String({ description: 'Starting, Running, Completed, or Cancelled: passed over by a pause.' }),
+  records_completed: Type.Integer(),
+  bytes_exported: Type.Integer(),
+  files: Type.Integer(),
+  latest_error: textOrNull,
+  data_interval_start: Type.String(),
+  data_interval_end: Type.String(),
+  kind: Type.String({ description: 'schedule, backfill or reset.' }),
+  delivery: Type.String(),
+  superseded_by: Type.Union([Type.String(), Type.Null()], {
+    description: 'The run that delivered it again.',
+  }),
+  last_updated_at: textOrNull,
+  batch_export: Type.Integer(),
+  records_total_count: countOrNull,
+})
+export type RunView = Static<typeof RunView>
+
+/** A chain with how far its manifests were read. */
+export interface ReadChain {
+  readonly chain: BatchExportChainRow
+  readonly positions: readonly BatchExportPositionRow[]
+}
+
+export function runId(number: number, windowStartMs: number): string {
+  return `${number}-${windowStartMs}`
+}
+
+/** @returns null for what is no id of a run */
+export function readRunId(text: string): { readonly number: number; readonly windowStartMs: number } | null {
+  const parts = /^([1-9]\d{0,8})-(\d{1,16})$/.exec(text)
+  return parts && { number: Number(parts[1]), windowStartMs: Number(parts[2]) }
+}
+
+/** @param run null for a window of which no manifest speaks */
+export function presentRun(
+  row: BatchExportRow,
+  { chain, positions }: ReadChain,
+  run: BatchExportRunRow | null,
+  bounds: { readonly startMs: number; readonly endMs: number },
+): RunView {
+  const isComplete = isPast(chain, positions, bounds.endMs)
+  const status =
+    run?.skipped === 1 ? 'Cancelled' : isComplete ? 'Completed' : run === null ? 'Starting' : 'Running'
+  return {
+    id: runId(chain.number, bounds.startMs),
+    status,
+    records_completed: run?.records ?? 0,
+    bytes_exported: run?.bytes ?? 0,
+    files: run?.files ?? 0,
+    latest_error: isComplete ? null : chain.latest_error,
+    data_interval_start: iso(bounds.startMs),
+    data_interval_end: iso(bounds.endMs),
+    kind: chain.kind,
+    delivery: chain.delivery_id,
+    superseded_by: run?.superseded_by ?? null,
+    last_updated_at: run === null ? null : iso(run.updated_at),
+    batch_export: row.id,
+    records_total_count: isComplete ? (run?.records ?? 0) : null,
+  }
+}
+
+/** Has every partition a manifest of later, or reached where the chain ends? Then nothing is added to the window. */
+function isPast(
+  { status, ranges }: BatchExportChainRow,
+  positions: readonly BatchExportPositionRow[],
+  endMs: number,
+): boolean {
+  if (status === 'completed') return true
+  const own = JSON.parse(ranges) as (readonly [number, number | null])[][]
+  return (
+    positions.length > 0 &&
+    positions.every(({ partition_number: partition, next_offset: next, landed }) => {
+      const until = own[partition]?.at(-1)?.[1] ?? null
+      return landed >= endMs || (until !== null && next >= until)
+    })
+  )
+}
+
+/**
+ * Windows of a schedule, the newest first, those without any event among them: every window has a run.
+ *
+ * @param fromMs first instant that may be in one, and `toMs` the instant after the last
+ */
+export function* windowsBack(row: BatchExportRow, fromMs: number, toMs: number) {
+  const window = windowOf(row)
+  let bounds = windowAt(window, toMs - 1)
+  const first = windowAt(window, Math.max(fromMs, row.start_at)).startMs
+  while (bounds.startMs >= first) {
+    yield bounds
+    bounds = windowAt(window, bounds.startMs - 1)
+  }
+}
+
+/** Offset ranges of a run, for every partition of its chain. */
+export function rangesOf(
+  run: BatchExportRunRow,
+  positions: readonly BatchExportPositionRow[],
+): ClosedRange[][] {
+  const ranges = JSON.parse(run.ranges) as Record<string, ClosedRange[]>
+  return positions.map(
+    ({ partition_number: partition, next_offset: next }) => ranges[partition] ?? [[next, next]],
+  )
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,120 @@
+import { invalidInput, notFound } from '../http/api-error.ts'
+import type { Access } from '../http/authorize.ts'
+import type { Format, RawQuery } from '../http/request-parameters.ts'
+import { DATASET_PATH, type DatasetRoute, type Route } from '../http/route.ts'
+import { textsOf } from '../insights/posted-parameters.ts'
+import type { ExportBody } from './export-body.ts'
+
+/** Which question an export answers, as it is kept. */
+export interface ExportSource {
+  /** Below the dataset, without a suffix. */
+  readonly path: string
+  readonly query: RawQuery
+}
+
+/** The route that answers a source, with what its path names. */
+export interface FoundSource {
+  readonly source: ExportSource
+  readonly route: DatasetRoute
+  readonly params: Readonly<Record<string, string>>
+}
+
+/**
+ * Everything that an export can be made of: every GET about a dataset that declares `format`. A family whose list or
+ * object is to be exported declares the file parameters and is in here; `insight` and `dashboard` of a body stand for
+ * `insights/:id` and `dashboards/:id`.
+ */
+export interface ExportSources {
+  /** @throws ApiError 400 for what cannot be exported, 404 for another dataset */
+  read(dataset: string, body: ExportBody): FoundSource
+  /** Of one that was read before; null when this version cannot do it. */
+  find(source: ExportSource): FoundSource | null
+}
+
+export function createExportSources(routes: readonly Route[]): ExportSources {
+  const exportable = routes.filter(
+    (route): route is DatasetRoute =>
+      route.about === 'dataset' &&
+      route.method === 'GET' &&
+      route.parameters?.format !== undefined &&
+      !route.path.endsWith('.csv'),
+  )
+
+  function find(source: ExportSource): FoundSource | null {
+    for (const route of exportable) {
+      const params = matched(route.path.slice(DATASET_PATH.length + 1), source.path)
+      if (params !== null) return { source, route, params }
+    }
+    return null
+  }
+
+  return {
+    find,
+    read(dataset, { insight, dashboard, export_context: context }) {
+      if ([insight, dashboard, context].filter((given) => given !== undefined).length !== 1)
+        throw invalidInput('export_context', 'Say one of insight, dashboard and export_context.')
+      if (context === undefined) {
+        const [attr, path] =
+          insight === undefined
+            ? ['dashboard', `dashboards/${dashboard}`]
+            : ['insight', `insights/${insight}`]
+        const found = find({ path, query: {} })
+        if (found !== null) return found
+        throw invalidInput(
+          attr,
+          `This version exports no ${attr} by its number. Say export_context: {"path": "insights/trend", "body": {…}}.`,
+        )
+      }
+      const source = readContext(dataset, context)
+      const found = find(source)
+      if (found !== null) return found
+      const paths = exportable.map(({ path }) => path.slice(DATASET_PATH.length + 1))
+      throw invalidInput('export_context__path', `This cannot be exported. What can be: ${paths.join(', ')}.`)
+    },
+  }
+}
+
+/** `{path, body}`; the path as it stands in an address, from the host on or below the dataset. */
+function readContext(
+  dataset: string,
+  { path, body }: NonNullable<ExportBody['export_context']>,
+): ExportSource {
+  const url = URL.parse(path, `http://host${DATASET_PATH.replace(':dataset', dataset)}/`)
+  const own = `/api/datasets/${dataset}/`
+  if (url === null) throw invalidInput('export_context__path', 'This is no path.')
+  if (!url.pathname.startsWith(own)) throw notFound()
+  const {
+    format: _,
+    limit: __,
+    ...query
+  } = {
+    ...Object.fromEntries(url.searchParams),
+    ...(body === undefined ? {} : textsOf(body)),
+  }
+  delete query.personal_api_key
+  return { path: url.pathname.slice(own.length).replace(/(\.csv)?\/?$/, ''), query }
+}
+
+/** What a source is asked with: whole, where that can be said, and in the format of the export. */
+export function queryOf({ source, route }: FoundSource, format: Format): RawQuery {
+  const takesAll = route.parameters?.limit?.schema.anyOf !== undefined
+  return { ...source.query, format, ...(takesAll ? { limit: 'all' } : {}) }
+}
+
+export function accessOf({ route }: FoundSource): Access {
+  return route.access
+}
+
+/** Parameters of a path as its declaration has them; null when it is another one. */
+function matched(declared: string, path: string): Record<string, string> | null {
+  const [wanted, given] = [declared.split('/'), path.split('/')]
+  if (wanted.length !== given.length) return null
+  const params: Record<string, string> = {}
+  for (const [at, part] of wanted.entries()) {
+    const text = given[at] as string
+    if (!part.startsWith(':')) {
+      if (part !== text) return null
+    } else params[part.slice(1)] = decodeURIComponent(text)
+  }
+  return params
+}

@@ -1,0 +1,193 @@
+import { expect, test } from 'vitest'
+import { credentialsPurpose, unseal } from '../../../../services/core/control/sealed.ts'
+import { recordingEnvironment } from '../recording-environment.ts'
+
+const PATH = '/api/datasets/shop/batch_exports'
+const CONFIG = {
+  bucket_name: 'acme-lake',
+  region: 'eu-central-1',
+  prefix: 'events/{year}/{month}',
+  batch_window_size: 300,
+  aws_access_key_id: 'AKIATEST',
+  aws_secret_access_key: 'very-secret',
+}
+const BODY = { name: 'Lake', interval: 'hour', destination: { type: 'S3', config: CONFIG } }
+const withConfig = (config: object) => ({
+  ...BODY,
+  destination: { type: 'S3', config: { ...CONFIG, ...config } },
+})
+
+async function serving() {
+  const api = recordingEnvironment()
+  const key = await api.personalKey(['batch_export:write'])
+  const call = (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path = '', body?: unknown, by = key) =>
+    api.send(method, PATH + path, by, body)
+  const delivery = () => [...api.control.snapshot.deliveries.values()][0]?.object
+  return { ...api, call, delivery, key }
+}
+
+test('one is made, shown, replaced, changed and ended, and the S3 sink is told each time', async () => {
+  const { call, delivery, control } = await serving()
+  const made = await call('POST', '', { ...BODY, mask_pii: true })
+  expect([made.status, made.body]).toMatchObject([
+    201,
+    {
+      id: 1,
+      interval: 'hour',
+      timezone: 'Europe/Berlin',
+      paused: false,
+      mask_pii: true,
+      last_paused_at: null,
+    },
+  ])
+  expect(delivery()).toMatchObject({
+    account: 'acme',
+    datasets: ['shop'],
+    format: 'jsonl',
+    bucket: 'acme-lake',
+    prefix: 'events',
+    partition_by: '{landed:yyyy}/{landed:MM}',
+    rotate: { age: '300s' },
+    window: { length: '1h' },
+    mask_pii: true,
+    ranges: [[[0, null]], [[0, null]]],
+  })
+  const { id } = delivery() ?? {}
+  expect((await call('PUT', '/1', { ...BODY, name: 'Other' })).body).toMatchObject({
+    name: 'Other',
+    mask_pii: false,
+  })
+  expect(delivery()).not.toHaveProperty('mask_pii')
+  const patch = { destination: { config: { file_format: 'Parquet', include_events: ['buy'] } } }
+  expect((await call('PATCH', '/1', patch)).body.destination.config).toMatchObject({
+    ...patch.destination.config,
+    prefix: CONFIG.prefix,
+  })
+  expect(delivery()).toMatchObject({ id, format: 'parquet', events: ['buy'] })
+  expect((await call('GET', '/1')).body).toMatchObject({ name: 'Other', deliveries: [id] })
+  expect((await call('GET')).body).toMatchObject({ count: 1, results: [{ id: 1 }] })
+  expect((await call('DELETE', '/1')).status).toBe(204)
+  expect(control.snapshot.deliveries.size).toBe(0)
+  expect((await call('GET', '/1')).status).toBe(404)
+})
+
+test('credentials are in no answer, log or row, and open for their dataset alone', async () => {
+  const { call, delivery, env, lines, published } = await serving()
+  const { body } = await call('POST', '', BODY)
+  await call('PATCH', '/1', { destination: { config: { aws_secret_access_key: 'another-secret' } } })
+  const rows = await env.metadata.db.selectFrom('batch_exports').selectAll().execute()
+  const seen = JSON.stringify([body, (await call('GET', '/1')).body, rows, lines, published])
+  expect(seen).not.toMatch(/AKIATEST|very-secret|another-secret/)
+  const sealed = delivery()?.destination?.sealed_credentials ?? ''
+  const { secretKey } = env.batchExports
+  if (secretKey === null) throw new Error('There is no key.')
+  expect(unseal(sealed, credentialsPurpose('shop'), secretKey)).toBe(
+    '{"accessKeyId":"AKIATEST","secretAccessKey":"another-secret"}',
+  )
+  expect(unseal(sealed, credentialsPurpose('blog'), secretKey)).toBe(null)
+  expect(unseal(sealed, credentialsPurpose('shop'), Buffer.alloc(32))).toBe(null)
+  expect(unseal(`${sealed.slice(0, -2)}AA`, credentialsPurpose('shop'), secretKey)).toBe(null)
+})
+
+test.each([
+  [{ ...BODY, destination: { type: 'Snowflake', config: {} } }, 'destination__type', 'not_supported'],
+  [{ ...BODY, destination: { type: 'BigQuery', config: {} } }, 'destination__type', 'not_supported'],
+  [{ ...BODY, interval: 'week' }, 'interval', 'invalid_input'],
+  [{ ...BODY, timezone: 'Mars/Base' }, 'timezone', 'invalid_input'],
+  [{ ...BODY, interval_offset: 24 }, 'interval_offset', 'invalid_input'],
+  [{ ...BODY, start_at: '2027-01-01' }, 'start_at', 'invalid_input'],
+  [{ ...BODY, end_at: '2027-01-01' }, 'end_at', 'invalid_input'],
+  [withConfig({ bucket_name: 'No' }), 'destination__config__bucket_name', 'invalid_input'],
+  [withConfig({ prefix: '{minute}' }), 'destination__config__prefix', 'invalid_input'],
+  [withConfig({ prefix: 'a/../b' }), 'destination__config__prefix', 'invalid_input'],
+  [withConfig({ prefix: 'a b' }), 'destination__config__prefix', 'invalid_input'],
+  [
+    withConfig({ endpoint_url: 'http://169.254.169.254' }),
+    'destination__config__endpoint_url',
+    'invalid_input',
+  ],
+  [
+    withConfig({ aws_secret_access_key: undefined }),
+    'destination__config__aws_secret_access_key',
+    'required',
+  ],
+  [
+    withConfig({ file_format: 'Parquet', compression: 'gzip' }),
+    'destination__config__compression',
+    'invalid_input',
+  ],
+])('%j is refused with a sentence', async (body, attr, code) => {
+  const { call, published } = await serving()
+  const answer = await call('POST', '', body)
+  expect(answer).toMatchObject({ status: 400, body: { attr, code } })
+  if (code === 'not_supported') expect(answer.body.detail).toContain('docs/warehouses.md')
+  expect(published).toEqual([])
+})
+
+test('what its manifests hang on cannot change', async () => {
+  const { call } = await serving()
+  await call('POST', '', BODY)
+  expect(await call('PUT', '/1', withConfig({ bucket_name: 'other-lake' }))).toMatchObject({ status: 400 })
+  expect(await call('PATCH', '/1', { interval: 'day' })).toMatchObject({
+    status: 400,
+    body: { attr: 'interval' },
+  })
+  expect(await call('PATCH', '/1', { interval: 'hour', name: 'Same' })).toMatchObject({ status: 200 })
+})
+
+test('a pause stops the schedule; it goes on where it was, or with the interval under way', async () => {
+  const { call, delivery, logged, clock } = await serving()
+  await call('POST', '', BODY)
+  expect((await call('POST', '/1/pause')).body).toEqual({ paused: true })
+  const { last_paused_at: first } = (await call('GET', '/1')).body
+  await clock.advance(3_600_000)
+  expect((await call('POST', '/1/pause')).body).toEqual({ paused: true })
+  expect((await call('GET', '/1')).body).toMatchObject({ paused: true, last_paused_at: first })
+  expect(delivery()).toMatchObject({ paused: true })
+  expect((await call('POST', '/1/unpause', { backfill: true })).body).toEqual({ paused: false })
+  expect(delivery()?.ranges).toEqual([[[0, null]], [[0, null]]])
+  await call('POST', '/1/pause')
+  const asked: number[] = []
+  logged.offsetsAt = async (timestampMs) => {
+    asked.push(timestampMs)
+    return [70, 80]
+  }
+  expect((await call('POST', '/1/unpause')).body).toEqual({ paused: false })
+  expect(asked).toEqual([Date.parse('2026-11-22T13:00:00Z')])
+  expect(delivery()?.ranges).toEqual([[[70, null]], [[80, null]]])
+  expect((await call('POST', '/1/unpause')).body).toEqual({ paused: false })
+})
+
+test.each([
+  [{ start_at: '2026-11-22T11:00:00Z', end_at: '2026-11-22T11:00:00Z' }, 'end_at'],
+  [{ start_at: '2026-11-22T11:00:00Z', end_at: '2026-11-22T10:00:00Z' }, 'end_at'],
+  [{ start_at: '2026-11-22T11:00:00Z', end_at: '2026-11-22T13:00:00Z' }, 'end_at'],
+  [{ start_at: 'yesterday', end_at: '2026-11-22T10:00:00Z' }, 'start_at'],
+  [{ start_at: '2026-11-22T10:00:00Z' }, 'end_at'],
+])('the backfill %j is refused', async (body, attr) => {
+  const { call } = await serving()
+  await call('POST', '', BODY)
+  expect(await call('POST', '/1/backfill', body)).toMatchObject({ status: 400, body: { attr } })
+})
+
+test('nobody reaches another dataset or does more than he may', async () => {
+  const { call, keys, send, key } = await serving()
+  await call('POST', '', BODY)
+  for (const [method, path] of [
+    ['GET', ''],
+    ['GET', '/1'],
+    ['DELETE', '/1'],
+    ['POST', '/1/pause'],
+    ['POST', '/1/unpause'],
+    ['POST', '/1/backfill'],
+    ['GET', '/1/runs'],
+    ['GET', '/1/runs/1-0'],
+    ['POST', '/1/runs/1-0/reset'],
+  ] as const)
+    expect((await send(method, PATH.replace('shop', 'blog') + path, key)).status).toBe(404)
+  expect((await call('GET', '', undefined, keys.shopRead)).status).toBe(200)
+  for (const path of ['/1/pause', '/1/unpause', '/1/backfill'])
+    expect((await call('POST', path, {}, keys.shopRead)).status).toBe(403)
+  for (const id of ['1-5', '2-0', 'x', '1-1795356000001', '1--1'])
+    expect([id, (await call('GET', `/1/runs/${id}`)).status]).toEqual([id, 404])
+})

@@ -1,0 +1,260 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { migrateMetadata } from '../../../../services/core/metadata/metadata-migrations.ts'
+import { openSqliteMetadata } from '../../../../services/core/metadata/sqlite-metadata.ts'
+import { createLogger } from '../../../../services/core/runtime/logger.ts'
+import { contentKey } from '../../../../services/query-api/exports/export-content.ts'
+import { createExportRunner } from '../../../../services/query-api/exports/export-runner.ts'
+import { createExportSources } from '../../../../services/query-api/exports/export-source.ts'
+import { createExportStore } from '../../../../services/query-api/exports/export-store.ts'
+import type { DatasetRoute } from '../../../../services/query-api/http/route.ts'
+import { createManualClock, settle } from '../../../helpers/manual-clock.ts'
+import { type AskedQuestion, NOW_MS, recordingEnvironment } from '../recording-environment.ts'
+
+const record = (i: number) => ({
+  event_id: `e${i}`,
+  event: '=page_view',
+  distinct_id: null,
+  user_id: null,
+  event_time_ms: 1_000 * i,
+  src_partition: 0,
+  src_offset: i,
+  properties: '{}',
+  set: null,
+  set_once: null,
+})
+const EXPORTS = '/api/datasets/shop/exports'
+
+async function serving(answer?: (asked: AskedQuestion) => readonly unknown[]) {
+  const api = recordingEnvironment(answer)
+  const key = await api.personalKey(['export:write', 'query:read'])
+  return {
+    ...api,
+    key,
+    make: (body: unknown, by = key) => api.send('POST', EXPORTS, by, body),
+    begin: () => api.app.listen({ port: 0, host: '127.0.0.1' }),
+    content: (id: number, by = key) => api.get(`${EXPORTS}/${id}/content?download=true`, by),
+    /** As it is when it has ended. */
+    async ended(id: number) {
+      for (let look = 0; look < 500; look++) {
+        const { body } = await api.send('GET', `${EXPORTS}/${id}`, key)
+        if (body.status === 'completed' || body.status === 'failed') return body
+        await api.clock.advance(1_000)
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      throw new Error('It did not end.')
+    },
+  }
+}
+
+const EVENTS = { export_context: { path: 'events?event=buy' }, export_format: 'text/csv' }
+
+test('a list becomes a file: made, waited for, read, removed', async () => {
+  const api = await serving(({ sql }) => (sql.includes('FORMAT') ? [record(1), record(2)] : []))
+  const made = await api.make(EVENTS)
+  expect([made.status, made.body]).toMatchObject([
+    201,
+    { id: 1, status: 'pending', has_content: false, filename: 'shop-events.csv', rows: null, error: null },
+  ])
+  expect((await api.content(1)).json()).toMatchObject({ code: 'not_ready' })
+  await api.begin()
+  expect(await api.ended(1)).toMatchObject({ status: 'completed', rows: 2, has_content: true, error: null })
+  const file = await api.content(1)
+  expect(file.body).toBe(
+    "id,timestamp,event,distinct_id,properties\r\ne1,1970-01-01T00:00:01.000Z,'=page_view,,{}\r\ne2,1970-01-01T00:00:02.000Z,'=page_view,,{}\r\n",
+  )
+  expect(file.headers).toMatchObject({
+    'content-length': String(file.body.length),
+    'content-disposition': 'attachment; filename="shop-events.csv"',
+  })
+  const streamed = api.asked.find(({ sql }) => sql.includes('FORMAT'))
+  expect(streamed?.sql).not.toContain('LIMIT')
+  expect(Object.values(streamed?.parameters ?? {})).toContain('buy')
+  expect((await api.send('GET', EXPORTS, api.key)).body).toMatchObject({ count: 1, results: [{ id: 1 }] })
+  expect((await api.send('DELETE', `${EXPORTS}/1`, api.key)).status).toBe(204)
+  expect((await api.content(1)).statusCode).toBe(404)
+  expect(await api.env.exports.content.open(contentKey({ dataset_id: 'shop', id: 1 }, 1))).toBe(null)
+  await api.app.close()
+})
+
+test('an insight is exported as JSON, with its parameters in the body of the context', async () => {
+  const api = await serving()
+  const key = await api.personalKey(['*'])
+  const context = { path: '/api/datasets/shop/insights/lifecycle/', body: { event: 'a', date_from: '-1d' } }
+  expect((await api.make({ export_context: context, export_format: 'application/json' }, key)).status).toBe(
+    201,
+  )
+  await api.begin()
+  expect(await api.ended(1)).toMatchObject({ status: 'completed', filename: 'shop-insights-lifecycle.json' })
+  expect((await api.content(1, key)).json()).toMatchObject({ result: [{ status: 'new' }, {}, {}, {}] })
+  await api.app.close()
+})
+
+test.each([
+  [{ ...EVENTS, export_format: 'image/png' }, 400, 'export_format', 'not_supported'],
+  [{ ...EVENTS, export_format: 'application/pdf' }, 400, 'export_format', 'not_supported'],
+  [{ ...EVENTS, export_format: 'xml' }, 400, 'export_format', 'invalid_input'],
+  [{ export_format: 'text/csv' }, 400, 'export_context', 'invalid_input'],
+  [{ ...EVENTS, insight: 1 }, 400, 'export_context', 'invalid_input'],
+  [{ insight: 1, export_format: 'text/csv' }, 400, 'insight', 'invalid_input'],
+  [{ dashboard: 1, export_format: 'text/csv' }, 400, 'dashboard', 'invalid_input'],
+  [{ ...EVENTS, expires_after: '2026-11-22T11:00:00Z' }, 400, 'expires_after', 'invalid_input'],
+  [{ ...EVENTS, expires_after: '2029-01-01' }, 400, 'expires_after', 'invalid_input'],
+  [{ ...EVENTS, export_context: { path: 'annotations' } }, 400, 'export_context__path', 'invalid_input'],
+  [{ ...EVENTS, export_context: { path: 'trace/e1' } }, 400, 'export_context__path', 'invalid_input'],
+  [{ ...EVENTS, export_context: { path: 'events?nonsense=1' } }, 400, 'nonsense', 'invalid_input'],
+  [{ ...EVENTS, export_context: { path: '/api/datasets/blog/events' } }, 404, null, 'not_found'],
+  [{ ...EVENTS, export_context: { path: '../blog/events' } }, 404, null, 'not_found'],
+  [{ ...EVENTS, export_context: { path: 'http://elsewhere/api/personal_api_keys' } }, 404, null, 'not_found'],
+  [{ ...EVENTS, rows: 5 }, 400, 'rows', 'invalid_input'],
+])('%j is refused', async (body, status, attr, code) => {
+  const api = await serving()
+  expect(await api.make(body)).toMatchObject({ status, body: { attr, code } })
+  expect((await api.send('GET', EXPORTS, api.key)).body.count).toBe(0)
+})
+
+test('an export needs the right to what it holds, when it is made and when it is read', async () => {
+  const api = await serving()
+  const only = await api.personalKey(['export:write'])
+  expect(await api.make(EVENTS, only)).toMatchObject({ status: 403 })
+  expect(await api.make(EVENTS, api.keys.shopRead)).toMatchObject({ status: 403 })
+  await api.make(EVENTS)
+  await api.begin()
+  await api.ended(1)
+  expect((await api.content(1, only)).json()).toMatchObject({ detail: expect.stringContaining('query:read') })
+  for (const [method, path] of [
+    ['GET', ''],
+    ['GET', '/1'],
+    ['GET', '/1/content'],
+    ['DELETE', '/1'],
+  ] as const)
+    expect((await api.send(method, EXPORTS.replace('shop', 'blog') + path, api.key)).status).toBe(404)
+  await api.app.close()
+})
+
+test('a failure is told in words, and an export that has expired is gone with its file', async () => {
+  const api = await serving(({ sql }) => {
+    if (sql.includes('FORMAT')) throw new Error('a bug')
+    return []
+  })
+  await api.make({ ...EVENTS, expires_after: '2026-11-22T14:00:00Z' })
+  await api.begin()
+  expect(await api.ended(1)).toMatchObject({ status: 'failed', error: expect.stringContaining('went wrong') })
+  expect((await api.content(1)).json()).toMatchObject({ code: 'export_failed' })
+  await api.clock.advance(2 * 3_600_000 + 60_000)
+  await expect
+    .poll(async () => (await api.send('GET', EXPORTS, api.key)).body.count, { timeout: 20_000 })
+    .toBe(0)
+  await api.app.close()
+})
+
+test('whatever process dies at whatever moment, an export ends once, with a whole file', async () => {
+  const ROWS = 5
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.nat({ max: 12 }), { minLength: 0, maxLength: 2 }),
+      fc.boolean(),
+      async (deaths, isSleeper) => {
+        const clock = createManualClock(NOW_MS)
+        const metadata = openSqliteMetadata(':memory:')
+        await migrateMetadata(metadata)
+        const store = createExportStore(metadata)
+        const files = new Map<string, string>()
+        const route = {
+          about: 'dataset',
+          method: 'GET',
+          path: '/api/datasets/:dataset/events',
+          access: { object: 'query', action: 'read' },
+          parameters: { format: {} },
+        } as unknown as DatasetRoute
+        const control = recordingEnvironment().control
+
+        /** A process that stops for ever at its n-th step; a sleeper goes on much later, as one that was paused does. */
+        const run = (steps: number) => {
+          const stopping = new AbortController()
+          let wake = () => {}
+          const asleep = new Promise<void>((resolve) => {
+            wake = resolve
+          })
+          let left = steps
+          const step = async () => {
+            if (left-- <= 0) await asleep
+          }
+          const dying =
+            <A extends unknown[], R>(call: (...given: A) => Promise<R>) =>
+            async (...given: A): Promise<R> => {
+              await step()
+              return call(...given)
+            }
+          const sources = createExportSources([
+            {
+              ...route,
+              answer: async () => {
+                await step()
+                return { body: Array.from({ length: ROWS }, (_, i) => i) }
+              },
+            },
+          ])
+          void createExportRunner({
+            store: {
+              ...store,
+              claim: dying(store.claim),
+              renew: dying(store.renew),
+              settle: dying(store.settle),
+            },
+            content: {
+              write: dying(async (key, _, pieces) => {
+                let text = ''
+                for await (const piece of pieces) text += piece
+                await step()
+                files.set(key, text)
+                await step()
+                return text.length
+              }),
+              open: async () => null,
+              remove: dying(async (key) => void files.delete(key)),
+            },
+            sources,
+            control,
+            clock,
+            logger: createLogger('test', 'error'),
+            concurrentMax: 1,
+            leaseMs: 30_000,
+          }).run(stopping.signal)
+          return { wake, stop: () => stopping.abort() }
+        }
+
+        const made = {
+          source: JSON.stringify({ path: 'events', query: {} }),
+          media_type: 'application/json',
+          filename: 'f.json',
+          created_by: 'me',
+          expires_at: NOW_MS + 1e9,
+        } as const
+        await store.create('shop', made, NOW_MS)
+        const dead = []
+        for (const steps of deaths) {
+          dead.push(run(steps))
+          await clock.advance(40_000)
+        }
+        const last = run(Number.POSITIVE_INFINITY)
+        await clock.advance(100_000)
+        const row = await store.get('shop', 1)
+        expect(row).toMatchObject({ status: 'completed' })
+        const key = contentKey({ dataset_id: 'shop', id: 1 }, row?.attempts ?? 0)
+        if (isSleeper) for (const { wake } of dead) wake()
+        await clock.advance(100_000)
+        await settle()
+        expect(await store.get('shop', 1)).toEqual(row)
+        expect(files.get(key)).toBe('[0,1,2,3,4]')
+        for (const { stop, wake } of [...dead, last]) {
+          wake()
+          stop()
+        }
+        await clock.advance(1_000)
+        await metadata.close()
+      },
+    ),
+    { numRuns: 15 },
+  )
+})
