@@ -1,5 +1,5 @@
 /** Queries for the tests of the query language; `make test-long` takes 100,000. */
-export const QUERIES = Number(process.env.MILLRACE_TEST_QUERIES ?? 8_000)
+export const QUERIES = Number(process.env.MILLRACE_TEST_QUERIES ?? 4_000)
 /** Another one makes other queries: long runs can be told in parts. */
 export const QUERY_SEED = Number(process.env.MILLRACE_TEST_SEED ?? 20_261_129)
 /** Those of them that run on the engine. */
