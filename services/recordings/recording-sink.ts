@@ -1,7 +1,7 @@
 import { batchToken, partitionToken } from '../core/clickhouse/batch-token.ts'
 import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
 import { endInserts, type InsertOutcome, insertExactly } from '../core/clickhouse/insert-exactly.ts'
-import { insertSettings, rowsOfSettingsId, settingsId } from '../core/clickhouse/insert-settings.ts'
+import { insertSettings, rowsOfPlan, settingsId } from '../core/clickhouse/insert-settings.ts'
 import { type BatchCounts, deliveredRanges, highestSource, recordBatch } from '../core/clickhouse/ledger.ts'
 import type { ByteShare } from '../core/clickhouse/open-bytes.ts'
 import { createRowBuffer } from '../core/clickhouse/row-buffer.ts'
@@ -9,7 +9,6 @@ import { keepUndecodable, type UndecodableRecord } from '../core/clickhouse/unde
 import type { Log, TopicPartition } from '../core/kafka/log.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
 import { type DecodedChunk, decodeChunkRecord } from '../core/recordings/chunk-record.ts'
-import { DependencyError } from '../core/runtime/errors.ts'
 import type { FailPoint } from '../core/runtime/fail-points.ts'
 import type { Pinned } from '../core/stream/planned-plan.ts'
 import type { BatchLimits, PlannedSink, SinkBatch } from '../core/stream/planned-sink.ts'
@@ -55,21 +54,9 @@ export function recordingSink(env: RecordingSinkEnvironment, partition: TopicPar
   /** The first range that this owner plans may have been planned and begun before, under a plan that is gone. */
   let isFirst = true
 
-  function blockRows(pinned: Pinned | null): number {
-    if (pinned === null) return env.limits.rows
-    const rows = rowsOfSettingsId(pinned.settings)
-    if (pinned.config !== CONFIG || rows === null)
-      throw new DependencyError(
-        'clickhouse',
-        'corrupt',
-        `${partition.topic}[${partition.partition}] has an open plan for ${pinned.config} under ${pinned.settings}, which this program does not know. Let the version that made it finish it.`,
-      )
-    return rows
-  }
-
   return {
     async open(_, pinned) {
-      const rows = blockRows(pinned)
+      const rows = pinned === null ? env.limits.rows : rowsOfPlan(partition, pinned, CONFIG)
       const mayHaveBegun = pinned !== null || isFirst
       if (pinned === null) isFirst = false
       return openRecordingBatch(env, partition, {

@@ -1,3 +1,6 @@
+import type { TopicPartition } from '../kafka/log.ts'
+import { DependencyError } from '../runtime/errors.ts'
+import type { Pinned } from '../stream/planned-plan.ts'
 import type { QuerySettings } from './clickhouse.ts'
 
 /**
@@ -35,4 +38,21 @@ export function settingsId(rows: number): string {
 export function rowsOfSettingsId(id: string): number | null {
   const match = new RegExp(`^insert-${VERSION}-(\\d{1,9})$`).exec(id)
   return match ? Number(match[1]) : null
+}
+
+/**
+ * Rows per block under which a partition's open plan was made.
+ *
+ * @param config what a plan of this program is made for
+ * @throws DependencyError `corrupt` for a plan of another program, or of settings that it does not know
+ */
+export function rowsOfPlan({ topic, partition }: TopicPartition, pinned: Pinned, config: string): number {
+  const rows = rowsOfSettingsId(pinned.settings)
+  if (pinned.config !== config || rows === null)
+    throw new DependencyError(
+      'clickhouse',
+      'corrupt',
+      `${topic}[${partition}] has an open plan for ${pinned.config} under ${pinned.settings}, which this program does not know. Let the version that made it finish it.`,
+    )
+  return rows
 }
