@@ -3,29 +3,27 @@ import { SQL_FUNCTIONS } from '../../services/query-api/sql/functions.ts'
 import { STORED_TABLES } from '../../services/query-api/sql/views.ts'
 
 /** Words of our own statements, apart from names that the compiler makes up. Nothing of a caller's text is among them. */
-const WORDS = new Set(
-  [
-    ...(
-      'SELECT FROM WHERE GROUP BY HAVING ORDER LIMIT OFFSET WITH AS UNION ALL DISTINCT AND OR NOT IN ASC DESC NULLS FIRST LAST ON ' +
-      'INNER LEFT RIGHT FULL CROSS JOIN ANY ASOF OVER PARTITION ROWS BETWEEN UNBOUNDED PRECEDING FOLLOWING CURRENT ROW NULL'
-    ).split(' '),
-    ...(
-      'true false inf equals notEquals less lessOrEquals greater greaterOrEquals like ilike notLike notILike plus minus multiply divide modulo ' +
-      'negate not in isNull isNotNull multiIf if ifNull accurateCastOrNull toTimeZone fromUnixTimestamp64Milli toUnixTimestamp64Milli ' +
-      'parseDateTime64BestEffortOrNull toDate toInterval uniqExact tupleElement SHA1 unhex hex lower char concat substring position ' +
-      'JSONHas JSONType JSONExtractString JSONExtractRaw argMax argMin arrayJoin cityHash64 positionCaseInsensitiveUTF8 match has toFloat64OrNull count'
-    ).split(' '),
-    ...(
-      'the_person then_properties then_id then_from then_owner then_key state_key state_from state_properties newest_key newest_properties ' +
-      'newest_created_at override_id override_key owner_key happened overrides arrived owners owned states done people person_key version ' +
-      'is_deleted created_at properties valid_from group_type_index group_type group_key distinct_id dataset_id set set_once event_time_ms ' +
-      'cursor_time_ms cursor_partition cursor_offset session_key session_value element person'
-    ).split(' '),
-    ...ENRICHED_EVENT_FIELDS.map(({ name }) => name),
-    ...SQL_FUNCTIONS.map(({ engine }) => engine),
-    ...STORED_TABLES,
-  ].map((word) => word),
-)
+const WORDS = new Set([
+  ...(
+    'SELECT FROM WHERE GROUP BY HAVING ORDER LIMIT OFFSET WITH AS UNION ALL DISTINCT AND OR NOT IN ASC DESC NULLS FIRST LAST ON ' +
+    'INNER LEFT RIGHT FULL CROSS JOIN ANY ASOF OVER PARTITION ROWS BETWEEN UNBOUNDED PRECEDING FOLLOWING CURRENT ROW NULL'
+  ).split(' '),
+  ...(
+    'true false inf equals notEquals less lessOrEquals greater greaterOrEquals like ilike notLike notILike plus minus multiply divide modulo ' +
+    'negate not in isNull isNotNull multiIf if ifNull accurateCastOrNull toTimeZone fromUnixTimestamp64Milli toUnixTimestamp64Milli ' +
+    'parseDateTime64BestEffortOrNull toDate toInterval uniqExact tupleElement SHA1 unhex hex lower char concat substring position ' +
+    'JSONHas JSONType JSONExtractString JSONExtractRaw argMax argMin arrayJoin cityHash64 positionCaseInsensitiveUTF8 match has toFloat64OrNull count'
+  ).split(' '),
+  ...(
+    'the_person then_properties then_id then_from then_owner then_key state_key state_from state_properties newest_key newest_properties ' +
+    'newest_created_at override_id override_key owner_key happened overrides arrived owners owned states done people person_key version ' +
+    'is_deleted created_at properties valid_from group_type_index group_type group_key distinct_id dataset_id set set_once event_time_ms ' +
+    'cursor_time_ms cursor_partition cursor_offset session_key session_value element person'
+  ).split(' '),
+  ...ENRICHED_EVENT_FIELDS.map(({ name }) => name),
+  ...SQL_FUNCTIONS.map(({ engine }) => engine),
+  ...STORED_TABLES,
+])
 const MADE_UP = /^[cfqtx]\d+$/
 const INTERVAL = /^toInterval(Second|Minute|Hour|Day|Week|Month|Quarter|Year)$/
 /** Texts that stand in our own statements. */

@@ -139,7 +139,7 @@ export class QueryCompiler {
       if (columns.length >= SQL_LIMITS.columns)
         throw new SqlFault(`A SELECT may have at most ${SQL_LIMITS.columns} columns.`, place)
       const column = this.#compilation.newName('c')
-      columns.push({ name, column, type: outputType(value) })
+      columns.push({ name, column, type: value.type })
       listed.push(`${value.sql} AS ${column}`)
       if (alias !== null) aliases.set(alias, { sql: column, type: value.type })
     }
@@ -200,11 +200,6 @@ export class QueryCompiler {
       { start: source.start, end: source.start + source.name.length },
     )
   }
-}
-
-/** What is known of a column further out: its literal and its instant are gone there. */
-function outputType({ type }: Compiled): OutputColumn['type'] {
-  return type
 }
 
 function layered(rows: Scope, aliases: ReadonlyMap<string, Compiled>, aliasFirst: boolean): Scope {
