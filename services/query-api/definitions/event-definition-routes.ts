@@ -1,13 +1,13 @@
 import { notFound } from '../http/api-error.ts'
 import { listAnswer, listOf, pageParameters, readPage } from '../http/list-page.ts'
 import { choiceDeclared, flagDeclared, textDeclared } from '../http/parameter-declarations.ts'
-import { readBody } from '../http/read-body.ts'
 import { choiceParameter, refuseUnknown, textParameter } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute, pathParameter } from '../http/route.ts'
 import { flagParameter } from '../insights/insight-request.ts'
-import { changeOf, type DefinitionNeeds, FORGOTTEN } from './definition-change.ts'
+import type { DefinitionNeeds } from './definition-change.ts'
 import { type Definition, definitionsOf, holdsWords, inOrder, ORDERINGS } from './definition-lists.ts'
 import { DefinitionChangeBody, EventDefinitionView, eventDefinition } from './definition-views.ts'
+import { type Found, oneDefinitionRoutes } from './one-definition-routes.ts'
 import { seenEvents } from './seen-definitions.ts'
 
 const KIND = 'event'
@@ -37,38 +37,28 @@ export function eventDefinitionRoutes(needs: DefinitionNeeds): DatasetRoute[] {
     return definitionsOf(dataset, KIND, seen, said)
   }
 
-  async function one(call: DatasetCall): Promise<Definition> {
+  async function find(call: DatasetCall): Promise<Found> {
     const id = pathParameter(call, 'id')
-    const found = (await all(call)).find((definition) => definition.id === id)
-    if (found === undefined) throw notFound()
-    return found
+    const definition = (await all(call)).find((each) => each.id === id)
+    if (definition === undefined) throw notFound()
+    return { definition, kind: KIND }
   }
 
-  async function changed(call: DatasetCall, isWhole: boolean) {
-    const change = changeOf(readBody(DefinitionChangeBody, call.body), isWhole)
-    const found = await one(call)
-    const by = call.principal.name
-    const said = await store.change(call.question.dataset.id, KIND, found.seen.name, change, clock.now(), by)
-    return { body: eventDefinition({ ...found, said }) }
-  }
-
-  const common = { about: 'dataset', tag: 'event_definitions', limit: 'clickhouse' } as const
-  const read = { object: 'event_definition', action: 'read' } as const
-  const write = { object: 'event_definition', action: 'write' } as const
-  const path = `${DATASET_PATH}/event_definitions`
-  const many = { params: { dataset: 'shop' } }
-  const single = { params: { dataset: 'shop', id: EXAMPLE.id } }
-  const success = { status: 200, description: 'As it is now.', schema: EventDefinitionView } as const
   return [
     {
-      ...common,
+      about: 'dataset',
+      tag: 'event_definitions',
+      limit: 'clickhouse',
       method: 'GET',
-      path,
+      path: `${DATASET_PATH}/event_definitions`,
       summary: 'Names of events that were seen.',
-      access: read,
+      access: { object: 'event_definition', action: 'read' },
       parameters: PARAMETERS,
       success: { status: 200, description: 'A page of them.', schema: listOf(EventDefinitionView) },
-      example: { ...many, answer: { count: 1, next: null, previous: null, results: [EXAMPLE] } },
+      example: {
+        params: { dataset: 'shop' },
+        answer: { count: 1, next: null, previous: null, results: [EXAMPLE] },
+      },
       answer: async (call) => {
         const { query } = call
         refuseUnknown(query, Object.keys(PARAMETERS))
@@ -88,51 +78,16 @@ export function eventDefinitionRoutes(needs: DefinitionNeeds): DatasetRoute[] {
         return listAnswer(shown.map(eventDefinition), found.length, page, call.url)
       },
     },
-    {
-      ...common,
-      method: 'GET',
-      path: `${path}/:id`,
-      summary: 'One of them.',
-      access: read,
-      success,
-      example: { ...single, answer: EXAMPLE },
-      answer: async (call) => ({ body: eventDefinition(await one(call)) }),
-    },
-    ...(['PUT', 'PATCH'] as const).map(
-      (method): DatasetRoute => ({
-        ...common,
-        method,
-        path: `${path}/:id`,
-        summary:
-          method === 'PUT'
-            ? 'Replaces what is said of it: what is left out is removed.'
-            : 'Changes what is said of it.',
-        access: write,
-        body: DefinitionChangeBody,
-        success,
-        example: {
-          ...single,
-          body: { description: 'An order was paid.', tags: ['revenue'], verified: true },
-          answer: EXAMPLE,
-        },
-        answer: (call) => changed(call, method === 'PUT'),
-      }),
-    ),
-    {
-      ...common,
-      method: 'DELETE',
-      path: `${path}/:id`,
-      summary: 'Takes it out of the list with what is said of it, until such an event is received again.',
-      access: write,
-      success: { status: 204, description: 'It is gone.' },
-      example: single,
-      answer: async (call) => {
-        const { seen } = await one(call)
-        const gone = { ...FORGOTTEN, deleted_at: clock.now() }
-        await store.change(call.question.dataset.id, KIND, seen.name, gone, clock.now(), call.principal.name)
-        return { status: 204 }
-      },
-    },
+    ...oneDefinitionRoutes(needs, {
+      object: 'event_definition',
+      body: DefinitionChangeBody,
+      view: EventDefinitionView,
+      example: EXAMPLE,
+      exampleBody: { description: 'An order was paid.', tags: ['revenue'], verified: true },
+      comesBack: 'such an event is received again',
+      find,
+      answer: async (_, { definition }) => ({ body: eventDefinition(definition) }),
+    }),
   ]
 }
 

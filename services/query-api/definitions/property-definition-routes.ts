@@ -8,14 +8,14 @@ import {
   textDeclared,
   wholeDeclared,
 } from '../http/parameter-declarations.ts'
-import { readBody } from '../http/read-body.ts'
 import { choiceParameter, type RawQuery, refuseUnknown, textParameter } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute, pathParameter } from '../http/route.ts'
 import { flagParameter } from '../insights/insight-request.ts'
 import { FILTER_LIMITS, readGroupTypeIndex } from '../query/property-filters.ts'
-import { changeOf, type DefinitionNeeds, FORGOTTEN } from './definition-change.ts'
+import type { DefinitionNeeds } from './definition-change.ts'
 import { type Definition, definitionsOf, holdsWords, inOrder, ORDERINGS } from './definition-lists.ts'
 import { PropertyChangeBody, PropertyDefinitionView, propertyDefinition } from './definition-views.ts'
+import { type Found, oneDefinitionRoutes } from './one-definition-routes.ts'
 import { type PropertyOf, propertyTypes, seenProperties, seenTogether } from './seen-definitions.ts'
 
 const TYPES = ['event', 'person', 'group'] as const
@@ -41,6 +41,10 @@ const TOGETHER_PARAMETERS = {
 }
 const FLAG_PREFIX = '$feature/'
 
+interface FoundProperty extends Found {
+  readonly of: PropertyOf
+}
+
 /** Properties by their names, as they were seen. */
 export function propertyDefinitionRoutes(needs: DefinitionNeeds): DatasetRoute[] {
   const { ask, clock, store } = needs
@@ -56,13 +60,13 @@ export function propertyDefinitionRoutes(needs: DefinitionNeeds): DatasetRoute[]
   }
 
   /** Whose it is does not stand in the address: all kinds are looked through. */
-  async function one(call: DatasetCall): Promise<{ readonly of: PropertyOf; readonly found: Definition }> {
+  async function find(call: DatasetCall): Promise<FoundProperty> {
     const id = pathParameter(call, 'id')
     const owners: PropertyOf[] = [{ type: 'event', eventNames: [] }, { type: 'person' }]
     for (let index = 0; index < FILTER_LIMITS.groupTypes; index++) owners.push({ type: 'group', index })
     for (const of of owners) {
-      const found = (await allOf(call, of)).find((definition) => definition.id === id)
-      if (found !== undefined) return { of, found }
+      const definition = (await allOf(call, of)).find((each) => each.id === id)
+      if (definition !== undefined) return { of, definition, kind: kindOf(of) }
     }
     throw notFound()
   }
@@ -72,7 +76,7 @@ export function propertyDefinitionRoutes(needs: DefinitionNeeds): DatasetRoute[]
     return propertyTypes(ask, question, of, names, clock.now())
   }
 
-  async function answerOf(call: DatasetCall, of: PropertyOf, definition: Definition) {
+  async function answer(call: DatasetCall, { of, definition }: FoundProperty) {
     const types = await shown(call, of, [definition])
     return { body: propertyDefinition(definition, of, types.get(definition.seen.name) ?? null, null) }
   }
@@ -130,28 +134,10 @@ export function propertyDefinitionRoutes(needs: DefinitionNeeds): DatasetRoute[]
     return pageOf(call, of, numbers, page, withEvents)
   }
 
-  async function changed(call: DatasetCall, isWhole: boolean) {
-    const change = changeOf(readBody(PropertyChangeBody, call.body), isWhole)
-    const { of, found } = await one(call)
-    const by = call.principal.name
-    const said = await store.change(
-      call.question.dataset.id,
-      kindOf(of),
-      found.seen.name,
-      change,
-      clock.now(),
-      by,
-    )
-    return answerOf(call, of, { ...found, said })
-  }
-
   const common = { about: 'dataset', tag: 'property_definitions', limit: 'clickhouse' } as const
   const read = { object: 'property_definition', action: 'read' } as const
-  const write = { object: 'property_definition', action: 'write' } as const
   const path = `${DATASET_PATH}/property_definitions`
   const many = { params: { dataset: 'shop' } }
-  const single = { params: { dataset: 'shop', id: EXAMPLE.id } }
-  const success = { status: 200, description: 'As it is now.', schema: PropertyDefinitionView } as const
   return [
     {
       ...common,
@@ -186,61 +172,16 @@ export function propertyDefinitionRoutes(needs: DefinitionNeeds): DatasetRoute[]
         return { body: await seenTogether(ask, question, eventNames, property) }
       },
     },
-    {
-      ...common,
-      method: 'GET',
-      path: `${path}/:id`,
-      summary: 'One of them.',
-      access: read,
-      success,
-      example: { ...single, answer: EXAMPLE },
-      answer: async (call) => {
-        const { of, found } = await one(call)
-        return answerOf(call, of, found)
-      },
-    },
-    ...(['PUT', 'PATCH'] as const).map(
-      (method): DatasetRoute => ({
-        ...common,
-        method,
-        path: `${path}/:id`,
-        summary:
-          method === 'PUT'
-            ? 'Replaces what is said of it: what is left out is removed.'
-            : 'Changes what is said of it.',
-        access: write,
-        body: PropertyChangeBody,
-        success,
-        example: {
-          ...single,
-          body: { description: 'With tax.', property_type: 'Numeric', verified: true },
-          answer: EXAMPLE,
-        },
-        answer: (call) => changed(call, method === 'PUT'),
-      }),
-    ),
-    {
-      ...common,
-      method: 'DELETE',
-      path: `${path}/:id`,
-      summary: 'Takes it out of the list with what is said of it, until an event with it is received again.',
-      access: write,
-      success: { status: 204, description: 'It is gone.' },
-      example: single,
-      answer: async (call) => {
-        const { of, found } = await one(call)
-        const gone = { ...FORGOTTEN, deleted_at: clock.now() }
-        await store.change(
-          call.question.dataset.id,
-          kindOf(of),
-          found.seen.name,
-          gone,
-          clock.now(),
-          call.principal.name,
-        )
-        return { status: 204 }
-      },
-    },
+    ...oneDefinitionRoutes(needs, {
+      object: 'property_definition',
+      body: PropertyChangeBody,
+      view: PropertyDefinitionView,
+      example: EXAMPLE,
+      exampleBody: { description: 'With tax.', property_type: 'Numeric', verified: true },
+      comesBack: 'an event with it is received again',
+      find,
+      answer,
+    }),
   ]
 }
 
