@@ -7,6 +7,7 @@ import type { Health } from '../core/runtime/health.ts'
 import type { Logger } from '../core/runtime/logger.ts'
 import type { Metrics } from '../core/runtime/metrics.ts'
 import type { BatchLimits } from '../core/stream/planned-sink.ts'
+import type { Decompress } from './open-chunk.ts'
 
 /** What the stage needs of the world. One per process. */
 export interface Environment {
@@ -21,6 +22,8 @@ export interface Environment {
   /** How long recordings are kept, and how often is looked for older ones, ms. */
   readonly cleanUp: { readonly retentionMs: number; readonly intervalMs: number }
   readonly group: Pick<GroupConsumerOptions, 'sessionTimeoutMs' | 'pollRecordsMax' | 'prefetchBytesMax'>
+  /** Reads the line of a chunk, as `core/recordings/chunk-line.ts` does on threads. Rejects with what is wrong with it. */
+  readonly decompress: Decompress
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number

@@ -5,6 +5,7 @@ import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import { recordingsTopicSpec } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
 import { openS3Store } from '../core/object-store/s3-store.ts'
+import { decompressLine } from '../core/recordings/chunk-line.ts'
 import { failPoints } from '../core/runtime/fail-points.ts'
 import type { Stage } from '../core/runtime/stage.ts'
 import { RECORDINGS_SETTINGS } from './config.ts'
@@ -46,6 +47,7 @@ export const stage: Stage<typeof RECORDINGS_SETTINGS> = {
           pollRecordsMax: settings.pollRecordsMax,
           prefetchBytesMax: settings.kafkaPrefetchBytesMax,
         },
+        decompress: decompressLine,
         clock,
         random: Math.random,
         nonce: () => randomBytes(8).toString('hex'),

@@ -43,6 +43,7 @@ export async function runRecordings(env: Environment, stopping: AbortSignal): Pr
     bucket,
     admin: log.admin,
     limits: env.limits,
+    decompress: env.decompress,
     openShare: () => {
       observe.openBytes(openBytes.total())
       return openBytes.open()

@@ -13,7 +13,7 @@ import type { FailPoint } from '../core/runtime/fail-points.ts'
 import type { Pinned } from '../core/stream/planned-plan.ts'
 import type { BatchLimits, PlannedSink, SinkBatch } from '../core/stream/planned-sink.ts'
 import { chunkBlocks, type RangeChunk } from './chunk-blocks.ts'
-import { openChunk } from './open-chunk.ts'
+import { type Decompress, openChunk } from './open-chunk.ts'
 import { putBlocks } from './put-block.ts'
 
 /** Where a test may end the process within a delivery: before the objects, between them and the rows, after the rows. */
@@ -36,6 +36,7 @@ export interface RecordingSinkEnvironment {
   readonly bucket: string
   readonly admin: Pick<Log['admin'], 'describeTopic'>
   readonly limits: BatchLimits
+  readonly decompress: Decompress
   readonly openShare: () => ByteShare
   readonly nonce: () => string
   readonly failPoint: FailPoint<RecordingFailPoint>
@@ -109,7 +110,7 @@ function openRecordingBatch(
     },
     async flush() {},
     async deliver(plan, { hold }) {
-      const { chunks, undecodable } = await readChunks(records)
+      const { chunks, undecodable } = await readChunks(records, env.decompress)
       const { blocks, rows } = chunkBlocks(chunks, partition.partition, plan)
       // Reading took a while, and nothing is written for a partition that was lost meanwhile.
       await hold.confirm()
@@ -168,11 +169,12 @@ interface ReadRecord {
 /** One after another: of all that is decompressed only one chunk is in memory at a time. */
 async function readChunks(
   records: readonly ReadRecord[],
+  decompress: Decompress,
 ): Promise<{ readonly chunks: readonly RangeChunk[]; readonly undecodable: readonly UndecodableRecord[] }> {
   const chunks: RangeChunk[] = []
   const undecodable: UndecodableRecord[] = []
   for (const { offset, landedMs, value, decoded } of records) {
-    const opened = decoded.ok ? await openChunk(decoded.chunk, decoded.compressed) : decoded
+    const opened = decoded.ok ? await openChunk(decoded.chunk, decoded.compressed, decompress) : decoded
     if (decoded.ok && opened.ok) chunks.push({ ...decoded, summary: opened.summary, offset, landedMs })
     else if (!opened.ok)
       undecodable.push({ offset, landedMs, reason: opened.detail, value: value ?? Buffer.alloc(0) })

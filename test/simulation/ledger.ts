@@ -86,7 +86,7 @@ export function startClients(kernel: Kernel, send: Send, count: number, overMs: 
     await Promise.all([deliver(batch), deliver(twin)])
     const conflicts = conflicting
       .filter(({ fate }) => fate === 'acked')
-      .map((each): Sent => ({ ...each, kind: 'conflict', n: each.n + 10, fate: 'refused' }))
+      .map((each): Sent => ({ ...each, kind: 'conflict', n: each.n + CONFLICTING, fate: 'refused' }))
     events.push(...conflicts)
     await deliver(conflicts)
   }
@@ -111,15 +111,32 @@ export function startClients(kernel: Kernel, send: Send, count: number, overMs: 
   return ledger
 }
 
+/** What the number of a payload gets that comes under an id which another one has. */
+const CONFLICTING = 10
+/** Visitors that nobody knows by name, as they come to events of anybody; and those who only pass by. */
+const VISITORS = 5
+const PASSERS_BY = 15
+
+/** Payloads by their number: 0 shows somebody passing by, 1 says who a visitor is, 2 describes one, 3 somebody else. */
 function eventOf({ id, keyed, kind, n }: Sent): object {
+  // Another payload under a taken id is of the same person, or it would be another event.
+  const says = n % CONFLICTING
+  const request = Number(/\d+/.exec(id))
+  const visitor = `visitor-${request % VISITORS}`
+  const distinctIds = [`passer-by-${request % PASSERS_BY}`, `person-${id}`, visitor]
   const event = {
     ...(!keyed && { event_id: id }),
-    distinct_id: `person-${id}`,
+    distinct_id: distinctIds[says] ?? `person-${id}`,
     // Clocks of clients are anywhere; it is no business of delivery.
     timestamp: n === 3 ? '1970-01-01T00:00:00Z' : '2026-01-31T11:59:00Z',
-    properties: { n, id },
+    properties: {
+      n,
+      id,
+      ...(says === 1 && { $anon_distinct_id: visitor }),
+      ...(says > 0 && { $set: { [id]: n, last: n } }),
+    },
   }
-  return kind === 'broken' ? event : { event: 'page_view', ...event }
+  return kind === 'broken' ? event : { event: says === 1 ? '$identify' : 'page_view', ...event }
 }
 
 function fateOf(answer: Answer): Sent['fate'] {

@@ -1,16 +1,11 @@
 import type { MemoryLog } from '../helpers/memory-log.ts'
 import { isAsked, numberOf, ownIdOf } from './asked.ts'
 import { deliveredRows } from './delivered-rows.ts'
+import { counted, difference } from './difference.ts'
+import { personFaults } from './judge-persons.ts'
 import type { Ledger, Sent } from './ledger.ts'
+import { type StoredRecord, storedRecords } from './stored-records.ts'
 import { DELIVERIES, names, PARTITIONS, SUBSCRIPTIONS, type World } from './world.ts'
-
-/** Everything below is read from what lies in the world, with code of its own. */
-interface Record {
-  readonly partition: number
-  readonly offset: number
-  readonly headers: (name: string) => string | null
-  readonly value: { readonly [name: string]: unknown }
-}
 
 /** An event as outputs have it: dataset, id and the payload's own number. */
 const nameOf = (dataset: unknown, id: unknown, n: unknown) => `${dataset}/${id}#${n}`
@@ -23,8 +18,8 @@ const nameOfSent = ({ dataset, id, n }: Sent) => nameOf(dataset, id, n)
  */
 export function judge(world: World, ledger: Ledger): string[] {
   const faults: string[] = []
-  const enriched = recordsOf(world.log, names.enriched)
-  const rejected = recordsOf(world.log, names.rejected)
+  const enriched = storedRecords(world.log, names.enriched)
+  const rejected = storedRecords(world.log, names.rejected)
   const inEnriched = counted(
     enriched.map(({ value }) => nameOf(value.dataset_id, ownIdOf(value), numberOf(value))),
   )
@@ -43,7 +38,7 @@ export function judge(world: World, ledger: Ledger): string[] {
   for (const { id, datasets, where } of SUBSCRIPTIONS) {
     const expected = enriched.filter(({ value }) => isAsked(value, datasets, where)).map(eventName)
     faults.push(
-      ...difference(`sub.${id}`, expected, recordsOf(world.log, names.subscriber(id)).map(eventName)),
+      ...difference(`sub.${id}`, expected, storedRecords(world.log, names.subscriber(id)).map(eventName)),
     )
   }
   for (const delivery of DELIVERIES) {
@@ -65,6 +60,7 @@ export function judge(world: World, ledger: Ledger): string[] {
         world.warehouse.rows(table).map(sourceName),
       ),
     )
+  faults.push(...personFaults(world, enriched))
   return faults
 }
 
@@ -77,8 +73,11 @@ export function freshFaults({ events }: Ledger): string[] {
 
 /** What was kept from coming twice, as the stages say. */
 export function countRemoved({ log }: World): { duplicates: number; conflicts: number } {
-  const sum = recordsOf(log, names.receipts).reduce((count, { value }) => count + Number(value.duplicate), 0)
-  const conflicts = recordsOf(log, names.rejected).filter(({ value }) => value.code === 'id_conflict')
+  const sum = storedRecords(log, names.receipts).reduce(
+    (count, { value }) => count + Number(value.duplicate),
+    0,
+  )
+  const conflicts = storedRecords(log, names.rejected).filter(({ value }) => value.code === 'id_conflict')
   return { duplicates: sum, conflicts: conflicts.length }
 }
 
@@ -108,8 +107,8 @@ function ledgerFaults(
 /** An id that a client gave is kept as it is; one that was made is the same for every try. */
 function idFaults(
   { events }: Ledger,
-  records: readonly Record[],
-  ownId: (value: Record['value']) => unknown,
+  records: readonly StoredRecord[],
+  ownId: (value: StoredRecord['value']) => unknown,
 ): string[] {
   const keyed = new Set(events.filter((sent) => sent.keyed).map(({ id }) => id))
   return records
@@ -118,7 +117,7 @@ function idFaults(
 }
 
 /** Raw offsets only go up, and stay in their partition. */
-function sourceFaults(topic: string, records: readonly Record[]): string[] {
+function sourceFaults(topic: string, records: readonly StoredRecord[]): string[] {
   const faults: string[] = []
   const last = new Map<number, number>()
   for (const { partition, headers } of records) {
@@ -132,9 +131,13 @@ function sourceFaults(topic: string, records: readonly Record[]): string[] {
 }
 
 /** Every raw offset is in one receipt, and what receipts say was written is there. */
-function receiptFaults(log: MemoryLog, enriched: readonly Record[], rejected: readonly Record[]): string[] {
+function receiptFaults(
+  log: MemoryLog,
+  enriched: readonly StoredRecord[],
+  rejected: readonly StoredRecord[],
+): string[] {
   const faults: string[] = []
-  const receipts = recordsOf(log, names.receipts)
+  const receipts = storedRecords(log, names.receipts)
   for (let partition = 0; partition < PARTITIONS; partition++) {
     let next = 0
     for (const { value } of receipts.filter((each) => each.partition === partition)) {
@@ -142,7 +145,7 @@ function receiptFaults(log: MemoryLog, enriched: readonly Record[], rejected: re
       if (from !== next)
         faults.push(`Receipts of raw partition ${partition} go on at ${from} where ${next} must follow.`)
       next = to + 1
-      const within = (records: readonly Record[]) =>
+      const within = (records: readonly StoredRecord[]) =>
         records.filter((each) => {
           const [source, offset] = (each.headers('src') ?? '').split(':').map(Number) as [number, number]
           return source === partition && offset >= from && offset <= to
@@ -163,45 +166,7 @@ function receiptFaults(log: MemoryLog, enriched: readonly Record[], rejected: re
   return faults
 }
 
-function difference(place: string, expected: readonly string[], found: readonly string[]): string[] {
-  const [wanted, there] = [counted(expected), counted(found)]
-  return [
-    ...[...wanted.keys()].filter((name) => !there.has(name)).map((name) => `${place}: ${name} is missing.`),
-    ...[...there.keys()]
-      .filter((name) => !wanted.has(name))
-      .map((name) => `${place}: ${name} must not be there.`),
-    ...[...there]
-      .filter(([, times]) => times > 1)
-      .map(([name, times]) => `${place}: ${name} is there ${times} times.`),
-  ]
-}
-
-function counted(names: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
-  return counts
-}
-
-/** Committed records that carry an event. */
-function recordsOf(log: MemoryLog, topic: string): Record[] {
-  const records: Record[] = []
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    const batch = log.controls.records(topic, partition)
-    for (let index = 0; index < (batch?.length ?? 0); index++) {
-      const value = batch!.value(index)
-      if (value === null || batch!.header(index, 'tick') !== null) continue
-      records.push({
-        partition,
-        offset: batch!.offset(index),
-        headers: (name) => batch!.header(index, name),
-        value: JSON.parse(value.toString()),
-      })
-    }
-  }
-  return records
-}
-
-const eventName = ({ value }: Record) => nameOf(value.dataset_id, ownIdOf(value), numberOf(value))
+const eventName = ({ value }: StoredRecord) => nameOf(value.dataset_id, ownIdOf(value), numberOf(value))
 /** Of rows, whose payload may be a text in a column: where they come from names them as well. */
 const sourceName = (value: { readonly [name: string]: unknown }) =>
   `${value.dataset_id}/${value.event_id} of ${value.src_partition}:${value.src_offset}`

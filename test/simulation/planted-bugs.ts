@@ -26,6 +26,12 @@ const TOKEN = 'services/core/clickhouse/batch-token.ts'
 const EXACTLY = 'services/core/clickhouse/insert-exactly.ts'
 const COLLECTOR = 'services/collector/pipeline.ts'
 const KEEPER = 'services/collector/record-keeper.ts'
+const REPARTITION = 'services/identity/repartition/repartition-worker.ts'
+const RESOLVE = 'services/identity/resolve/resolve-worker.ts'
+const RESOLVED = 'services/identity/resolve/resolve-batch.ts'
+const RECORDING = 'services/recordings/recording-sink.ts'
+const BLOCKS = 'services/recordings/chunk-blocks.ts'
+const PUBLISHER = 'services/identity/publish/publisher.ts'
 
 /**
  * Bugs of the kind that a change could bring in unseen, one at a time. What the simulation says of the code as it is
@@ -377,6 +383,82 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a retry gets new ids',
     file: COLLECTOR,
     edits: [['eventId ?? idempotentEventId(digests[index]!)', 'eventId ?? env.nextEventId()']],
+  },
+  // Recordings.
+  {
+    name: 'a plan of recordings is inserted as if nobody had tried before',
+    file: RECORDING,
+    edits: [['const mayHaveBegun = pinned !== null || isFirst', 'const mayHaveBegun = false']],
+  },
+  {
+    name: 'where a chunk lies leaves out what lies before it',
+    file: BLOCKS,
+    edits: [['ends.set(key, from + one.compressed.length)', 'ends.set(key, one.compressed.length)']],
+  },
+  // Persons.
+  {
+    name: 'what events say of persons is sent on, and the position committed apart',
+    file: REPARTITION,
+    edits: [
+      [
+        "await open.sendOffset(consumer, { ...where, offset: after }, '')",
+        "await consumer.commit([{ ...where, offset: after, metadata: '' }])",
+      ],
+    ],
+  },
+  {
+    name: 'who sends on what is said of persons does not fence the one before',
+    file: REPARTITION,
+    edits: [
+      [
+        'const id = deps.transactionalId(where.partition)',
+        'const id = deps.transactionalId(where.partition) + clock.monotonic()',
+      ],
+    ],
+  },
+  {
+    name: 'an id counts as seen although its transaction was not committed',
+    file: REPARTITION,
+    edits: [['      await open.begin()\n', '      sightings.keep()\n      await open.begin()\n']],
+  },
+  {
+    name: 'the writer of persons goes on where the group stands',
+    file: RESOLVE,
+    edits: [
+      [
+        'return claim.next ?? 0',
+        'const [at] = await consumer.committed([where]); claim = { ...claim, next: at?.offset ?? 0 }; return at?.offset ?? 0',
+      ],
+      [
+        '      await store.commit(own',
+        "      await consumer.commit([{ ...where, offset: resolved.step.next, metadata: '' }])\n      await store.commit(own",
+      ],
+    ],
+  },
+  {
+    name: 'what became of persons is told by an owner of before as well',
+    file: RESOLVE,
+    edits: [
+      [
+        'const id = deps.transactionalId(partition)',
+        'const id = deps.transactionalId(partition) + clock.monotonic()',
+      ],
+    ],
+  },
+  {
+    name: 'numbers of rows to be told begin again with every batch',
+    file: RESOLVED,
+    edits: [['seq: claim.outboxSeq + index + 1', 'seq: index + 1']],
+  },
+  {
+    name: 'rows of persons are taken for told before they are',
+    file: PUBLISHER,
+    edits: [
+      [
+        "        await failPoint('before_topic')\n",
+        "        await store.told(partition, last.seq)\n        await failPoint('before_topic')\n",
+      ],
+    ],
   },
 ]
 

@@ -3,8 +3,9 @@ import { createKernel, type Kernel } from './kernel.ts'
 import { startClients } from './ledger.ts'
 import { countRemoved, freshFaults, judge } from './oracle.ts'
 import { DEAF_MAX_MS, type Faults, NO_FAULTS, SESSION_MS } from './process.ts'
+import { recordingFaults, startRecorders } from './recorders.ts'
 import { createTally, type Tally } from './tally.ts'
-import { createWorld, DATASETS, names, PARTITIONS, type World } from './world.ts'
+import { createWorld, DATASETS, GROUPS, names, PARTITIONS, type World } from './world.ts'
 
 export interface History {
   readonly seed: number
@@ -28,6 +29,7 @@ const HEAL_MAX_MS = 600_000
 /** How long a healed and idle world may take to deliver a fresh event to every place, ms. */
 const FRESH_MAX_MS = 60_000
 const REQUESTS = 60
+const CHUNKS = 40
 /** How far the clock of a machine may be off, ms. */
 const CLOCK_ERROR_MAX_MS = 3 * 3_600_000
 const LOOK_EVERY_MS = 250
@@ -55,11 +57,12 @@ async function tell(seed: number): Promise<History> {
   kernel.note(`seed ${seed}: ${JSON.stringify(faults)}`)
   const world = await createWorld(kernel, faults, tally)
   const ledger = startClients(kernel, world.send, REQUESTS, TROUBLE_MS)
+  const recorded = startRecorders(kernel, world.record, CHUNKS, TROUBLE_MS)
   makeTrouble(kernel, { ...faults }, world, TROUBLE_MS)
   await kernel.run(() => kernel.now >= TROUBLE_MS, TROUBLE_MS)
   Object.assign(faults, NO_FAULTS)
   kernel.note('the trouble ends')
-  const isDrained = await drains(kernel, world, () => ledger.isDone, HEAL_MAX_MS)
+  const isDrained = await drains(kernel, world, () => ledger.isDone && recorded.isDone, HEAL_MAX_MS)
   let isFlowing = true
   if (isDrained) {
     kernel.note('fresh events are sent')
@@ -69,12 +72,13 @@ async function tell(seed: number): Promise<History> {
     })
     isFlowing = await drains(kernel, world, () => isSent, FRESH_MAX_MS)
   }
+  const judgeAll = () => [...judge(world, ledger), ...recordingFaults(world, recorded)]
   const isHalted = world.mistakes.length > 0 || world.alarms.length > 0
-  let found = isDrained || isHalted ? judge(world, ledger) : [stuck(world)]
+  let found = isDrained || isHalted ? judgeAll() : [stuck(world)]
   // A subscription in a lane of its own has its place outside of the group, and may still be on its way back.
   for (let wait = 0; isDrained && found.length > 0 && wait < SETTLE_MS; wait += SETTLE_STEP_MS) {
     await kernel.run(() => false, SETTLE_STEP_MS)
-    found = judge(world, ledger)
+    found = judgeAll()
   }
   if (isDrained) found.push(...freshFaults(ledger))
   if (!isFlowing)
@@ -121,7 +125,9 @@ async function drains(
   return false
 }
 
-const ROLES = ['collector', 'enricher', 'router', 's3-sink', 'clickhouse-sink']
+const ROLES = ['collector', 'enricher', 'router', 's3-sink', 'clickhouse-sink', 'identity', 'recordings']
+
+const PLANNED = Object.keys(GROUPS) as readonly (keyof typeof GROUPS)[]
 
 /** Kinds of calls at which a process may mostly stand still. */
 const CALLS = ['', 'insert', 'put', 'send', 'commit']
@@ -175,7 +181,9 @@ function makeTrouble(kernel: Kernel, faults: Readonly<Faults>, world: World, ove
   const long = () => kernel.between(0.3, faults.forgetful ? 5 : 2) * SESSION_MS
   for (let n = Math.floor(kernel.between(0, 6)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () => {
-      const sinks = [...world.processes].filter(({ name }) => name.includes('sink'))
+      const sinks = [...world.processes].filter(({ name }) =>
+        PLANNED.some((role) => name.startsWith(`${role}#`)),
+      )
       const sink = sinks[Math.floor(kernel.random() * sinks.length)]
       const process = kernel.chance(0.8) ? sink : anyone()
       process?.cutOff(kernel.between(0.1, 0.9) * SESSION_MS)
@@ -185,7 +193,7 @@ function makeTrouble(kernel: Kernel, faults: Readonly<Faults>, world: World, ove
     kernel.at(kernel.between(0, overMs), () => anyone()?.pauseAtWrite(long()))
   for (let n = Math.floor(kernel.between(0, 3)); n > 0; n--)
     kernel.at(kernel.between(0, overMs), () =>
-      world.expire(kernel.chance(0.5) ? 's3-sink' : 'clickhouse-sink'),
+      world.expire(PLANNED[Math.floor(kernel.random() * PLANNED.length)] as keyof typeof GROUPS),
     )
   if (kernel.chance(0.3))
     kernel.at(kernel.between(0, overMs), () => {
@@ -202,7 +210,10 @@ function makeTrouble(kernel: Kernel, faults: Readonly<Faults>, world: World, ove
 
 /** Every consumer has committed past the last record of its topic; an open transaction counts as not arrived. */
 function hasArrived(world: World): boolean {
-  return consumers().every(({ group, topic }) => behind(world, group, topic) === 0)
+  return (
+    consumers().every(({ group, topic }) => behind(world, group, topic) === 0) &&
+    world.identity.store.untold() === 0
+  )
 }
 
 function consumers() {
@@ -214,6 +225,9 @@ function consumers() {
     { group: names.group('s3-sink', 'refused'), topic: names.rejected },
     { group: names.group('clickhouse-sink', 'events'), topic: names.enriched },
     { group: names.group('clickhouse-sink', 'rejected'), topic: names.rejected },
+    { group: names.group('identity', 'repartition'), topic: names.enriched },
+    { group: names.group('identity', 'resolve'), topic: names.identity },
+    { group: names.group('recordings'), topic: names.recordings },
   ]
 }
 

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib'
 import { pino } from 'pino'
 import type { Dataset, Delivery, Subscription } from '../../schemas/control/v1.ts'
 import { runClickHouseSink } from '../../services/clickhouse-sink/pipeline.ts'
@@ -10,7 +11,7 @@ import { readNative } from '../../services/collector/read-native.ts'
 import { kafkaKeeper } from '../../services/collector/record-keeper.ts'
 import { RequestRefusal } from '../../services/collector/request-refusal.ts'
 import { createSessionBudget } from '../../services/collector/session-budget.ts'
-import { topicSpecs } from '../../services/core/kafka/topic-specs.ts'
+import { recordingsTopicSpec, topicSpecs } from '../../services/core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { Health } from '../../services/core/runtime/health.ts'
 import type { Metrics } from '../../services/core/runtime/metrics.ts'
@@ -22,6 +23,9 @@ import { NO_GEO } from '../../services/enricher/enrichments/geo.ts'
 import { runEnricher } from '../../services/enricher/pipeline.ts'
 import { loadReferenceData } from '../../services/enricher/reference-data.ts'
 import { createSchemaCache } from '../../services/enricher/rules.ts'
+import { IDENTITY_SETTINGS } from '../../services/identity/config.ts'
+import { runIdentity } from '../../services/identity/pipeline.ts'
+import { runRecordings } from '../../services/recordings/pipeline.ts'
 import { runS3Sink } from '../../services/s3-sink/pipeline.ts'
 import { ROUTER_SETTINGS } from '../../services/subscriber-router/config.ts'
 import { runRouter } from '../../services/subscriber-router/pipeline.ts'
@@ -30,10 +34,17 @@ import { createMemoryDisk, type MemoryDisk } from '../helpers/memory-disk.ts'
 import { createMemoryLog, type MemoryLog } from '../helpers/memory-log.ts'
 import { createMemoryObjectStore, type MemoryObjectStore } from '../helpers/memory-object-store.ts'
 import { memoryWarehouse } from '../services/clickhouse-sink/memory-warehouse.ts'
+import {
+  createMemoryIdentityStore,
+  type MemoryIdentityStore,
+} from '../services/identity/memory-identity-store.ts'
+import { createMemoryTables } from '../services/identity/memory-tables.ts'
 import { NEXT_SIGNING_KEY, SIGNING_KEY } from '../services/s3-sink/delivery-world.ts'
+import { chunkRecord } from './chunk-record.ts'
 import type { Kernel } from './kernel.ts'
 import { type Faults, SESSION_MS, SimulatedProcess } from './process.ts'
 import { processLog } from './simulated-log.ts'
+import { processPersons, processTables } from './simulated-persons.ts'
 import { memoryEncoder, processDisk, processStore, processWarehouse, tear } from './simulated-sinks.ts'
 import { type Tally, TOLD } from './tally.ts'
 
@@ -82,17 +93,24 @@ export const DELIVERIES: readonly Delivery[] = [
   },
 ]
 
-/** The consumer groups of the sinks. */
+/** The consumer groups of the stages whose batches are planned. */
 export const GROUPS = {
   's3-sink': DELIVERIES.map(({ id }) => names.group('s3-sink', id)),
   'clickhouse-sink': ['events', 'rejected'].map((part) => names.group('clickhouse-sink', part)),
+  recordings: [names.group('recordings')],
 } as const
 
 const DEDUPE_WINDOW_MS = 600_000
 /** A table forgets tokens while a sink is away or stands still, and not before the one that slept must have found out. */
 const SMALL_WINDOW = { blocks: 12, ageMs: 1.2 * SESSION_MS }
+const RECORDINGS_KEPT_MS = 86_400_000
 const COLLECTOR = parseSettings(COLLECTOR_OWN_SETTINGS, {})
 const ROUTER = parseSettings(ROUTER_SETTINGS, { MILLRACE_ROUTER_BATCH_RECORDS: '20' })
+const IDENTITY = parseSettings(IDENTITY_SETTINGS, {
+  MILLRACE_IDENTITY_BATCH_RECORDS: '10',
+  MILLRACE_IDENTITY_SELECT_RECORDS: '20',
+  MILLRACE_IDENTITY_PUBLISH_ROWS: '15',
+})
 const REFERENCE = loadReferenceData(1_000)
 
 /** Nobody reads them here. */
@@ -107,12 +125,19 @@ const METRICS: Metrics = {
 export type Answer = CollectAnswer | RequestRefusal | 'no answer'
 /** @param key the Idempotency-Key of events that bring no id of their own */
 export type Send = (dataset: string, body: string, key: string | undefined) => Promise<Answer>
+/** Hands a chunk of a recording to a collector. @returns whether it is known to lie in the log */
+export type SendChunk = (session: string, id: string) => Promise<boolean>
 
 /** What outlives every process, and the processes that are up. */
 export interface World {
   readonly log: MemoryLog
   readonly store: MemoryObjectStore
   readonly warehouse: ReturnType<typeof memoryWarehouse>
+  /** What the identity stage keeps, and what it tells. */
+  readonly identity: {
+    readonly store: MemoryIdentityStore
+    readonly tables: ReturnType<typeof createMemoryTables>
+  }
   readonly control: MemoryControlView
   readonly processes: ReadonlySet<SimulatedProcess>
   /** Our own mistakes: a process that ended by an error that is not the world's. */
@@ -121,6 +146,7 @@ export interface World {
   readonly alarms: string[]
   /** Sends to a collector that is up, or to none. */
   readonly send: Send
+  readonly record: SendChunk
   /** All of a stage die at once, and stay away for so long that the positions of their groups are gone. */
   expire(role: keyof typeof GROUPS): void
   close(): void
@@ -136,9 +162,13 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
   await log.admin.createTopics(
     topicSpecs(names, { partitions: PARTITIONS, replicationFactor: -1, dedupeWindowMs: DEDUPE_WINDOW_MS }),
   )
+  await log.admin.createTopics([
+    recordingsTopicSpec(names, { partitions: PARTITIONS, replicationFactor: -1 }),
+  ])
   const store = createMemoryObjectStore()
   await store.createBucket(BUCKET)
   const warehouse = memoryWarehouse(faults.forgetful ? { ...SMALL_WINDOW, clock: kernel.clock } : undefined)
+  const identity = { store: createMemoryIdentityStore(), tables: createMemoryTables() }
   const control = controlView({
     datasets: DATASETS,
     subscriptions: SUBSCRIPTIONS,
@@ -148,7 +178,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
   const everybody: SimulatedProcess[] = []
   const mistakes: string[] = []
   const alarms: string[] = []
-  const doors = new Map<SimulatedProcess, Send>()
+  const doors = new Map<SimulatedProcess, { readonly send: Send; readonly record: SendChunk }>()
   /** What dead sinks left behind: the next one finds it in its way. */
   const disks: MemoryDisk[] = []
   let isOpen = true
@@ -232,7 +262,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         metrics: createCollectorMetrics(METRICS),
         logger: traceLogger(process.name),
       }
-      doors.set(process, async (dataset, body, key) => {
+      const send: Send = async (dataset, body, key) => {
         await process.delay(kernel.between(0, faults.latencyMaxMs))
         const sent = readNative(Buffer.from(body), 'json', COLLECTOR)
         if (sent instanceof RequestRefusal) return sent
@@ -255,7 +285,22 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           lease.release()
           await process.delay(kernel.between(0, faults.latencyMaxMs))
         }
-      })
+      }
+      const record: SendChunk = (session, id) =>
+        producer
+          .produce([
+            chunkRecord(
+              { topic: names.recordings, partitions: PARTITIONS },
+              session,
+              id,
+              process.clock.now(),
+            ),
+          ])
+          .then(
+            () => true,
+            () => false,
+          )
+      doors.set(process, { send, record })
       await new Promise<void>((resolve) => process.stopping.signal.addEventListener('abort', () => resolve()))
     },
 
@@ -382,23 +427,72 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
         },
         process.stopping.signal,
       ),
+
+    recordings: (process) =>
+      runRecordings(
+        {
+          log: processLog(kernel, process, log, faults, tally),
+          names,
+          clickhouse: processWarehouse(kernel, process, warehouse, faults, () => expire('recordings')),
+          store: processStore(process, store, createMemoryDisk()),
+          bucket: BUCKET,
+          limits: { rows: made % 2 === 0 ? 5 : 3, bytes: 1_000_000, ageMs: 1_000 },
+          bounds: { openBytesMax: 1_000_000, queueBytesMax: 1_000_000 },
+          // Nothing is old enough to go while a history lasts.
+          cleanUp: { retentionMs: RECORDINGS_KEPT_MS, intervalMs: RECORDINGS_KEPT_MS },
+          group: { ...group, pollRecordsMax: 50 },
+          decompress: async (compressed) => gunzipSync(compressed),
+          clock: process.clock,
+          random: kernel.random,
+          nonce,
+          failPoint: () => {},
+          logger: traceLogger(process.name),
+          metrics: METRICS,
+          health: new Health(),
+        },
+        process.stopping.signal,
+      ),
+
+    identity: (process) =>
+      runIdentity({
+        log: processLog(kernel, process, log, faults, tally),
+        names,
+        store: processPersons(process, identity.store),
+        clickhouse: processTables(kernel, process, identity.tables),
+        settings: { ...IDENTITY, kafkaSessionTimeoutMs: SESSION_MS },
+        clock: process.clock,
+        random: kernel.random,
+        newOwner: () => `owner-${++made}`,
+        failPoint: () => {},
+        logger: traceLogger(process.name),
+        metrics: METRICS,
+        health: new Health(),
+        stopping: process.stopping.signal,
+      }),
   }
+  function door() {
+    const up = [...doors.values()]
+    return up[Math.floor(kernel.random() * up.length)]
+  }
+
   for (const [role, run] of Object.entries(runs)) for (let n = 0; n < 2; n++) start(role, run)
 
   return {
     log,
     store,
     warehouse,
+    identity,
     control,
     processes,
     mistakes,
     alarms,
     async send(dataset, body, key) {
-      const up = [...doors.values()]
-      const door = up[Math.floor(kernel.random() * up.length)]
-      if (!door) return 'no answer'
       const patience = kernel.delay(15_000).then(() => 'no answer' as const)
-      return Promise.race([door(dataset, body, key), patience])
+      return Promise.race([door()?.send(dataset, body, key) ?? ('no answer' as const), patience])
+    },
+    async record(session, id) {
+      const patience = kernel.delay(15_000).then(() => false)
+      return Promise.race([door()?.record(session, id) ?? false, patience])
     },
     expire,
     close() {

@@ -24,8 +24,12 @@ interface DatasetPersons {
 export interface MemoryIdentityStore extends IdentityStore {
   /** What next commits meet, one after the other. */
   readonly commitFates: CommitFate[]
-  /** Every person of a dataset, by key. */
+  /** Every person of a dataset. */
   personsOf(datasetId: string): readonly Person[]
+  /** Every distinct id of a dataset that was ever seen. */
+  idsOf(datasetId: string): readonly DistinctId[]
+  /** Rows of all partitions that were not told yet. */
+  untold(): number
 }
 
 /**
@@ -60,6 +64,8 @@ export function createMemoryIdentityStore(
   return {
     commitFates,
     personsOf: (datasetId) => [...of(datasetId).persons.values()],
+    idsOf: (datasetId) => [...of(datasetId).distinctIds.values()],
+    untold: () => [...outboxes.values()].reduce((sum, rows) => sum + rows.length, 0),
     async claim(partition, topicId, _owner) {
       await onCall('claim')
       const before = partitions.get(partition)

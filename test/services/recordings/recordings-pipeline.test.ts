@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import type { GroupConsumer, Log, ProduceRecord } from '../../../services/core/kafka/log.ts'
 import { kafkaNames } from '../../../services/core/kafka/topics.ts'
+import { decompressLine } from '../../../services/core/recordings/chunk-line.ts'
 import { systemClock } from '../../../services/core/runtime/clock.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { Health } from '../../../services/core/runtime/health.ts'
@@ -63,6 +64,7 @@ async function world(records: readonly ProduceRecord[]) {
         bounds: { openBytesMax: 1_000_000, queueBytesMax: 1_000_000 },
         cleanUp: { retentionMs: 1, intervalMs: 3_600_000 },
         group: { sessionTimeoutMs: 1000, pollRecordsMax: 100, prefetchBytesMax: 1_000_000 },
+        decompress: decompressLine,
         clock: systemClock,
         random: () => 0.5,
         nonce: () => `n${nonces++}`,
