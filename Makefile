@@ -36,7 +36,7 @@ bench: setup ## Measure this machine and write test/bench/latest.json
 mutants: setup ## Plant one bug after the other and see that the simulation finds it: [SEEDS=400] [ONLY=text]
 	@$(RUN) node test/simulation/mutants.ts --write $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only '$(ONLY)')
 
-chaos: setup ## Kill everything under load and count: [MINUTES=5 SEED=n BROKERS=1|3 RATE=800 RECOVERIES=1 ROLLING=2 ONLY=text AT_ONCE=2 OUT=dir], or JUDGE=dir: read a run again
+chaos: setup ## Kill everything under load and count: [MINUTES=5 SEED=n BROKERS=1|3 RATE=800 RECOVERIES=1 ROLLING=2 ONLY=text KILL=text AT_ONCE=2 OUT=dir], or JUDGE=dir: read a run again
 	@$(RUN) node test/chaos/main.ts
 
 chaos-report: ## Keep the chaos runs of this checkout under test/chaos/results and add up all into docs/reliability.md

@@ -20,6 +20,8 @@ const LOOK_MS = 250
 const PATIENCE_MS = 240_000
 /** A consumer with less than this to do, seconds of arrivals, has nothing left of an earlier fault. */
 const SETTLED_SECONDS = 8
+/** Batches of these runs are due after 2 s, so a lag of so many seconds of arrivals is none, however lucky the look before was. */
+const FRESH_SECONDS = 3
 
 /**
  * Stops every consuming process for half a minute under load, then lets all start at once.
@@ -106,12 +108,13 @@ export function catchUpOf(
   begunMs: number,
   notBeforeMs: number,
 ): CatchUp | null {
-  const usual = Math.max(...live.map(({ committed, end }) => end - committed))
+  const arrivals = arrivalRate(live)
+  const usual = Math.max(FRESH_SECONDS * arrivals, ...live.map(({ committed, end }) => end - committed))
   const done = since.find(
     ({ atMs, committed, end }) => atMs >= notBeforeMs && atMs > begunMs && end - committed <= usual,
   )
   const first = since[0]
   if (!done || !first) return null
   const seconds = (done.atMs - begunMs) / 1000
-  return { seconds, timesLive: (done.committed - first.committed) / seconds / arrivalRate(live) }
+  return { seconds, timesLive: (done.committed - first.committed) / seconds / arrivals }
 }

@@ -25,6 +25,8 @@ export type DatasetId = 'shop' | 'blog'
 /** How far back the event lies whose id is used again. */
 export const EARLIER = 2_000
 const PEOPLE = 500
+/** One in so many events, by its number, says something of its person: a divisor of {@link EARLIER}, for ids that come again. */
+const STATEMENT_EVERY = 8
 const NAMES = ['page_view', 'page_view', 'page_view', 'click', 'purchase'] as const
 
 export const WRITE_KEYS: Readonly<Record<DatasetId, string>> = {
@@ -61,6 +63,16 @@ export function chaosEvent(seed: number, seq: number): ChaosEvent {
   return { ...plain, kind: 'foreign', eventId, distinctId, dataset: dataset === 'shop' ? 'blog' : 'shop' }
 }
 
+/** Whether the event describes its person, where it is accepted. */
+export function isStatement({ seq }: Pick<ChaosEvent, 'seq'>): boolean {
+  return seq % STATEMENT_EVERY === 0
+}
+
+/** The number that an id was made for; ids that come again keep the first one’s. */
+export function numberOf(seed: number, eventId: string): number {
+  return Number(eventId.slice(`c${seed}-`.length))
+}
+
 /** What vouches for the payload: no other event has it. */
 export function checkOf(seed: number, { seq, dataset, eventId }: ChaosEvent): string {
   return createHash('sha256').update(`${seed}/${seq}/${dataset}/${eventId}`).digest('base64url').slice(0, 16)
@@ -71,15 +83,15 @@ export function bodyOf(seed: number, event: ChaosEvent, nowMs: number): object {
   const skew = mix(seed ^ 0x5bd1e995, event.seq) % 50
   const clientMs =
     skew === 0 ? 0 : skew === 1 ? nowMs + 400 * 86_400_000 : skew === 2 ? nowMs - 86_400_000 : nowMs
+  const payload = { seq: event.seq, check: checkOf(seed, event), amount: event.amount }
   return {
     ...(event.event === null ? {} : { event: event.event }),
     event_id: event.eventId,
     distinct_id: event.distinctId,
     timestamp: new Date(clientMs).toISOString(),
     properties: {
-      seq: event.seq,
-      check: checkOf(seed, event),
-      amount: event.amount,
+      ...payload,
+      ...(isStatement(event) && { $set: payload }),
       text: `ordinary words of event ${event.seq} `.repeat(4),
     },
   }

@@ -12,14 +12,15 @@ import { openS3Double, type S3Double } from './s3-double.ts'
 import { openSmallDisk, type SmallDisk } from './small-disk.ts'
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
-/** Persons are tried by a test of their own: `test/integration/identity.test.ts`. */
-export type ChaosStage = Exclude<StageName, 'query-api' | 'identity' | 'recordings'>
+/** Recordings are tried by a test of their own: `test/integration/recordings.test.ts`. */
+export type ChaosStage = Exclude<StageName, 'query-api' | 'recordings'>
 export const CHAOS_STAGES: readonly ChaosStage[] = [
   'collector',
   'enricher',
   'subscriber-router',
   's3-sink',
   'clickhouse-sink',
+  'identity',
 ]
 
 export interface ChaosProcess extends KeptProcess {
@@ -53,6 +54,7 @@ export interface ChaosSystemOptions extends EnginesOptions {
   readonly onUnplanned: (exit: UnplannedExit) => void
 }
 
+/** Of every stage but one: a SQLite file of persons belongs to one process. */
 const INSTANCES = 2
 /** More than stages put there while all is well; in memory, and as quickly full. */
 const DISK_BYTES = 96 * 1024 * 1024
@@ -60,7 +62,7 @@ const HURT_PROCESS = join(import.meta.dirname, 'hurt-process.ts')
 const MAIN = join(import.meta.dirname, '../../services/cli/main.ts')
 const COMPILE_CACHE = join(import.meta.dirname, '../../.millrace/compile-cache')
 
-/** Engines, the proxies before them, and two processes of every stage that reach the engines through those only. */
+/** Engines, the proxies before them, and the processes of every stage, which reach the engines through those only. */
 export async function openChaosSystem(options: ChaosSystemOptions): Promise<ChaosSystem> {
   const { stateDir } = options
   const closing: (() => Promise<void>)[] = []
@@ -97,6 +99,7 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
       MILLRACE_S3_IDLE_TIMEOUT: '5s',
       MILLRACE_ENRICHER_TRANSACTION_TIMEOUT: '15s',
       MILLRACE_ROUTER_TRANSACTION_TIMEOUT: '15s',
+      MILLRACE_IDENTITY_TRANSACTION_TIMEOUT: '15s',
       MILLRACE_COLLECTOR_DRAIN_GRACE: '500ms',
     }
     for (const name of ['state', 'hurt']) mkdirSync(join(stateDir, name), { recursive: true })
@@ -109,7 +112,8 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
     const collectorPorts: number[] = []
     const stages: ChaosProcess[] = []
     for (const stage of CHAOS_STAGES) {
-      for (let instance = 1; instance <= INSTANCES; instance++) {
+      const instances = stage === 'identity' ? 1 : INSTANCES
+      for (let instance = 1; instance <= instances; instance++) {
         const name = `${stage}-${instance}`
         const opsPort = await freePort()
         opsPorts.set(name, opsPort)

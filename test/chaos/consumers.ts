@@ -39,6 +39,8 @@ export function consumersOf(names: KafkaNames): readonly Consumption[] {
     { name: 's3 rejected', group: names.group('s3-sink', 'rejected'), topic: names.rejected },
     { name: 'clickhouse events', group: names.group('clickhouse-sink', 'events'), topic: names.enriched },
     { name: 'clickhouse rejected', group: names.group('clickhouse-sink', 'rejected'), topic: names.rejected },
+    { name: 'identity', group: names.group('identity', 'repartition'), topic: names.enriched },
+    { name: 'identity persons', group: names.group('identity', 'resolve'), topic: names.identity },
   ]
 }
 

@@ -15,22 +15,49 @@ export async function untilStoresAreEmpty(
   for (const { stage, name } of system.stages) {
     if (stage !== 'collector') continue
     const moves = watchProgress(`${name} does not send what it stores`, 'bytes')
-    for (;;) {
-      const bytes = await storedBytes(system.opsPorts.get(name) as number)
-      if (bytes === 0) break
+    await untilNone(system, name, 'millrace_collector_store_bytes', (bytes) => {
       progress(`${name} stores ${bytes ?? 'who knows how many'} bytes`)
       moves(bytes)
-      await sleep(200)
-    }
+    })
   }
 }
 
-/** Null while the process does not say; 0 where there is no store. */
-async function storedBytes(opsPort: number): Promise<number | null> {
+/** What became of persons is told when nobody has any more to say. */
+export async function untilPersonsAreTold(
+  system: ChaosSystem,
+  progress: (text: string) => void,
+): Promise<void> {
+  for (const { stage, name } of system.stages) {
+    if (stage !== 'identity') continue
+    const moves = watchProgress(`${name} does not tell what became of persons`, 'rows')
+    await untilNone(system, name, 'millrace_identity_outbox_rows', (rows) => {
+      progress(`${name} has ${rows ?? 'who knows how many'} rows to tell`)
+      moves(rows)
+    })
+  }
+}
+
+/** @param onSome told of what a gauge of the process says, all its series together, while it is not 0 */
+async function untilNone(
+  system: ChaosSystem,
+  name: string,
+  gauge: string,
+  onSome: (left: number | null) => void,
+): Promise<void> {
+  for (;;) {
+    const left = await gaugeOf(system.opsPorts.get(name) as number, gauge)
+    if (left === 0) return
+    onSome(left)
+    await sleep(200)
+  }
+}
+
+/** Null while the process does not say; 0 where it has none. */
+async function gaugeOf(opsPort: number, gauge: string): Promise<number | null> {
   try {
     const answer = await fetch(`http://127.0.0.1:${opsPort}/metrics`, { signal: AbortSignal.timeout(2_000) })
-    const line = /^millrace_collector_store_bytes (\S+)$/m.exec(await answer.text())
-    return line === null ? 0 : Number(line[1])
+    const lines = (await answer.text()).matchAll(new RegExp(`^${gauge}(?:{.*})? (\\S+)$`, 'gm'))
+    return [...lines].reduce((sum, [, value]) => sum + Number(value), 0)
   } catch {
     return null
   }

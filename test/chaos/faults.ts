@@ -5,6 +5,7 @@ import { TABLE_FAIL_POINTS } from '../../services/clickhouse-sink/table-sink.ts'
 import { COLLECTOR_FAIL_POINTS } from '../../services/collector/fail-points.ts'
 import { PLANNED_FAIL_POINTS } from '../../services/core/stream/planned-batch.ts'
 import { ENRICHER_FAIL_POINTS } from '../../services/enricher/fail-points.ts'
+import { IDENTITY_FAIL_POINTS } from '../../services/identity/fail-points.ts'
 import { DELIVERY_FAIL_POINTS } from '../../services/s3-sink/deliver-batch.ts'
 import { ROUTER_FAIL_POINTS } from '../../services/subscriber-router/fail-points.ts'
 import type { ChaosStage, ChaosSystem } from './chaos-system.ts'
@@ -16,6 +17,8 @@ import type { Direction, TcpProxy, Toxic } from './tcp-proxy.ts'
 /** What a fault is inflicted on and with. */
 export interface FaultContext {
   readonly system: ChaosSystem
+  /** Whom kills, at random or at fail points, are drawn from. */
+  readonly victims: ChaosSystem['stages']
   /** In [0, 1), seeded. */
   readonly random: () => number
   /** Adds to the run's figures: `kills enricher`, `fail point enricher after_send`. */
@@ -46,6 +49,7 @@ export const FAIL_POINTS: Readonly<Record<ChaosStage, readonly string[]>> = {
   'subscriber-router': ROUTER_FAIL_POINTS,
   's3-sink': [...SINK_POINTS.before, ...DELIVERY_FAIL_POINTS, ...SINK_POINTS.after],
   'clickhouse-sink': [...SINK_POINTS.before, ...TABLE_FAIL_POINTS, ...SINK_POINTS.after],
+  identity: IDENTITY_FAIL_POINTS,
 }
 
 /** Points that are passed as something begins: a kill a little later lands in the middle of it. */
@@ -68,8 +72,8 @@ const killOne: Fault = {
   name: 'kill -9 of a stage, at random',
   rows: [12, 13, 14, 15],
   weight: 10,
-  async inflict({ system, random, count }) {
-    const target = pick(system.stages, random)
+  async inflict({ victims, random, count }) {
+    const target = pick(victims, random)
     await target.kill(between(random, 50, 1_500))
     count(`kills ${target.stage}`)
   },
@@ -102,8 +106,8 @@ const killAtPoint: Fault = {
   rows: [12, 13, 14, 15],
   weight: 14,
   many: true,
-  async inflict({ system, random, count, stopping }) {
-    const free = system.stages.filter(({ stage }) => !waiting.has(stage))
+  async inflict({ victims, random, count, stopping }) {
+    const free = victims.filter(({ stage }) => !waiting.has(stage))
     if (free.length === 0) throw new Error('every stage waits for a point of its own')
     const target = pick(free, random)
     const { stage } = target

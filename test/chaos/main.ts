@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ChaosResult } from './chaos-result.ts'
+import { CHAOS_STAGES } from './chaos-system.ts'
 import { FAULTS } from './faults.ts'
 import { renderResult } from './render-result.ts'
 import { judgeState, runChaos } from './run-chaos.ts'
@@ -15,6 +16,7 @@ const DEFAULTS = {
   RECOVERIES: '1',
   ROLLING: '2',
   ONLY: '',
+  KILL: '',
   AT_ONCE: '2',
 }
 const quoted = (text: string) => (/^[\w.-]+$/.test(text) ? text : `'${text}'`)
@@ -32,7 +34,7 @@ async function run(stateDir: string): Promise<ChaosResult> {
     const value = process.env[name]
     return value ? [[name, value] as const] : []
   })
-  const { MINUTES, SEED, BROKERS, RATE, RECOVERIES, ROLLING, ONLY, AT_ONCE } = {
+  const { MINUTES, SEED, BROKERS, RATE, RECOVERIES, ROLLING, ONLY, KILL, AT_ONCE } = {
     ...DEFAULTS,
     ...(Object.fromEntries(given) as Partial<typeof DEFAULTS>),
   }
@@ -41,6 +43,9 @@ async function run(stateDir: string): Promise<ChaosResult> {
     throw new Error(
       `No fault is named like ${ONLY}. There are: ${FAULTS.map(({ name }) => name).join('; ')}.`,
     )
+  const kill = CHAOS_STAGES.filter((stage) => KILL.split('|').some((part) => stage.includes(part)))
+  if (kill.length === 0)
+    throw new Error(`No stage is named like ${KILL}. There are: ${CHAOS_STAGES.join(', ')}.`)
   return runChaos({
     stateDir,
     seed: Number(SEED),
@@ -51,6 +56,7 @@ async function run(stateDir: string): Promise<ChaosResult> {
     recoveries: Number(RECOVERIES),
     rolling: Number(ROLLING),
     faults,
+    kill,
     atOnce: Number(AT_ONCE),
     print,
     progress,

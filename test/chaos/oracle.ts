@@ -1,14 +1,17 @@
 import type { DemoConnections } from '../../services/cli/demo/demo-connections.ts'
-import type { ChaosEvent } from './chaos-events.ts'
+import { type ChaosEvent, isStatement } from './chaos-events.ts'
 import { comparePlace, type Expected, type PlaceVerdict } from './compare-place.ts'
 import { type ChaosLedger, FATE } from './ledger.ts'
+import { personFaults } from './person-faults.ts'
 import {
   eachLine,
   readWholeTopic,
   tallyEnriched,
   tallyFiles,
+  tallyHistory,
   tallyRejected,
   tallyRows,
+  tallyStatements,
 } from './read-places.ts'
 import { type RawReceipt, receiptFaults } from './receipt-faults.ts'
 import { Tally } from './tally.ts'
@@ -55,6 +58,8 @@ export async function judge(
     read('files rejected', (t) => tallyFiles(bucket, 'rejected', t)),
     read('ClickHouse events', (t) => tallyRows(connections, 'events', t)),
     read('ClickHouse rejected_events', (t) => tallyRows(connections, 'rejected_events', t)),
+    read('events.identity', (t) => tallyStatements(connections, names.identity, t)),
+    read('ClickHouse person_changes', (t) => tallyHistory(connections, seed, t)),
   ]).finally(() => clearInterval(telling))
   const [
     enriched,
@@ -66,6 +71,8 @@ export async function judge(
     rejectedFiles,
     rows,
     rejectedRows,
+    statements,
+    history,
   ] = await reading
 
   const faults: string[] = []
@@ -98,8 +105,11 @@ export async function judge(
   compare(rejectedFiles, as(rejected, all))
   compare(rows, as(enriched, all))
   compare(rejectedRows, as(rejected, all))
+  compare(statements, as(enriched, isStatement))
+  compare(history, as(enriched, isStatement))
 
-  onProgress('comparing projections and receipts')
+  onProgress('comparing persons, projections and receipts')
+  faults.push(...(await personFaults(connections)))
   faults.push(...(await projectionFaults(connections)))
   const receipts = receiptFaults(
     await connections.log.admin.offsetRanges(names.raw, 'read_committed'),

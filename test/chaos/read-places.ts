@@ -9,6 +9,7 @@ import { fetchJars } from '../../infra/engines/jars.ts'
 import { readTopic } from '../../services/cli/demo/console-consumer.ts'
 import { type Bucket, listKeys, manifestsOf } from '../../services/cli/demo/delivery-reader.ts'
 import type { DemoConnections } from '../../services/cli/demo/demo-connections.ts'
+import { isStatement, numberOf } from './chaos-events.ts'
 import type { Tally } from './tally.ts'
 
 /** Readers of every place that share no code with whoever wrote it. */
@@ -143,6 +144,30 @@ export async function eachLine(
     throw new Error(`ClickHouse refused "${statement}": ${(await answer.text()).trim()}`)
   const lines = createInterface({ input: Readable.fromWeb(answer.body as never) })
   for await (const line of lines) if (line !== '') onLine(line)
+}
+
+/** What events say of persons, as it is sent on: of those that describe one, that part. */
+export async function tallyStatements(
+  connections: DemoConnections,
+  topic: string,
+  tally: Tally,
+): Promise<void> {
+  await readWholeTopic(connections, topic, (value, where) => {
+    const { dataset_id, event_id, set } = JSON.parse(value)
+    if (set) tally.saw(dataset_id, event_id, JSON.stringify(set), where)
+  })
+}
+
+/** Lines of persons' history that events brought about which describe one: each has what they said. */
+export async function tallyHistory(connections: DemoConnections, seed: number, tally: Tally): Promise<void> {
+  const statement =
+    'SELECT dataset_id, event_id, properties, version FROM person_changes FINAL FORMAT JSONCompactEachRow'
+  await eachLine(connections, statement, (line) => {
+    const [dataset, eventId, properties, version] = JSON.parse(line) as string[]
+    // Others only show somebody: such a line is there once a person, with what was said before.
+    if (isStatement({ seq: numberOf(seed, eventId!) }))
+      tally.saw(dataset!, eventId!, properties!, `person_changes at ${version}`)
+  })
 }
 
 /** Source offsets of one answer: what ClickHouse sends is some tens of megabytes. */

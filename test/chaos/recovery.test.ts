@@ -32,11 +32,13 @@ test('a consumer is settled when records arrive and it keeps up with them', () =
   expect(isSettled(standings(0, [0, 2_000], [0, 2_100]))).toBe(false)
 })
 
-test('a consumer has caught up at its usual lag, and what it did until then counts from its start', () => {
-  const since = standings(10_000, [250, 1_000], [250, 1_100], [1_000, 1_200], [1_150, 1_300], [1_400, 1_400])
-  expect(catchUpOf(LIVE, since.slice(0, 3), 9_000, 9_000)).toBeNull()
-  // 900 offsets in 4 s, where 100 a second are usual.
-  expect(catchUpOf(LIVE, since, 9_000, 9_000)).toEqual({ seconds: 4, timesLive: 2.25 })
+test('a consumer has caught up at its usual lag or at no more than three seconds, and what it did until then counts from its start', () => {
+  const since = standings(10_000, [250, 1_000], [250, 1_100], [850, 1_200], [950, 1_300], [1_150, 1_400])
+  expect(catchUpOf(LIVE, since.slice(0, 4), 9_000, 9_000)).toBeNull()
+  // 900 offsets in 5 s, where 100 a second are usual.
+  expect(catchUpOf(LIVE, since, 9_000, 9_000)).toEqual({ seconds: 5, timesLive: 1.8 })
+  const oftenBehind = standings(0, [0, 500], [100, 600])
+  expect(catchUpOf(oftenBehind, since, 9_000, 9_000)?.seconds).toBe(3)
 })
 
 test('who lives on another consumer has not caught up before that one has', () => {

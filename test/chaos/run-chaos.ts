@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
 import { openChaosEngines } from './chaos-engines.ts'
 import { type ChaosResult, type ChaosRun, ledgerFile, loadRun, saveRun } from './chaos-result.ts'
-import { type ChaosSystem, openChaosSystem } from './chaos-system.ts'
-import { drain, untilStoresAreEmpty } from './drain.ts'
+import { type ChaosStage, type ChaosSystem, openChaosSystem } from './chaos-system.ts'
+import { drain, untilPersonsAreTold, untilStoresAreEmpty } from './drain.ts'
 import { FAULTS, type Fault, type FaultContext } from './faults.ts'
 import { ChaosLedger } from './ledger.ts'
 import { type Load, startLoad } from './load-process.ts'
@@ -34,6 +34,8 @@ export interface ChaosOptions {
   readonly progress: (text: string) => void
   /** All when left out. */
   readonly faults?: readonly Fault[]
+  /** Whose processes are killed at random and at fail points; of all stages when left out. */
+  readonly kill?: readonly ChaosStage[]
   /** Faults that go on at the same time; 2 when left out. */
   readonly atOnce?: number
   /** Rounds of kills after which recovery is measured; the first thing done, while nothing else is wrong. */
@@ -95,7 +97,7 @@ async function hurtSystem(options: ChaosOptions): Promise<ChaosRun> {
     figures[figure] = (figures[figure] ?? 0) + by
   }
   const unplanned: string[] = []
-  print('starting engines, proxies and two processes of every stage')
+  print('starting engines, proxies and the processes of every stage')
   const system = await openChaosSystem({
     stateDir,
     brokers: options.brokers,
@@ -133,6 +135,7 @@ async function hurtSystem(options: ChaosOptions): Promise<ChaosRun> {
     const sent = await load.end()
     await untilStoresAreEmpty(system, options.progress)
     const drainSeconds = await drain(connections, options.progress)
+    await untilPersonsAreTold(system, options.progress)
     print(`everything has arrived ${drainSeconds.toFixed(1)} s after the load ended`)
     for (const [kind, times] of system.s3Double.inflicted) count(`s3 ${kind}`, times)
     for (const [name, times] of system.clickhouseDouble.inflicted) count(`clickhouse ${name}`, times)
@@ -201,6 +204,7 @@ async function inflictFaults(
   const stopping = new AbortController()
   const context: FaultContext = {
     system,
+    victims: system.stages.filter(({ stage }) => options.kill?.includes(stage) ?? true),
     random,
     count(figure, by) {
       if (figure.startsWith('kills ')) kills += by ?? 1

@@ -110,6 +110,8 @@ const IDENTITY = parseSettings(IDENTITY_SETTINGS, {
   MILLRACE_IDENTITY_BATCH_RECORDS: '10',
   MILLRACE_IDENTITY_SELECT_RECORDS: '20',
   MILLRACE_IDENTITY_PUBLISH_ROWS: '15',
+  // Memory for them is taken at once, by every process of a history.
+  MILLRACE_IDENTITY_SIGHTINGS_MAX: '1000',
 })
 const REFERENCE = loadReferenceData(1_000)
 
