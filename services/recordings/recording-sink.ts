@@ -1,16 +1,14 @@
-import { batchToken, partitionToken } from '../core/clickhouse/batch-token.ts'
 import type { ClickHouse } from '../core/clickhouse/clickhouse.ts'
-import { endInserts, type InsertOutcome, insertExactly } from '../core/clickhouse/insert-exactly.ts'
-import { insertSettings, rowsOfPlan, settingsId } from '../core/clickhouse/insert-settings.ts'
-import { type BatchCounts, deliveredRanges, highestSource, recordBatch } from '../core/clickhouse/ledger.ts'
+import type { InsertOutcome } from '../core/clickhouse/insert-exactly.ts'
+import type { BatchCounts } from '../core/clickhouse/ledger.ts'
 import type { ByteShare } from '../core/clickhouse/open-bytes.ts'
+import { type PlannedRows, plannedTable } from '../core/clickhouse/planned-table.ts'
 import { createRowBuffer } from '../core/clickhouse/row-buffer.ts'
-import { keepUndecodable, type UndecodableRecord } from '../core/clickhouse/undecodable-records.ts'
+import type { UndecodableRecord } from '../core/clickhouse/undecodable-records.ts'
 import type { Log, TopicPartition } from '../core/kafka/log.ts'
 import type { ObjectStore } from '../core/object-store/object-store.ts'
 import { type DecodedChunk, decodeChunkRecord } from '../core/recordings/chunk-record.ts'
 import type { FailPoint } from '../core/runtime/fail-points.ts'
-import type { Pinned } from '../core/stream/planned-plan.ts'
 import type { BatchLimits, PlannedSink, SinkBatch } from '../core/stream/planned-sink.ts'
 import { chunkBlocks, type RangeChunk } from './chunk-blocks.ts'
 import { type Decompress, openChunk } from './open-chunk.ts'
@@ -50,45 +48,28 @@ export interface RecordingSinkEnvironment {
  * found again by the replay that every open plan has.
  */
 export function recordingSink(env: RecordingSinkEnvironment, partition: TopicPartition): PlannedSink {
-  /** Highest offset in the table when the partition was taken over, past what the ledger vouches for. */
-  let strayTo = -1
-  /** The first range that this owner plans may have been planned and begun before, under a plan that is gone. */
-  let isFirst = true
-
+  const written = plannedTable({
+    clickhouse: env.clickhouse,
+    admin: env.admin,
+    partition,
+    table: CHUNKS_TABLE,
+    config: CONFIG,
+    limits: env.limits,
+    // A chunk is its own source.
+    vouchedTo: (progress) => (progress?.offset ?? 0) - 1,
+    nonce: env.nonce,
+    failPoint: () => env.failPoint('after_rows'),
+  })
   return {
-    async open(_, pinned) {
-      const rows = pinned === null ? env.limits.rows : rowsOfPlan(partition, pinned, CONFIG)
-      const mayHaveBegun = pinned !== null || isFirst
-      if (pinned === null) isFirst = false
-      return openRecordingBatch(env, partition, {
-        blockRows: rows,
-        strayTo,
-        mayHaveBegun,
-        pinned: pinned ?? { config: CONFIG, settings: settingsId(rows), controlOffset: 0 },
-      })
-    },
-    async delivered(from) {
-      const topicId = (await env.admin.describeTopic(partition.topic))?.topicId ?? ''
-      const found = await deliveredRanges(env.clickhouse, partition, topicId, from)
-      await endInserts(env.clickhouse, `${partitionToken(partition, topicId)}:`)
-      const vouched = (found?.progress.offset ?? from?.offset ?? 0) - 1
-      strayTo = await highestSource(env.clickhouse, CHUNKS_TABLE, partition.partition, vouched)
-      return found
-    },
+    open: async (_, pinned) => openRecordingBatch(env, partition, written.open(pinned)),
+    delivered: written.delivered,
   }
-}
-
-interface BatchState {
-  readonly blockRows: number
-  readonly pinned: Pinned
-  readonly strayTo: number
-  readonly mayHaveBegun: boolean
 }
 
 function openRecordingBatch(
   env: RecordingSinkEnvironment,
   partition: TopicPartition,
-  { blockRows, pinned, strayTo, mayHaveBegun }: BatchState,
+  { pinned, write }: PlannedRows,
 ): SinkBatch {
   const records: ReadRecord[] = []
   const share = env.openShare()
@@ -111,43 +92,17 @@ function openRecordingBatch(
     async flush() {},
     async deliver(plan, { hold }) {
       const { chunks, undecodable } = await readChunks(records, env.decompress)
-      const { blocks, rows } = chunkBlocks(chunks, partition.partition, plan)
+      const { blocks, rows: lines } = chunkBlocks(chunks, partition.partition, plan)
       // Reading took a while, and nothing is written for a partition that was lost meanwhile.
       await hold.confirm()
       await env.failPoint('before_objects')
       await putBlocks(env.store, env.bucket, blocks)
       await env.failPoint('after_objects')
-      const buffer = createRowBuffer()
-      for (const { line, offset, landedMs } of rows) buffer.add(line, offset, offset, landedMs)
-      const token = batchToken(partition, plan)
-      const target = {
-        clickhouse: env.clickhouse,
-        table: CHUNKS_TABLE,
-        partition: partition.partition,
-        settings: insertSettings(blockRows),
-        token,
-        nonce: env.nonce,
-        hold,
-      }
+      const rows = createRowBuffer()
+      for (const { line, offset, landedMs } of lines) rows.add(line, offset, offset, landedMs)
       await hold.confirm()
-      const isStray = buffer.rows > 0 && buffer.srcOffset(0) <= strayTo
-      const outcome = await insertExactly(target, buffer, mayHaveBegun || isStray)
-      const refused = outcome.refused.map(({ row, reason }) => ({
-        offset: buffer.offset(row),
-        landedMs: buffer.landedMs(row),
-        reason,
-        value: buffer.line(row),
-      }))
-      await keepUndecodable(
-        env.clickhouse,
-        partition,
-        [...undecodable, ...refused],
-        `${token}/${env.nonce()}`,
-      )
-      await env.failPoint('after_rows')
-      const rejected = undecodable.length + refused.length
-      const counts = { records: records.length, inserted: outcome.inserted, skipped: 0, rejected }
-      await recordBatch(env.clickhouse, partition, CHUNKS_TABLE, plan, counts)
+      const batch = { rows, undecodable, records: records.length, skipped: 0 }
+      const { counts, outcome } = await write(plan, batch, hold)
       const bytes = blocks.reduce((sum, { body }) => sum + body.length, 0)
       env.observeBatch(counts, outcome, blocks.length, bytes)
       share.release()
