@@ -17,12 +17,15 @@ type Row = Readonly<Record<string, unknown>>
  */
 export function personFaults(world: World, enriched: readonly StoredRecord[]): string[] {
   const told = storedRecords(world.log, names.identity)
+  const topic = readPersonsTopic(world)
   return [
     ...statementFaults(enriched, told),
+    ...topic.faults,
     ...DATASETS.flatMap(({ id }) =>
       datasetFaults(
         world,
         id,
+        topic.newest,
         told.filter(({ value }) => value.dataset_id === id),
       ),
     ),
@@ -53,7 +56,12 @@ const idOf = ({ value }: StoredRecord) => `${value.dataset_id}/${value.distinct_
 const sourceOf = ({ value }: StoredRecord) =>
   `${value.dataset_id}/${value.event_id} of ${value.distinct_id} at ${value.src_partition}:${value.src_offset}`
 
-function datasetFaults(world: World, dataset: string, told: readonly StoredRecord[]): string[] {
+function datasetFaults(
+  world: World,
+  dataset: string,
+  newest: readonly Row[],
+  told: readonly StoredRecord[],
+): string[] {
   const model = new ReferenceModel()
   for (const { value } of told) model.apply(value as unknown as IdentityRecord)
   const { store, tables } = world.identity
@@ -65,7 +73,7 @@ function datasetFaults(world: World, dataset: string, told: readonly StoredRecor
   const belongings = model.persons.flatMap(({ key, ids }) => ids.map((id) => `${id} is of ${plain(key)}`))
   const stored = store.personsOf(dataset)
   const rows = ofDataset(tables.newest('persons', 'dataset_id', 'person_key'))
-  const topic = ofDataset(newestPersons(world))
+  const topic = ofDataset(newest)
   const version = ({ person_key, version }: Row) => `${person_key} at ${version}`
   const versions = stored.map(({ key, version }) => `${key} at ${version}`)
   const alive = rows.filter(({ is_deleted }) => is_deleted === false)
@@ -119,16 +127,25 @@ const personText = (key: string, properties: object) =>
   `${plain(key)} ${JSON.stringify(Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : 1)))}`
 const rowText = ({ person_key, properties }: Row) => personText(String(person_key), properties as object)
 
-/** What a reader of the compacted topic has in the end. */
-function newestPersons({ log }: World): Row[] {
+/** What a reader of the compacted topic has in the end, and what went back to an older state on the way. */
+function readPersonsTopic({ log }: World): {
+  readonly newest: readonly Row[]
+  readonly faults: readonly string[]
+} {
   const newest = new Map<string, Row>()
+  const versions = new Map<string, number>()
+  const faults: string[] = []
   for (let partition = 0; partition < PARTITIONS; partition++) {
     const batch = log.controls.records(names.persons, partition)
     for (let index = 0; index < (batch?.length ?? 0); index++) {
       const [key, value] = [String(batch!.key(index)), batch!.value(index)]
+      const version = Number(batch!.header(index, 'version'))
+      if (version < (versions.get(key) ?? 0))
+        faults.push(`${names.persons}: ${key} goes back from version ${versions.get(key)} to ${version}.`)
+      versions.set(key, version)
       if (value === null) newest.delete(key)
       else newest.set(key, JSON.parse(value.toString()))
     }
   }
-  return [...newest.values()]
+  return { newest: [...newest.values()], faults }
 }
