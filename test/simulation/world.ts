@@ -238,6 +238,20 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
     for (const group of GROUPS[role]) log.controls.expireGroupOffsets(group)
   }
 
+  /** What stages need of the world, whatever they do. */
+  function surroundings(process: SimulatedProcess) {
+    return {
+      log: processLog(kernel, process, log, faults, tally),
+      names,
+      clock: process.clock,
+      random: kernel.random,
+      failPoint: () => {},
+      logger: traceLogger(process.name),
+      metrics: METRICS,
+      health: new Health(),
+    }
+  }
+
   const runs: Readonly<Record<string, Run>> = {
     async collector(process) {
       const own = processLog(kernel, process, log, faults, tally)
@@ -353,17 +367,10 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
 
     router: (process) =>
       runRouter({
-        log: processLog(kernel, process, log, faults, tally),
-        names,
+        ...surroundings(process),
         control,
         settings: { ...ROUTER, kafkaSessionTimeoutMs: SESSION_MS },
-        clock: process.clock,
-        random: kernel.random,
         newOwner: () => `owner-${++made}`,
-        failPoint: () => {},
-        logger: traceLogger(process.name),
-        metrics: METRICS,
-        health: new Health(),
         stopping: process.stopping.signal,
       }),
 
@@ -378,8 +385,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
       const own = processStore(process, store, disk)
       return runS3Sink(
         {
-          log: processLog(kernel, process, log, faults, tally),
-          names,
+          ...surroundings(process),
           control,
           store: own,
           disk: processDisk(kernel, process, disk, faults),
@@ -397,13 +403,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           group: { ...group, pollRecordsMax: 50 },
           destinations: { of: () => own, close() {} },
           bucketDefault: BUCKET,
-          clock: process.clock,
-          random: kernel.random,
           nonce,
-          failPoint: () => {},
-          logger: traceLogger(process.name),
-          metrics: METRICS,
-          health: new Health(),
         },
         process.stopping.signal,
       )
@@ -412,20 +412,13 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
     'clickhouse-sink': (process) =>
       runClickHouseSink(
         {
-          log: processLog(kernel, process, log, faults, tally),
-          names,
+          ...surroundings(process),
           clickhouse: processWarehouse(kernel, process, warehouse, faults, () => expire('clickhouse-sink')),
           // Two settings, as during a change of them.
           limits: { rows: made % 2 === 0 ? 15 : 6, bytes: 1_000_000, ageMs: 1_000 },
           bounds: { openBytesMax: 1_000_000, queueBytesMax: 1_000_000 },
           group: { ...group, pollRecordsMax: 50 },
-          clock: process.clock,
-          random: kernel.random,
           nonce,
-          failPoint: () => {},
-          logger: traceLogger(process.name),
-          metrics: METRICS,
-          health: new Health(),
         },
         process.stopping.signal,
       ),
@@ -433,8 +426,7 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
     recordings: (process) =>
       runRecordings(
         {
-          log: processLog(kernel, process, log, faults, tally),
-          names,
+          ...surroundings(process),
           clickhouse: processWarehouse(kernel, process, warehouse, faults, () => expire('recordings')),
           store: processStore(process, store, createMemoryDisk()),
           bucket: BUCKET,
@@ -444,31 +436,18 @@ export async function createWorld(kernel: Kernel, faults: Readonly<Faults>, tall
           cleanUp: { retentionMs: RECORDINGS_KEPT_MS, intervalMs: RECORDINGS_KEPT_MS },
           group: { ...group, pollRecordsMax: 50 },
           decompress: async (compressed) => gunzipSync(compressed),
-          clock: process.clock,
-          random: kernel.random,
           nonce,
-          failPoint: () => {},
-          logger: traceLogger(process.name),
-          metrics: METRICS,
-          health: new Health(),
         },
         process.stopping.signal,
       ),
 
     identity: (process) =>
       runIdentity({
-        log: processLog(kernel, process, log, faults, tally),
-        names,
+        ...surroundings(process),
         store: processPersons(process, identity.store),
         clickhouse: processTables(kernel, process, identity.tables),
         settings: { ...IDENTITY, kafkaSessionTimeoutMs: SESSION_MS },
-        clock: process.clock,
-        random: kernel.random,
         newOwner: () => `owner-${++made}`,
-        failPoint: () => {},
-        logger: traceLogger(process.name),
-        metrics: METRICS,
-        health: new Health(),
         stopping: process.stopping.signal,
       }),
   }
