@@ -1,63 +1,73 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DemoConnections } from '../../services/cli/demo/demo-connections.ts'
 import { isDrained, lagOf } from '../../services/cli/demo/lag.ts'
-import type { ChaosSystem } from './chaos-system.ts'
+import type { ChaosStage, ChaosSystem } from './chaos-system.ts'
 import { consumersOf } from './consumers.ts'
 
 /** What did not become less for so long hangs, ms; how long it all takes depends on the machine and on what faults held up. */
 const STALLED_MS = 300_000
 
+/** What processes of a stage still have to do by themselves, as a gauge of theirs tells. */
+interface Remainder {
+  readonly stage: ChaosStage
+  readonly gauge: string
+  readonly unit: string
+  /** Series that tell it all; with fewer of them, as of a process that has just started, nothing is known yet. */
+  readonly series: number
+}
+
 /** What collectors answered 202 is in Kafka before anybody asks where Kafka ends. */
-export async function untilStoresAreEmpty(
+export function untilStoresAreEmpty(system: ChaosSystem, progress: (text: string) => void): Promise<void> {
+  // One without a store has no series.
+  const stored = {
+    stage: 'collector',
+    gauge: 'millrace_collector_store_bytes',
+    unit: 'bytes',
+    series: 0,
+  } as const
+  return untilNoneIsLeft(system, stored, progress)
+}
+
+/** What became of persons is told when nobody has any more to say. @param partitions of `events.identity` */
+export function untilPersonsAreTold(
   system: ChaosSystem,
+  partitions: number,
+  progress: (text: string) => void,
+): Promise<void> {
+  const rows = {
+    stage: 'identity',
+    gauge: 'millrace_identity_outbox_rows',
+    unit: 'rows',
+    series: partitions,
+  } as const
+  return untilNoneIsLeft(system, rows, progress)
+}
+
+async function untilNoneIsLeft(
+  system: ChaosSystem,
+  remainder: Remainder,
   progress: (text: string) => void,
 ): Promise<void> {
   for (const { stage, name } of system.stages) {
-    if (stage !== 'collector') continue
-    const moves = watchProgress(`${name} does not send what it stores`, 'bytes')
-    await untilNone(system, name, 'millrace_collector_store_bytes', (bytes) => {
-      progress(`${name} stores ${bytes ?? 'who knows how many'} bytes`)
-      moves(bytes)
-    })
+    if (stage !== remainder.stage) continue
+    const moves = watchProgress(`${name} does not finish`, remainder.unit)
+    for (;;) {
+      const left = await leftOf(system.opsPorts.get(name) as number, remainder)
+      if (left === 0) break
+      progress(`${name} has ${left ?? 'who knows how many'} ${remainder.unit} to go`)
+      moves(left)
+      await sleep(200)
+    }
   }
 }
 
-/** What became of persons is told when nobody has any more to say. */
-export async function untilPersonsAreTold(
-  system: ChaosSystem,
-  progress: (text: string) => void,
-): Promise<void> {
-  for (const { stage, name } of system.stages) {
-    if (stage !== 'identity') continue
-    const moves = watchProgress(`${name} does not tell what became of persons`, 'rows')
-    await untilNone(system, name, 'millrace_identity_outbox_rows', (rows) => {
-      progress(`${name} has ${rows ?? 'who knows how many'} rows to tell`)
-      moves(rows)
-    })
-  }
-}
-
-/** @param onSome told of what a gauge of the process says, all its series together, while it is not 0 */
-async function untilNone(
-  system: ChaosSystem,
-  name: string,
-  gauge: string,
-  onSome: (left: number | null) => void,
-): Promise<void> {
-  for (;;) {
-    const left = await gaugeOf(system.opsPorts.get(name) as number, gauge)
-    if (left === 0) return
-    onSome(left)
-    await sleep(200)
-  }
-}
-
-/** Null while the process does not say; 0 where it has none. */
-async function gaugeOf(opsPort: number, gauge: string): Promise<number | null> {
+/** All series together; null while the process does not say. */
+async function leftOf(opsPort: number, { gauge, series }: Remainder): Promise<number | null> {
   try {
     const answer = await fetch(`http://127.0.0.1:${opsPort}/metrics`, { signal: AbortSignal.timeout(2_000) })
-    const lines = (await answer.text()).matchAll(new RegExp(`^${gauge}(?:{.*})? (\\S+)$`, 'gm'))
-    return [...lines].reduce((sum, [, value]) => sum + Number(value), 0)
+    const found = [...(await answer.text()).matchAll(new RegExp(`^${gauge}(?:{.*})? (\\S+)$`, 'gm'))]
+    if (found.length < series) return null
+    return found.reduce((sum, [, value]) => sum + Number(value), 0)
   } catch {
     return null
   }

@@ -135,7 +135,7 @@ async function hurtSystem(options: ChaosOptions): Promise<ChaosRun> {
     const sent = await load.end()
     await untilStoresAreEmpty(system, options.progress)
     const drainSeconds = await drain(connections, options.progress)
-    await untilPersonsAreTold(system, options.progress)
+    await untilPersonsAreTold(system, PARTITIONS, options.progress)
     print(`everything has arrived ${drainSeconds.toFixed(1)} s after the load ended`)
     for (const [kind, times] of system.s3Double.inflicted) count(`s3 ${kind}`, times)
     for (const [name, times] of system.clickhouseDouble.inflicted) count(`clickhouse ${name}`, times)
