@@ -1,5 +1,12 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { ENGINE_NEEDS, ENGINE_TESTS, lacking } from './test/helpers/needs.ts'
+
+/**
+ * Files at a time. Equal for both projects, so that unit tests fill the workers while the last of the engines' tests
+ * run; two at least, since those mostly wait, and not many, since each may start a whole system of its own.
+ */
+const WORKERS = Math.min(4, Math.max(2, availableParallelism() - 1))
 
 /**
  * `unit` needs nothing and runs in seconds; `engines` runs on a real Kafka, S3 server and ClickHouse engine that
@@ -18,6 +25,7 @@ export default defineConfig({
           // A bound against hanging, not a claim about speed: properties take their time on a busy machine.
           testTimeout: 120_000,
           hookTimeout: 60_000,
+          maxWorkers: WORKERS,
         },
       },
       {
@@ -27,7 +35,7 @@ export default defineConfig({
           globalSetup: ['test/helpers/start-engines.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          maxWorkers: 2,
+          maxWorkers: WORKERS,
         },
       },
     ],

@@ -8,8 +8,6 @@ import type { Environment } from './environment.ts'
 import { sinkMetrics } from './sink-metrics.ts'
 import { type SinkTable, tableSink } from './table-sink.ts'
 
-const TICK_MS = 100
-const POLL_WAIT_MS = 100
 /** One insert, its verification included, may take this long before the group takes the partition away. */
 const POLL_INTERVAL_MAX_MS = 5 * 60_000
 const COMMIT_POLICY = { attempts: 5, pauseMs: 500 }
@@ -66,11 +64,9 @@ export async function runClickHouseSink(env: Environment, stopping: AbortSignal)
         clientId: `millrace-clickhouse-sink-${part}`,
         topics: [topic],
         maxPollIntervalMs: POLL_INTERVAL_MAX_MS,
-        pollWaitMs: POLL_WAIT_MS,
         ...env.group,
       },
       createWorker: (partition, consumer) => planned(partition, consumer, tableSink(sink, target, partition)),
-      tickMs: TICK_MS,
       bounds: { queueRecordsMax: 4 * env.group.pollRecordsMax, queueBytesMax: env.bounds.queueBytesMax },
       stage: `clickhouse_sink_${part}`,
       logger: own,

@@ -1,7 +1,7 @@
 import { encodeDedupeRecord } from '../../schemas/dedupe/v1.ts'
 import type { GroupConsumer, ProduceRecord, RecordBatch, TransactionalProducer } from '../core/kafka/log.ts'
 import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
-import type { PartitionWorker } from '../core/stream/partition-worker.ts'
+import { type PartitionWorker, REST_MAX_MS } from '../core/stream/partition-worker.ts'
 import { runPartitions } from '../core/stream/run-partitions.ts'
 import { createDedupeWindow, type DedupeWindow } from './dedupe/dedupe-window.ts'
 import type { Environment } from './environment.ts'
@@ -19,7 +19,6 @@ const ALONE_ATTEMPTS_MAX = 3
 
 /** Raw records that one poll brings at most; several polls share a transaction. */
 const POLL_RECORDS_MAX = 2_000
-const POLL_WAIT_MS = 100
 const POLL_INTERVAL_MAX_MS = 300_000
 
 /**
@@ -38,12 +37,9 @@ export function runEnricher(env: Environment, stopping: AbortSignal): Promise<vo
       topics: [names.raw],
       maxPollIntervalMs: POLL_INTERVAL_MAX_MS,
       pollRecordsMax: POLL_RECORDS_MAX,
-      pollWaitMs: POLL_WAIT_MS,
       ...env.group,
     },
     createWorker: ({ partition }, consumer) => createEnricherWorker(env, partition, consumer),
-    // Often enough that records wait little longer than they are meant to.
-    tickMs: Math.max(10, Math.ceil(limits.lingerMs / 4)),
     bounds: {
       queueRecordsMax: 2 * POLL_RECORDS_MAX + limits.batchRowsMax,
       queueBytesMax: 4 * limits.batchBytesMax,
@@ -145,6 +141,10 @@ export function createEnricherWorker(
     env.metrics.ticked(due.length)
     // Other partitions may have needed its ids meanwhile.
     report(window)
+  }
+
+  function tickInMs(): number {
+    return waitingSince === null ? REST_MAX_MS : waitingSince + limits.lingerMs - clock.monotonic()
   }
 
   async function flushIfWaited(): Promise<void> {
@@ -289,7 +289,7 @@ export function createEnricherWorker(
     producer = null
   }
 
-  return { start, process, tick, stop }
+  return { start, process, tick, tickInMs, stop }
 }
 
 interface Owned extends Omit<TakenOver, 'attempts' | 'next'> {

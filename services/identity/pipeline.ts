@@ -9,8 +9,6 @@ import { createSightings } from './repartition/sightings.ts'
 import { createResolveWorker, type ResolveDependencies } from './resolve/resolve-worker.ts'
 
 const STAGE = 'identity'
-const TICK_MS = 1_000
-const POLL_WAIT_MS = 100
 /** What waits for one partition's worker: a few batches. */
 const QUEUE_BATCHES = 4
 const QUEUE_BYTES_MAX = 32 * 1024 * 1024
@@ -94,11 +92,9 @@ export async function runIdentity(env: IdentityEnvironment): Promise<void> {
         sessionTimeoutMs: settings.kafkaSessionTimeoutMs,
         maxPollIntervalMs: POLL_INTERVAL_MAX_MS,
         pollRecordsMax: recordsMax,
-        pollWaitMs: POLL_WAIT_MS,
         prefetchBytesMax: settings.kafkaPrefetchBytesMax,
       },
       createWorker,
-      tickMs: TICK_MS,
       bounds: { queueRecordsMax: QUEUE_BATCHES * recordsMax, queueBytesMax: QUEUE_BYTES_MAX },
       stage: `${STAGE}_${part}`,
       logger: logger.child({ part }),

@@ -7,8 +7,6 @@ import type { Environment } from './environment.ts'
 import { recordingSink } from './recording-sink.ts'
 import { recordingsMetrics } from './recordings-metrics.ts'
 
-const TICK_MS = 100
-const POLL_WAIT_MS = 100
 /** One batch, objects and rows, may take this long before the group takes the partition away. */
 const POLL_INTERVAL_MAX_MS = 5 * 60_000
 const COMMIT_POLICY = { attempts: 5, pauseMs: 500 }
@@ -71,11 +69,9 @@ export async function runRecordings(env: Environment, stopping: AbortSignal): Pr
         clientId: 'millrace-recordings',
         topics: [names.recordings],
         maxPollIntervalMs: POLL_INTERVAL_MAX_MS,
-        pollWaitMs: POLL_WAIT_MS,
         ...env.group,
       },
       createWorker: (partition, consumer) => planned(partition, consumer, recordingSink(sink, partition)),
-      tickMs: TICK_MS,
       bounds: { queueRecordsMax: 4 * env.group.pollRecordsMax, queueBytesMax: env.bounds.queueBytesMax },
       stage: 'recordings',
       logger,

@@ -18,8 +18,6 @@ import { encodingSlots } from './encoding-slots.ts'
 import type { S3SinkEnvironment } from './environment.ts'
 import { spoolBudget } from './spool-budget.ts'
 
-const TICK_MS = 250
-const POLL_WAIT_MS = 250
 /** Encoding and uploading one batch may take this long before the group takes the partition away. */
 const POLL_INTERVAL_MAX_MS = 5 * 60_000
 const COMMIT_POLICY = { attempts: 5, pauseMs: 500 }
@@ -195,14 +193,12 @@ function deliveryRunner(env: S3SinkEnvironment): RunDelivery {
         clientId: `millrace-s3-sink-${id}`,
         topics: [topic],
         maxPollIntervalMs: POLL_INTERVAL_MAX_MS,
-        pollWaitMs: POLL_WAIT_MS,
         ...env.group,
       },
       createWorker(partition, consumer) {
         if (partition.partition === 0) first = consumer
         return planned(partition, consumer, deliverySink(sinkEnvironment, id, partition))
       },
-      tickMs: TICK_MS,
       bounds: {
         queueRecordsMax: 4 * env.group.pollRecordsMax,
         queueBytesMax: bounds.queueBytesMax,

@@ -6,7 +6,7 @@ import type {
   TransactionalProducer,
 } from '../core/kafka/log.ts'
 import { DependencyError, isDependencyError } from '../core/runtime/errors.ts'
-import type { PartitionWorker } from '../core/stream/partition-worker.ts'
+import { type PartitionWorker, REST_MAX_MS } from '../core/stream/partition-worker.ts'
 import { findStablePosition } from '../core/stream/stable-position.ts'
 import { type OwnLane, type OwnLaneDependencies, openOwnLane } from './own-lane.ts'
 import { type RoutedBatch, routeBatch } from './route-batch.ts'
@@ -338,6 +338,7 @@ export function createPartitionRouter(
     async tick() {
       if (lanes.size > 0 || deps.table().controlOffset !== appliedControlOffset) await advance(null)
     },
+    tickInMs: () => REST_MAX_MS,
     async stop() {
       const stopped = Promise.all([...[...lanes.values()].map((lane) => lane.stop()), producer?.close()])
       const waited = new AbortController()

@@ -10,8 +10,6 @@ import { createSubscriberTopics } from './subscriber-topics.ts'
 import { createSuspicions } from './suspicions.ts'
 
 const STAGE = 'subscriber-router'
-const TICK_MS = 1_000
-const POLL_WAIT_MS = 250
 /** What waits for one partition's worker: a few batches. */
 const QUEUE_BATCHES = 4
 const QUEUE_BYTES_MAX = 32 * 1024 * 1024
@@ -80,11 +78,9 @@ export async function runRouter(env: RouterEnvironment): Promise<void> {
       sessionTimeoutMs: settings.kafkaSessionTimeoutMs,
       maxPollIntervalMs: MAX_POLL_INTERVAL_MS,
       pollRecordsMax: settings.batchRecordsMax,
-      pollWaitMs: POLL_WAIT_MS,
       prefetchBytesMax: settings.kafkaPrefetchBytesMax,
     },
     createWorker: (partition, consumer) => createPartitionRouter(deps, partition, consumer),
-    tickMs: TICK_MS,
     bounds: { queueRecordsMax: QUEUE_BATCHES * settings.batchRecordsMax, queueBytesMax: QUEUE_BYTES_MAX },
     stage: 'router',
     logger,

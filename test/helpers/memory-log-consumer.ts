@@ -71,7 +71,14 @@ export function openMemoryConsumer(
 ): MemoryConsumer {
   const { storage, clock } = world
   const held = new Map<string, Held>()
-  const member: Member = { topics: options.topics, toAssign: new Map(), toRevoke: new Map() }
+  /** Resolves when a poll that waits has something to look at. */
+  let woken = Promise.withResolvers<void>()
+  function wake(): void {
+    woken.resolve()
+    woken = Promise.withResolvers<void>()
+  }
+  const member: Member = { topics: options.topics, toAssign: new Map(), toRevoke: new Map(), notify: wake }
+  const stopListening = storage.listen(options.topics, wake)
   let epoch = 0
   let failure: unknown = null
   let closed = false
@@ -156,12 +163,12 @@ export function openMemoryConsumer(
         partition.next = partition.sought ?? start.offset
         partition.phase = 'active'
       }
-      storage.notify()
+      wake()
     } catch (error) {
       failure ??= error
       for (const each of partitions) held.delete(keyOf(each))
       void close()
-      storage.notify()
+      wake()
     }
   }
 
@@ -178,7 +185,7 @@ export function openMemoryConsumer(
       generations++
       group.release(member, partitions)
     }
-    storage.notify()
+    wake()
   }
 
   function take(): RecordBatch[] {
@@ -197,6 +204,13 @@ export function openMemoryConsumer(
     return batches
   }
 
+  function look(): RecordBatch[] {
+    if (failure !== null) throw failure
+    requireOpen()
+    serveRebalance()
+    return take()
+  }
+
   async function close(): Promise<void> {
     closing ??= (async () => {
       await rebalancing
@@ -204,14 +218,15 @@ export function openMemoryConsumer(
       for (const partition of last) partition.phase = 'leaving'
       await revoked(last.map(plain), false)
       closed = true
+      stopListening()
       group.leave(member)
+      wake()
     })()
     return closing
   }
 
   function store(positions: readonly CommittedPosition[]): void {
     for (const position of positions) offsets.committed.set(keyOf(position), position)
-    storage.notify()
   }
 
   const consumer: MemoryConsumer = {
@@ -225,13 +240,15 @@ export function openMemoryConsumer(
     },
     renew() {
       isDue = true
-      storage.notify()
+      wake()
     },
 
     async poll() {
       await world.onCall('poll')
       // A network answer never comes in the same turn; without this a loop of polls would starve everything else.
       await world.turn()
+      const atOnce = look()
+      if (atOnce.length > 0) return atOnce
       const waited = new AbortController()
       let over = false
       const deadline = clock.sleep(options.pollWaitMs, waited.signal).then(() => {
@@ -239,15 +256,12 @@ export function openMemoryConsumer(
       })
       try {
         for (;;) {
-          if (failure !== null) throw failure
-          requireOpen()
-          serveRebalance()
-          const batches = take()
+          await Promise.race([woken.promise, deadline])
+          const batches = look()
           if (batches.length > 0 || over) return batches
-          await Promise.race([storage.whenChanged(), deadline])
         }
       } finally {
-        waited.abort(OVER)
+        if (!over) waited.abort(OVER)
       }
     },
 
@@ -262,14 +276,14 @@ export function openMemoryConsumer(
         const partition = ours(each)
         if (partition) partition.paused = false
       }
-      storage.notify()
+      wake()
     },
     async seek(position: Position) {
       await world.onCall('seek')
       const partition = requireOurs(position)
       partition.next = position.offset
       partition.sought = position.offset
-      storage.notify()
+      wake()
     },
 
     async committed(partitions) {
@@ -341,7 +355,8 @@ export function openMemoryConsumer(
     die() {
       closing ??= Promise.resolve()
       closed = true
-      storage.notify()
+      stopListening()
+      wake()
     },
     checkMembership(position) {
       if (world.acceptStale === 'of_all') return

@@ -8,6 +8,8 @@ export interface Member {
   readonly toRevoke: Map<string, TopicPartition>
   /** Given to it, not started yet. */
   readonly toAssign: Map<string, TopicPartition>
+  /** Told that the group has something to say to it. */
+  readonly notify: () => void
 }
 
 /**
@@ -78,7 +80,7 @@ export function createGroup(storage: Storage) {
         next.toAssign.set(key, partition)
       }
     }
-    storage.notify()
+    for (const member of members) member.notify()
   }
 
   return {
@@ -103,7 +105,7 @@ export function createGroup(storage: Storage) {
       member.toAssign.clear()
       member.toRevoke.clear()
       rebalance()
-      storage.notify()
+      member.notify()
     },
     release(member: Member, partitions: readonly TopicPartition[]): void {
       for (const partition of partitions)

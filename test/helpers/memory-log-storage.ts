@@ -31,6 +31,8 @@ export interface Partition {
   entries: Entry[]
   start: number
   next: number
+  /** No entry before this offset belongs to an open transaction. */
+  settled: number
 }
 
 export interface Topic {
@@ -59,12 +61,17 @@ const RECORD_BYTES_MAX = 1_000_000
 export function createStorage(clock: Clock) {
   const topics = new Map<string, Topic>()
   const groups = new Map<string, GroupOffsets>()
+  const listeners = new Map<string, Set<() => void>>()
   let topicsMade = 0
   let changed = Promise.withResolvers<void>()
 
   function notify(): void {
     changed.resolve()
     changed = Promise.withResolvers<void>()
+  }
+  function notifyOf(changedTopics: ReadonlySet<string>): void {
+    for (const topic of changedTopics) for (const listener of listeners.get(topic) ?? []) listener()
+    notify()
   }
   function findPartition(where: TopicPartition): Partition {
     const partition = topics.get(where.topic)?.partitions[where.partition]
@@ -80,24 +87,34 @@ export function createStorage(clock: Clock) {
     topics,
     findPartition,
     notify,
-    /** Resolves at the next change of anything a poll could see. */
+    /** Resolves at the next change of anything. */
     whenChanged: () => changed.promise,
+    /** Calls `listener` at every change of what one of the topics holds. @returns ends that */
+    listen(topicNames: readonly string[], listener: () => void): () => void {
+      for (const topic of topicNames) {
+        const own = listeners.get(topic) ?? new Set()
+        listeners.set(topic, own.add(listener))
+      }
+      return () => {
+        for (const topic of topicNames) listeners.get(topic)?.delete(listener)
+      }
+    },
 
     createTopic(spec: TopicSpec): void {
       if (topics.has(spec.topic)) return
       const partitions: Partition[] = []
       const topic: Topic = { spec, id: `memory-topic-${++topicsMade}`, partitions }
       for (let partition = 0; partition < spec.partitions; partition++)
-        partitions.push({ topic, partition, entries: [], start: 0, next: 0 })
+        partitions.push({ topic, partition, entries: [], start: 0, next: 0, settled: 0 })
       topics.set(spec.topic, topic)
-      notify()
+      notifyOf(new Set([spec.topic]))
     },
     deleteTopic(name: string): void {
       topics.delete(name)
       for (const group of groups.values())
         for (const [key, position] of group.committed)
           if (position.topic === name) group.committed.delete(key)
-      notify()
+      notifyOf(new Set([name]))
     },
 
     /** Nothing is taken unless everything can be. */
@@ -113,7 +130,7 @@ export function createStorage(clock: Clock) {
         transaction?.touched.add(partition)
         append(partition, copyOf(record), transaction)
       })
-      notify()
+      notifyOf(new Set(records.map(({ topic }) => topic)))
     },
 
     /** Writes the markers and, when it commits, the groups' positions. */
@@ -124,7 +141,7 @@ export function createStorage(clock: Clock) {
         group.pending.delete(keyOf(position))
         if (state === 'committed') group.committed.set(keyOf(position), position)
       }
-      notify()
+      notifyOf(new Set([...transaction.touched].map(({ topic }) => topic.spec.topic)))
     },
 
     group(groupId: string): GroupOffsets {
@@ -151,8 +168,13 @@ function copyOf(record: ProduceRecord): ProduceRecord {
 
 /** First offset of a transaction that is still open, else the end. */
 export function lastStableOffset(partition: Partition): number {
-  const open = partition.entries.find((entry) => entry.transaction?.state === 'open')
-  return open?.offset ?? partition.next
+  partition.settled = Math.max(partition.settled, partition.start)
+  while (partition.settled < partition.next && !isOpenAt(partition, partition.settled)) partition.settled++
+  return partition.settled
+}
+
+function isOpenAt({ entries, start }: Partition, offset: number): boolean {
+  return entries[offset - start]?.transaction?.state === 'open'
 }
 
 export function offsetRange(

@@ -59,8 +59,8 @@ export interface MemoryLogControls {
   committed(groupId: string, partition: TopicPartition): number | null
   /** Retention: drops what lies before `offset`. */
   truncate(position: Position): void
-  /** Every record of a partition that a read_committed reader sees. */
-  records(topic: string, partition: number): RecordBatch | null
+  /** Every record of a partition from `offset` on, or of all, that a read_committed reader sees. */
+  records(topic: string, partition: number, offset?: number): RecordBatch | null
 }
 
 export interface MemoryLog extends Log {
@@ -379,9 +379,9 @@ export function createMemoryLog(options: MemoryLogOptions): MemoryLog {
         partition.entries = partition.entries.filter((entry) => entry.offset >= position.offset)
         partition.start = Math.min(position.offset, partition.next)
       },
-      records(topic, partition) {
+      records(topic, partition, offset = 0) {
         const found = storage.findPartition({ topic, partition })
-        return readCommitted(found, found.start, Number.POSITIVE_INFINITY).batch
+        return readCommitted(found, Math.max(offset, found.start), Number.POSITIVE_INFINITY).batch
       },
     },
   }

@@ -15,7 +15,7 @@ import { Health } from '../../services/core/runtime/health.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
-import type { PartitionWorker } from '../../services/core/stream/partition-worker.ts'
+import { type PartitionWorker, REST_MAX_MS } from '../../services/core/stream/partition-worker.ts'
 import { runPartitions } from '../../services/core/stream/run-partitions.ts'
 
 const settings = parseSettings(KAFKA_SETTINGS, { MILLRACE_KAFKA_BROKERS: inject('kafkaBrokers') })
@@ -56,6 +56,7 @@ function copyWorker(
       await producer.commit()
     },
     async tick() {},
+    tickInMs: () => REST_MAX_MS,
     async stop() {
       await producer?.close()
     },
@@ -107,11 +108,9 @@ test('workers that fail, members that come and go: every record is copied once a
         sessionTimeoutMs: 6_000,
         maxPollIntervalMs: 30_000,
         pollRecordsMax: 50,
-        pollWaitMs: 50,
         prefetchBytesMax: 1_000_000,
       },
       createWorker: (where, consumer) => copyWorker(log, output, where, consumer, shouldFail),
-      tickMs: 200,
       bounds: { queueRecordsMax: 200, queueBytesMax: 100_000 },
       restart: { baseDelayMs: 10, maxDelayMs: 50, attempts: Number.POSITIVE_INFINITY },
       stage: 'test',

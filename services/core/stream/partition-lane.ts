@@ -3,7 +3,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { type DependencyError, isDependencyError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { DENIED, type RetryPolicy } from '../runtime/retry.ts'
-import type { PartitionWorker, StopReason } from './partition-worker.ts'
+import { type PartitionWorker, REST_MAX_MS, type StopReason } from './partition-worker.ts'
 
 export interface LaneOptions {
   readonly partition: TopicPartition
@@ -11,7 +11,6 @@ export interface LaneOptions {
   readonly createWorker: () => PartitionWorker
   /** @throws DependencyError when the partition does not hold that position */
   readonly checkPosition: (offset: number) => Promise<void>
-  readonly tickMs: number
   /** Bytes are this partition's share of what the process may queue, which changes with the assignment. */
   readonly bounds: { readonly queueRecordsMax: number; readonly queueBytesMax: () => number }
   /** What one poll can add to the queue. */
@@ -54,6 +53,12 @@ export interface Lane {
 /** A partition with records left and none coming for this long has its position checked, ms. */
 const IDLE_DOUBT_MS = 30_000
 
+/** Why a rest ended: a constant, as an error made for each costs more than the rest of a nudge. */
+const NUDGED = 'nudged'
+
+/** Two ways to reckon one age differ by a rounding: a tick that comes too early by that is not repeated at once, ms. */
+const REST_MIN_MS = 1
+
 export function openLane(options: LaneOptions): Lane {
   const { partition, consumer, clock, logger, bounds } = options
   const name = `${partition.topic}/${partition.partition}`
@@ -74,7 +79,7 @@ export function openLane(options: LaneOptions): Lane {
   let wake = new AbortController()
 
   function nudge(): void {
-    wake.abort()
+    wake.abort(NUDGED)
   }
   async function rest(ms: number): Promise<void> {
     if (stopReason !== null) return
@@ -110,7 +115,8 @@ export function openLane(options: LaneOptions): Lane {
 
   /** Hands the queue to a started worker until it throws or the lane is stopped. */
   async function drive(worker: PartitionWorker): Promise<void> {
-    let tickAt = clock.monotonic() + options.tickMs
+    const tickDue = () => clock.monotonic() + Math.min(REST_MAX_MS, Math.max(REST_MIN_MS, worker.tickInMs()))
+    let tickAt = tickDue()
     let busyAt = clock.monotonic()
     while (stopReason === null) {
       const batch = queue.shift()
@@ -123,6 +129,7 @@ export function openLane(options: LaneOptions): Lane {
         attempts = 0
         setDenial(null)
         busyAt = clock.monotonic()
+        tickAt = Math.min(tickAt, tickDue())
         if (stopReason === null) fitFetching()
       } else if (doubtful || clock.monotonic() >= busyAt + IDLE_DOUBT_MS) {
         // The client tells of a position that is gone at best once, and not of which partition.
@@ -135,7 +142,7 @@ export function openLane(options: LaneOptions): Lane {
         await worker.tick()
         setDenial(null)
         report()
-        tickAt = clock.monotonic() + options.tickMs
+        tickAt = tickDue()
       }
       if (queue.length === 0 && !doubtful) await rest(Math.max(0, tickAt - clock.monotonic()))
     }

@@ -1,5 +1,8 @@
 import type { RecordBatch } from '../kafka/log.ts'
 
+/** Longest rest of a partition that nothing comes to, ms: so old are its metrics at most. */
+export const REST_MAX_MS = 1_000
+
 /**
  * What a consuming stage does with one partition, from its assignment to its revocation. The runner
  * (`run-partitions.ts`) calls one method at a time, in order, so a worker needs no locks.
@@ -17,8 +20,13 @@ export interface PartitionWorker {
   start(): Promise<number>
   /** Processes records in order. While it runs nothing else is handed to this worker: that is the back-pressure. */
   process(batch: RecordBatch): Promise<void>
-  /** Called about every `tickMs` between batches, for what depends on age rather than on records. */
+  /** For what depends on age rather than on records: called between batches as `tickInMs` says. */
   tick(): Promise<void>
+  /**
+   * How soon `tick` is wanted, ms from now; asked after every call of another method. At most `REST_MAX_MS` pass
+   * without a tick, so whoever has nothing that ages says that, and is left alone meanwhile.
+   */
+  tickInMs(): number
   /**
    * The partition goes away. With `revoked` and `stopping` it is still ours until this resolves: finish or abort what is open.
    * With `lost` nothing may be written any more.

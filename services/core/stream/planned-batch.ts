@@ -2,7 +2,7 @@ import type { Log, RecordBatch, TopicPartition } from '../kafka/log.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { DependencyError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
-import type { PartitionWorker } from './partition-worker.ts'
+import { type PartitionWorker, REST_MAX_MS } from './partition-worker.ts'
 import {
   type CommitPolicy,
   type CommittingConsumer,
@@ -100,6 +100,9 @@ export function createPlannedBatches(env: PlannedEnvironment) {
   return (partition: TopicPartition, consumer: CommittingConsumer, sink: PlannedSink): PartitionWorker =>
     plannedBatchWorker(env, partition, consumer, sink, unanswered)
 }
+
+/** How often a sink is asked whether an open range must close before its time, ms. */
+const LOOK_MS = 100
 
 interface OpenRange {
   readonly batch: SinkBatch
@@ -326,6 +329,12 @@ function plannedBatchWorker(
 
     async tick() {
       if (open && isDue(open)) await close(open)
+    },
+
+    tickInMs() {
+      if (!open) return REST_MAX_MS
+      const leftMs = open.openedMs + open.batch.limits.ageMs - env.clock.monotonic()
+      return Math.min(leftMs, LOOK_MS)
     },
 
     async stop() {

@@ -16,13 +16,15 @@ import { PATIENT, type RetryPolicy } from '../runtime/retry.ts'
 import { type Lane, openLane } from './partition-lane.ts'
 import type { PartitionWorker } from './partition-worker.ts'
 
+/** How long a poll waits for records, ms: as long may the seek of a restarted worker and the end of a run wait. */
+const POLL_WAIT_MS = 250
+
 export interface RunPartitionsOptions {
   readonly log: Log
-  /** As `openGroupConsumer` takes them; the runner answers rebalances itself. */
-  readonly group: Omit<GroupConsumerOptions, 'onAssigned' | 'onRevoked'>
+  /** As `openGroupConsumer` takes them; the runner polls, and answers rebalances, itself. */
+  readonly group: Omit<GroupConsumerOptions, 'onAssigned' | 'onRevoked' | 'pollWaitMs'>
   /** Called for every start of a partition: at assignment, and again after a failure that may pass. */
   readonly createWorker: (partition: TopicPartition, consumer: GroupConsumer) => PartitionWorker
-  readonly tickMs: number
   /**
    * What waits for workers at most. Records are per partition, hold strictly and must leave room for two polls.
    * Bytes are for all partitions together, in equal shares, so that memory does not grow with the assignment; they may
@@ -130,7 +132,6 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
           consumer,
           createWorker: () => options.createWorker(partition, consumer),
           checkPosition: (offset) => checkPosition(log, partition, offset),
-          tickMs: options.tickMs,
           bounds: {
             queueRecordsMax: options.bounds.queueRecordsMax,
             queueBytesMax: () => options.bounds.queueBytesMax / Math.max(1, lanes.size),
@@ -177,7 +178,12 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
     meter()
   }
 
-  const consumer = await log.openGroupConsumer({ ...group, onAssigned, onRevoked })
+  const consumer = await log.openGroupConsumer({
+    ...group,
+    pollWaitMs: POLL_WAIT_MS,
+    onAssigned,
+    onRevoked,
+  })
 
   /** A poll that finds a position gone says so for one partition of many: each looks for itself, others go on. */
   async function pollOrDoubt(): Promise<readonly RecordBatch[]> {
@@ -187,7 +193,7 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
       if (!isDependencyError(error) || error.code !== 'not_found') throw error
       logger.warn({ err: error }, 'A poll found a position gone; every partition checks its own.')
       for (const lane of lanes.values()) lane.doubtPosition()
-      await options.clock.sleep(group.pollWaitMs, signal)
+      await options.clock.sleep(POLL_WAIT_MS, signal)
       return []
     }
   }

@@ -2,7 +2,7 @@ import { identityProduceRecord } from '../../core/event/identity-record.ts'
 import type { GroupConsumer, Log, TopicPartition, TransactionalProducer } from '../../core/kafka/log.ts'
 import type { Clock } from '../../core/runtime/clock.ts'
 import type { FailPoint } from '../../core/runtime/fail-points.ts'
-import type { PartitionWorker } from '../../core/stream/partition-worker.ts'
+import { type PartitionWorker, REST_MAX_MS } from '../../core/stream/partition-worker.ts'
 import { findStablePosition } from '../../core/stream/stable-position.ts'
 import type { IdentityFailPoint } from '../fail-points.ts'
 import { type Selection, selectRecords } from './select-records.ts'
@@ -69,6 +69,7 @@ export function createRepartitionWorker(
       deps.meter(selection, (clock.monotonic() - begunMs) / 1000)
     },
     async tick() {},
+    tickInMs: () => REST_MAX_MS,
     /** An open transaction is left to the fencing by the next owner, which settles it whatever became of it. */
     async stop() {
       await producer?.close()

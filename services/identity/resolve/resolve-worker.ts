@@ -3,7 +3,7 @@ import type { Clock } from '../../core/runtime/clock.ts'
 import { DependencyError } from '../../core/runtime/errors.ts'
 import type { FailPoint } from '../../core/runtime/fail-points.ts'
 import type { Logger } from '../../core/runtime/logger.ts'
-import type { PartitionWorker } from '../../core/stream/partition-worker.ts'
+import { type PartitionWorker, REST_MAX_MS } from '../../core/stream/partition-worker.ts'
 import type { IdentityFailPoint } from '../fail-points.ts'
 import { createEventEraser, type EventEraserDependencies } from '../publish/event-eraser.ts'
 import { createPublisher, type Publisher, type PublisherDependencies } from '../publish/publisher.ts'
@@ -125,6 +125,7 @@ export function createResolveWorker(
       await consumer.commit([{ ...where, offset: next, metadata: '' }])
       noted = next
     },
+    tickInMs: () => REST_MAX_MS,
     async stop() {
       ended.abort()
       const waited = new AbortController()

@@ -6,7 +6,7 @@ import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { Health } from '../../../services/core/runtime/health.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createMetrics, type Metrics } from '../../../services/core/runtime/metrics.ts'
-import type { PartitionWorker } from '../../../services/core/stream/partition-worker.ts'
+import { type PartitionWorker, REST_MAX_MS } from '../../../services/core/stream/partition-worker.ts'
 import { type RunPartitionsOptions, runPartitions } from '../../../services/core/stream/run-partitions.ts'
 import { createManualClock, settle } from '../../helpers/manual-clock.ts'
 import { createMemoryLog, valuesOf } from '../../helpers/memory-log.ts'
@@ -52,6 +52,7 @@ async function createWorld(partitions = 1) {
       async tick() {
         await step(partition, 'tick')
       },
+      tickInMs: () => REST_MAX_MS,
       async stop(reason) {
         say(`stop ${reason}`)
         await step(partition, 'stop')
@@ -72,11 +73,9 @@ async function createWorld(partitions = 1) {
         sessionTimeoutMs: 10_000,
         maxPollIntervalMs: 60_000,
         pollRecordsMax: 2,
-        pollWaitMs: 100,
         prefetchBytesMax: 1_000_000,
       },
       createWorker: (partition, consumer) => worker(name, partition, consumer, step),
-      tickMs: 1_000,
       bounds: { queueRecordsMax: 6, queueBytesMax: 1_000 },
       stage: 'test',
       logger: createLogger('test', 'error', { write: () => {} }),
@@ -269,7 +268,7 @@ test('an error that is our own ends the run', async () => {
     if (what === 'bug') throw new TypeError('undefined is not a function')
   })
   await produce(1, 'bug')
-  await clock.advance(100)
+  await clock.advance(500)
   await expect(stage.done).rejects.toThrow('undefined is not a function')
   expect(effects).toEqual(['w0 start', 'w1 start'])
 })
@@ -491,6 +490,30 @@ test('ticks come between batches and while there are none', async () => {
   expect(steps).toEqual(['start', 'tick', 'tick', 'a', 'tick'])
 })
 
+test('a tick comes as soon as what a batch brought wants one', async () => {
+  const { clock, produce, run } = await createWorld()
+  const ticks: number[] = []
+  let dueMs: number | null = null
+  run('w', () => {}, {
+    createWorker: () => ({
+      start: async () => 0,
+      async process() {
+        dueMs = clock.monotonic() + 60
+      },
+      async tick() {
+        ticks.push(clock.monotonic())
+        dueMs = null
+      },
+      tickInMs: () => (dueMs === null ? REST_MAX_MS : dueMs - clock.monotonic()),
+      stop: async () => {},
+    }),
+  })
+  await clock.advance(1_500)
+  await produce(0, 'a')
+  await clock.advance(1_500)
+  expect(ticks).toEqual([1_000, 1_560, 2_560])
+})
+
 test('the lag of a partition is its end minus what was processed', async () => {
   const { clock, produce, run } = await createWorld()
   const gate = Promise.withResolvers<void>()
@@ -550,6 +573,7 @@ test('a processed batch is not kept: memory does not grow with what went through
       start: async () => 0,
       process: async (batch) => void seen.push(new WeakRef(batch)),
       tick: async () => {},
+      tickInMs: () => REST_MAX_MS,
       stop: async () => {},
     }),
   })
