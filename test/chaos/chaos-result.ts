@@ -36,6 +36,8 @@ const runFile = (stateDir: string) => join(stateDir, 'run.json')
 
 /** The sender's book of a run. */
 export const ledgerFile = (stateDir: string) => join(stateDir, 'ledger')
+/** Its book of recordings. */
+export const chunkLedgerFile = (stateDir: string) => join(stateDir, 'chunk-ledger')
 
 /** Beside what the engines keep, so that the run can be judged at any time. */
 export function saveRun(stateDir: string, run: ChaosRun): void {

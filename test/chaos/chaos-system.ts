@@ -12,8 +12,8 @@ import { openS3Double, type S3Double } from './s3-double.ts'
 import { openSmallDisk, type SmallDisk } from './small-disk.ts'
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
-/** Recordings are tried by a test of their own: `test/integration/recordings.test.ts`. */
-export type ChaosStage = Exclude<StageName, 'query-api' | 'recordings'>
+/** All that take part in delivering. */
+export type ChaosStage = Exclude<StageName, 'query-api'>
 export const CHAOS_STAGES: readonly ChaosStage[] = [
   'collector',
   'enricher',
@@ -21,6 +21,7 @@ export const CHAOS_STAGES: readonly ChaosStage[] = [
   's3-sink',
   'clickhouse-sink',
   'identity',
+  'recordings',
 ]
 
 export interface ChaosProcess extends KeptProcess {
@@ -101,6 +102,7 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
       MILLRACE_ROUTER_TRANSACTION_TIMEOUT: '15s',
       MILLRACE_IDENTITY_TRANSACTION_TIMEOUT: '15s',
       MILLRACE_COLLECTOR_DRAIN_GRACE: '500ms',
+      MILLRACE_RECORDINGS_BATCH_AGE: '2s',
     }
     for (const name of ['state', 'hurt']) mkdirSync(join(stateDir, name), { recursive: true })
     const disks = {

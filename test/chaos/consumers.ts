@@ -41,6 +41,7 @@ export function consumersOf(names: KafkaNames): readonly Consumption[] {
     { name: 'clickhouse rejected', group: names.group('clickhouse-sink', 'rejected'), topic: names.rejected },
     { name: 'identity', group: names.group('identity', 'repartition'), topic: names.enriched },
     { name: 'identity persons', group: names.group('identity', 'resolve'), topic: names.identity },
+    { name: 'recordings', group: names.group('recordings'), topic: names.recordings },
   ]
 }
 

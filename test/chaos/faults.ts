@@ -6,6 +6,7 @@ import { COLLECTOR_FAIL_POINTS } from '../../services/collector/fail-points.ts'
 import { PLANNED_FAIL_POINTS } from '../../services/core/stream/planned-batch.ts'
 import { ENRICHER_FAIL_POINTS } from '../../services/enricher/fail-points.ts'
 import { IDENTITY_FAIL_POINTS } from '../../services/identity/fail-points.ts'
+import { RECORDING_FAIL_POINTS } from '../../services/recordings/recording-sink.ts'
 import { DELIVERY_FAIL_POINTS } from '../../services/s3-sink/deliver-batch.ts'
 import { ROUTER_FAIL_POINTS } from '../../services/subscriber-router/fail-points.ts'
 import type { ChaosStage, ChaosSystem } from './chaos-system.ts'
@@ -50,6 +51,7 @@ export const FAIL_POINTS: Readonly<Record<ChaosStage, readonly string[]>> = {
   's3-sink': [...SINK_POINTS.before, ...DELIVERY_FAIL_POINTS, ...SINK_POINTS.after],
   'clickhouse-sink': [...SINK_POINTS.before, ...TABLE_FAIL_POINTS, ...SINK_POINTS.after],
   identity: IDENTITY_FAIL_POINTS,
+  recordings: [...SINK_POINTS.before, ...RECORDING_FAIL_POINTS, ...SINK_POINTS.after],
 }
 
 /** Points that are passed as something begins: a kill a little later lands in the middle of it. */
@@ -86,7 +88,7 @@ const turns = new Map<ChaosStage, number>()
 /** Stages of which one process waits for its point. The other one does the work meanwhile. */
 const waiting = new Set<ChaosStage>()
 
-const isSink = (stage: ChaosStage) => stage.endsWith('-sink')
+const isSink = (stage: ChaosStage) => stage.endsWith('-sink') || stage === 'recordings'
 
 function nextPoint(
   stage: ChaosStage,

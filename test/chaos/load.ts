@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPost, type PostAnswer } from '../../services/cli/ingest/http-post.ts'
+import { chaosChunk, chunkBody } from './chaos-chunks.ts'
 import { bodyOf, type ChaosEvent, chaosEvent, type DatasetId, EARLIER, WRITE_KEYS } from './chaos-events.ts'
 import { ChaosLedger, FATE } from './ledger.ts'
 
@@ -11,7 +12,9 @@ export interface LoadOptions {
   readonly opsPorts: readonly number[]
   readonly eventsPerSecond: number
   readonly ledgerFile: string
-  /** Number of the first event. */
+  /** Fates of chunks of recordings, by their own numbers. */
+  readonly chunkLedgerFile: string
+  /** Number of the first event, a multiple of {@link BATCH}. */
   readonly from: number
 }
 
@@ -43,6 +46,7 @@ const REPEATED_SHARE = 0.2
 async function send(options: LoadOptions, stopped: () => boolean): Promise<void> {
   const { seed } = options
   const ledger = new ChaosLedger()
+  const chunkLedger = new ChaosLedger()
   const posts = options.collectorPorts.map((port) =>
     createPost(new URL(`http://127.0.0.1:${port}/v1/events`), SENDERS, REQUEST_TIMEOUT_MS),
   )
@@ -97,25 +101,30 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
     return answer.status >= 500 || answer.status === 408 ? 'unknown' : 'not_taken'
   }
 
+  /** Tries again and again. */
+  async function outcomeOf(
+    body: string,
+    dataset: DatasetId,
+  ): Promise<'acked' | 'stored' | 'refused' | 'unknown'> {
+    let doubt = false
+    for (let tries = 1; ; tries++) {
+      const said = await sendOnce(body, dataset)
+      if (said === 'acked' || said === 'stored') return said
+      if (said === 'unknown') doubt = true
+      sums.failedTries++
+      if (tries >= TRIES_MAX || (stopped() && tries > 3)) return doubt ? 'unknown' : 'refused'
+      await sleep(Math.min(1_000, 50 * 2 ** tries) * (0.5 + Math.random() / 2))
+    }
+  }
+
   async function deliver(dataset: DatasetId, events: readonly ChaosEvent[]): Promise<void> {
     const body = JSON.stringify({ batch: events.map((event) => bodyOf(seed, event, Date.now())) })
-    let doubt = false
-    let outcome: 'acked' | 'refused' | 'unknown' | null = null
-    for (let tries = 1; outcome === null; tries++) {
-      const said = await sendOnce(body, dataset)
-      if (said === 'unknown') doubt = true
-      if (said === 'stored') {
-        for (const { seq } of events) stored.add(seq)
-        sums.stored += events.length
-      }
-      if (said === 'acked' || said === 'stored') {
-        outcome = 'acked'
-        break
-      }
-      sums.failedTries++
-      if (tries >= TRIES_MAX || (stopped() && tries > 3)) outcome = doubt ? 'unknown' : 'refused'
-      else await sleep(Math.min(1_000, 50 * 2 ** tries) * (0.5 + Math.random() / 2))
+    const said = await outcomeOf(body, dataset)
+    if (said === 'stored') {
+      for (const { seq } of events) stored.add(seq)
+      sums.stored += events.length
     }
+    const outcome = said === 'stored' ? 'acked' : said
     for (const event of events) {
       ledger.book(event.seq, FATE[outcome])
       if (event.kind === 'conflict') sums.conflicts++
@@ -127,12 +136,23 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
     }
   }
 
+  /** A chunk in a request of its own, now and then once more: another record. */
+  async function deliverChunk(number: number): Promise<void> {
+    const chunk = chaosChunk(seed, number)
+    const body = JSON.stringify({ batch: [chunkBody(seed, chunk, Date.now())] })
+    const said = await outcomeOf(body, chunk.dataset)
+    chunkLedger.book(number, FATE[said === 'stored' ? 'acked' : said])
+    if (said === 'acked' && Math.random() < REPEATED_SHARE) await sendOnce(body, chunk.dataset)
+  }
+
   async function sender(): Promise<void> {
     while (!stopped()) {
       const dueMs = startedMs + ((next - options.from) / options.eventsPerSecond) * 1000
+      const number = next / BATCH
       const requests = take()
       if (dueMs > performance.now()) await sleep(dueMs - performance.now())
       for (const { dataset, events } of requests) await deliver(dataset, events)
+      await deliverChunk(number)
     }
   }
 
@@ -153,6 +173,7 @@ async function send(options: LoadOptions, stopped: () => boolean): Promise<void>
   clearInterval(probing)
   for (const { close } of posts) close()
   ledger.save(options.ledgerFile)
+  chunkLedger.save(options.chunkLedgerFile)
   report(next)
 }
 

@@ -1,6 +1,7 @@
 import type { DemoConnections } from '../../services/cli/demo/demo-connections.ts'
 import { type ChaosEvent, isStatement } from './chaos-events.ts'
 import { comparePlace, type Expected, type PlaceVerdict } from './compare-place.ts'
+import { compareRecordings, RECORDINGS_PLACE } from './compare-recordings.ts'
 import { type ChaosLedger, FATE } from './ledger.ts'
 import { personFaults } from './person-faults.ts'
 import {
@@ -13,9 +14,16 @@ import {
   tallyRows,
   tallyStatements,
 } from './read-places.ts'
+import { readRecordings } from './read-recordings.ts'
 import { type RawReceipt, receiptFaults } from './receipt-faults.ts'
 import { Tally } from './tally.ts'
 import type { Verdict } from './verdict.ts'
+
+/** What the clients know, by number, of events and of chunks of recordings. */
+export interface Books {
+  readonly events: ChaosLedger
+  readonly chunks: ChaosLedger
+}
 
 const TELL_MS = 500
 /** Ends in `events.enriched`. */
@@ -28,7 +36,7 @@ const isGood = ({ kind }: ChaosEvent) => kind === 'plain' || kind === 'foreign'
  */
 export async function judge(
   connections: DemoConnections,
-  ledger: ChaosLedger,
+  { events: ledger, chunks }: Books,
   seed: number,
   sent: number,
   onProgress: (what: string) => void,
@@ -107,6 +115,15 @@ export async function judge(
   compare(rejectedRows, as(rejected, all))
   compare(statements, as(enriched, isStatement))
   compare(history, as(enriched, isStatement))
+
+  const recorded = compareRecordings(
+    await readRecordings(connections, (rows) => onProgress(`reading ${RECORDINGS_PLACE} ${rows}`)),
+    await connections.log.admin.offsetRanges(names.recordings, 'read_committed'),
+    chunks,
+    seed,
+  )
+  faults.push(...recorded.faults)
+  places.push(recorded.verdict)
 
   onProgress('comparing persons, projections and receipts')
   faults.push(...(await personFaults(connections)))

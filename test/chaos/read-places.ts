@@ -114,7 +114,7 @@ interface Row {
   readonly payload?: string
 }
 
-async function objectBytes({ client, bucket }: Bucket, key: string): Promise<Buffer> {
+export async function objectBytes({ client, bucket }: Bucket, key: string): Promise<Buffer> {
   const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }))
   return Buffer.from(await Body!.transformToByteArray())
 }

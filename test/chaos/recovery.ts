@@ -46,8 +46,9 @@ export async function measureRecovery(
   const catchUp: Record<string, CatchUp[]> = {}
   for (let round = 0; round < rounds; round++) {
     onProgress(`recovery ${round + 1} of ${rounds}: every consumer is away`)
-    // Persons live on what identity sends on, the others on the enricher.
-    const fed = consumersOf(names).filter(({ topic }) => topic !== names.identity)
+    // Persons live on what identity sends on, recordings on collectors, the others on the enricher.
+    const others: readonly string[] = [names.identity, names.recordings]
+    const fed = consumersOf(names).filter(({ topic }) => !others.includes(topic))
     const caughtUp = await measureCatchUp(system, log, fed, watched[0]!, count)
     for (const [name, each] of caughtUp) catchUp[name] = [...(catchUp[name] ?? []), each]
     for (const consumer of watched) {

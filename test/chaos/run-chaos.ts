@@ -5,7 +5,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
 import { openChaosEngines } from './chaos-engines.ts'
-import { type ChaosResult, type ChaosRun, ledgerFile, loadRun, saveRun } from './chaos-result.ts'
+import {
+  type ChaosResult,
+  type ChaosRun,
+  chunkLedgerFile,
+  ledgerFile,
+  loadRun,
+  saveRun,
+} from './chaos-result.ts'
 import { type ChaosStage, type ChaosSystem, openChaosSystem } from './chaos-system.ts'
 import { drain, untilPersonsAreTold, untilStoresAreEmpty } from './drain.ts'
 import { FAULTS, type Fault, type FaultContext } from './faults.ts'
@@ -76,8 +83,11 @@ export async function judgeState(stateDir: string, progress: (text: string) => v
   let connections: DemoConnections | null = null
   try {
     connections = await openDemoConnections({ ...process.env, ...engines.direct })
-    const ledger = ChaosLedger.load(ledgerFile(stateDir))
-    return { ...run, verdict: await judge(connections, ledger, run.seed, run.load.sent as number, progress) }
+    const books = {
+      events: ChaosLedger.load(ledgerFile(stateDir)),
+      chunks: ChaosLedger.load(chunkLedgerFile(stateDir)),
+    }
+    return { ...run, verdict: await judge(connections, books, run.seed, run.load.sent as number, progress) }
   } finally {
     await connections?.close()
     await engines.stop()
@@ -123,6 +133,7 @@ async function hurtSystem(options: ChaosOptions): Promise<ChaosRun> {
         .map(({ name }) => system.opsPorts.get(name) as number),
       eventsPerSecond: options.eventsPerSecond,
       ledgerFile: ledgerFile(stateDir),
+      chunkLedgerFile: chunkLedgerFile(stateDir),
       from: 0,
     })
     await sleep(3_000)

@@ -136,6 +136,10 @@ export function openS3Store(
   }
 }
 
+/** What an answer means is told by our own errors; without a logger the SDK writes warnings to the console. */
+const ignore = () => {}
+const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+
 function clientConfig(settings: S3Settings): S3ClientConfig {
   const agent = { maxSockets: settings.s3SocketsMax, keepAlive: true }
   return {
@@ -143,6 +147,7 @@ function clientConfig(settings: S3Settings): S3ClientConfig {
     forcePathStyle: settings.s3PathStyle ?? settings.s3Endpoint !== null,
     // Our own tries replace the SDK's, which cannot repeat a stream.
     maxAttempts: 1,
+    logger: SILENT,
     requestHandler: {
       connectionTimeout: settings.s3ConnectTimeoutMs,
       socketTimeout: settings.s3IdleTimeoutMs,

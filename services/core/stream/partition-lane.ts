@@ -32,8 +32,10 @@ export interface LaneOptions {
 /** One assigned partition: its queue, its worker and the loop that drives it. */
 export interface Lane {
   readonly partition: TopicPartition
-  /** The first worker's start offset; null when it did not start. */
+  /** The first worker's start offset; null when it did not start, or nobody waits for it any more. */
   readonly started: Promise<number | null>
+  /** The first worker may take its time: fetching of the partition stands still until it has started. */
+  stopWaiting(): void
   /** Why the partition stopped for good, null while it has not. */
   readonly failure: DependencyError | null
   /** What it was denied lately and asks for again, null since it has worked. */
@@ -261,6 +263,9 @@ export function openLane(options: LaneOptions): Lane {
   return {
     partition,
     started: started.promise,
+    stopWaiting() {
+      if (first) holdStill()
+    },
     get failure() {
       return failure
     },

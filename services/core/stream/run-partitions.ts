@@ -19,6 +19,10 @@ import type { PartitionWorker } from './partition-worker.ts'
 /** How long a poll waits for records, ms: as long may the seek of a restarted worker and the end of a run wait. */
 const POLL_WAIT_MS = 250
 
+/** How long the partitions of an assignment wait for each other to start, ms. */
+const START_WAIT_MS = 500
+const STARTED = 'started'
+
 export interface RunPartitionsOptions {
   readonly log: Log
   /** As `openGroupConsumer` takes them; the runner polls, and answers rebalances, itself. */
@@ -158,11 +162,20 @@ export async function runPartitions(options: RunPartitionsOptions): Promise<void
           },
         })
         lanes.set(keyOf(partition), lane)
-        const offset = await lane.started
-        // A worker that did not start holds its partition still: any offset that is there will do until it seeks.
+        const offset = await startOf(lane)
+        // A worker that has not started holds its partition still: any offset that is there will do until it seeks.
         return { ...partition, offset: offset ?? (await rangeOf(log, partition)).end }
       }),
     )
+  }
+
+  /** A takeover that takes long, as when it carries out a plan, holds up no other partition. */
+  async function startOf(lane: Lane): Promise<number | null> {
+    const waited = new AbortController()
+    void options.clock.sleep(START_WAIT_MS, waited.signal).then(() => lane.stopWaiting())
+    const offset = await lane.started
+    waited.abort(STARTED)
+    return offset
   }
 
   async function onRevoked(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {

@@ -289,16 +289,44 @@ test('a partition whose start is repeated while others of its assignment still s
   await produce(0, 'a', 'b')
   const other = Promise.withResolvers<void>()
   let failures = 1
-  run('w', (partition, what) => {
+  const step: Step = (partition, what) => {
     if (what !== 'start') return
     if (partition === 1) return other.promise
     if (failures-- > 0) throw new DependencyError('s3', 'timeout', 'No answer.')
-  })
-  await clock.advance(1_000)
+  }
+  run('w', step, { restart: { baseDelayMs: 200, maxDelayMs: 200, attempts: 10 } })
+  await clock.advance(300)
   expect(effects).toEqual(['w0 start', 'w1 start', 'w0 stop failed', 'w0 start'])
   other.resolve()
   await clock.advance(1_000)
   expect(effects.slice(4)).toEqual(['w0 a,b'])
+})
+
+test('a partition that starts slowly holds up no other of its assignment, and begins where it says', async () => {
+  const { clock, effects, produce, run } = await createWorld(2)
+  await produce(0, 'a')
+  await produce(1, 'b')
+  const gate = Promise.withResolvers<void>()
+  run('w', (partition, what) => (partition === 1 && what === 'start' ? gate.promise : undefined))
+  await clock.advance(1_000)
+  expect(effects).toEqual(['w0 start', 'w1 start', 'w0 a'])
+  gate.resolve()
+  await clock.advance(1_000)
+  expect(effects.slice(3)).toEqual(['w1 b'])
+})
+
+test('a partition that is taken away while it starts is given up after its start, before the next owner has it', async () => {
+  const { clock, effects, produce, run } = await createWorld(2)
+  await produce(1, 'b')
+  const gate = Promise.withResolvers<void>()
+  run('v', (partition, what) => (partition === 1 && what === 'start' ? gate.promise : undefined))
+  await clock.advance(1_000)
+  run('w')
+  await clock.advance(2_000)
+  expect(effects).toEqual(['v0 start', 'v1 start'])
+  gate.resolve()
+  await clock.advance(1_000)
+  expect(effects.slice(2)).toEqual(['v1 stop revoked', 'w1 start', 'w1 b'])
 })
 
 test('a run whose polls fail ends after every worker has finished what it does and has stopped', async () => {
