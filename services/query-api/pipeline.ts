@@ -51,6 +51,7 @@ import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { activityRoutes } from './persons/activity-routes.ts'
 import { personCommandRoutes } from './persons/command-routes.ts'
 import { personRoutes } from './persons/persons-routes.ts'
+import { playlistRoutes } from './playlists/playlists-routes.ts'
 import { createAsk } from './query/ask.ts'
 import { createAskTable } from './query/ask-table.ts'
 import { zoneOf } from './query/question.ts'
@@ -235,6 +236,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       metadata: env.metadata,
       stores: env.recordings,
     }),
+    ...playlistRoutes({ ...needs, metadata: env.metadata, randomBytes: env.randomBytes }),
     ...cohorts.routes,
     ...keyRoutes(keyManagement),
   ]

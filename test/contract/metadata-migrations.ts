@@ -275,6 +275,30 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       updated_at: 1_790_000_000_000,
     },
   },
+  13: {
+    recording_playlists: {
+      dataset_id: 'shop',
+      id: 1,
+      short_id: 'k3JdQz7P',
+      name: 'Lost carts',
+      derived_name: null,
+      description: '',
+      pinned: 0,
+      filters: '{"console_logs":["error"]}',
+      last_modified_by: 'administrator',
+      deleted: 0,
+      created_at: 1_790_000_000_000,
+      created_by: 'administrator',
+      updated_at: 1_790_000_000_000,
+    },
+    playlist_recordings: {
+      dataset_id: 'shop',
+      playlist_id: 1,
+      session_id: 's1',
+      added_at: 1_790_000_000_000,
+      added_by: 'administrator',
+    },
+  },
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Metadata } from '../../services/core/metadata/metadata.ts'
 import { migrateMetadata } from '../../services/core/metadata/metadata-migrations.ts'
-import type { CohortRow, KpiRow } from '../../services/core/metadata/metadata-tables.ts'
+import type { CohortRow, KpiRow, RecordingPlaylistRow } from '../../services/core/metadata/metadata-tables.ts'
 import {
   ACTIVITIES_MAX,
   listActivities,
@@ -21,7 +21,13 @@ import { createDefinitionStore } from '../../services/query-api/definitions/defi
 import { createExportStore } from '../../services/query-api/exports/export-store.ts'
 import { createKeyStore } from '../../services/query-api/keys/key-store.ts'
 import { createKpiStore } from '../../services/query-api/kpis/kpi-store.ts'
+import {
+  createPlaylistRecordings,
+  PLAYLIST_RECORDINGS_MAX,
+} from '../../services/query-api/playlists/playlist-recordings-store.ts'
+import { createPlaylistStore } from '../../services/query-api/playlists/playlist-store.ts'
 import type { TimeZone } from '../../services/query-api/query/zoned-time.ts'
+import { forgetRecording } from '../../services/query-api/recordings/forget-recording.ts'
 import { createRecordingViews } from '../../services/query-api/recordings/recording-views-store.ts'
 import {
   createSavedInsightStore,
@@ -242,13 +248,80 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
         ['s2'],
       ])
       await views.note('one', 'me', "'s", false, 3)
-      await views.forget('one', 's2')
+      await forgetRecording(metadata, 'one', 's2')
       expect([await seen('one', 'me'), await seen('one', 'you'), await seen('two', 'me')]).toEqual([
         ['s1'],
         [],
         ['s2'],
       ])
       expect(await views.viewed('one', 'me', [])).toEqual(new Set())
+    })
+
+    test('what is on a playlist is on it once, in the order that it was added, and goes with either of the two', async () => {
+      const playlists = createPlaylistStore(metadata, { by: 'me', atMs: 5, newShortId: () => 'k3JdQz7P' })
+      const playlist = { name: 'Lost', derived_name: null, description: '', pinned: 0, filters: '{}' }
+      const made = (await playlists.create(
+        'lists',
+        playlist as unknown as RecordingPlaylistRow,
+        5,
+        'me',
+      )) as RecordingPlaylistRow
+      expect([
+        await playlists.numberOf?.('lists', 'k3JdQz7P'),
+        await playlists.numberOf?.('other', 'k3JdQz7P'),
+      ]).toEqual([1, null])
+      const recordings = createPlaylistRecordings(metadata)
+      const add = (session: string, atMs: number) => recordings.add(made, session, { by: 'you', atMs })
+      await Promise.all([add('a', 10), add('a', 11), add('b', 12)])
+      expect(await recordings.sessions('lists', 1)).toEqual(['b', 'a'])
+      expect(await playlists.get('lists', 1)).toMatchObject({ last_modified_by: 'you', created_by: 'me' })
+      expect(await recordings.remove(made, 'b', { by: 'me', atMs: 20 })).toBe(true)
+      expect(await recordings.remove(made, 'b', { by: 'me', atMs: 21 })).toBe(false)
+      const { rows } = await listActivities(metadata, 'lists', 'session_recording_playlist', 1, page)
+      expect(rows.map(({ activity, fields }) => [activity, JSON.parse(fields)])).toEqual([
+        ['updated', ['recordings']],
+        ['updated', ['recordings']],
+        ['updated', ['recordings']],
+        ['created', expect.arrayContaining(['name', 'filters'])],
+      ])
+      await forgetRecording(metadata, 'lists', 'a')
+      expect(await recordings.sessions('lists', 1)).toEqual([])
+      await add('c', 30)
+      expect([await playlists.remove('lists', 1), await recordings.sessions('lists', 1)]).toEqual([true, []])
+    })
+
+    test('a playlist that is full takes no more, also of many at once', async () => {
+      const playlists = createPlaylistStore(metadata, { by: 'me', atMs: 5, newShortId: () => 'aaaaaaaa' })
+      const playlist = { name: '', derived_name: null, description: '', pinned: 0, filters: '{}' }
+      const made = (await playlists.create(
+        'full',
+        playlist as unknown as RecordingPlaylistRow,
+        5,
+        'me',
+      )) as RecordingPlaylistRow
+      await metadata.db
+        .insertInto('playlist_recordings')
+        .values(
+          Array.from({ length: PLAYLIST_RECORDINGS_MAX - 2 }, (_, n) => ({
+            dataset_id: 'full',
+            playlist_id: 1,
+            session_id: `s${n}`,
+            added_at: 1,
+            added_by: 'me',
+          })),
+        )
+        .execute()
+      const recordings = createPlaylistRecordings(metadata)
+      const tries = await Promise.allSettled(
+        ['a', 'b', 'c', 'd'].map((session) => recordings.add(made, session, { by: 'me', atMs: 2 })),
+      )
+      expect(tries.map(({ status }) => status).toSorted()).toEqual([
+        'fulfilled',
+        'fulfilled',
+        'rejected',
+        'rejected',
+      ])
+      expect(await recordings.sessions('full', 1)).toHaveLength(PLAYLIST_RECORDINGS_MAX)
     })
 
     test('settings of a dataset are put and replaced', async () => {

@@ -283,6 +283,23 @@ test('snapshots come by window in the order they play, chunk by chunk, and block
   expect((await call('GET', '/a/snapshots?source=realtime')).text).toBe('')
 })
 
+test('a playlist lists what was put on it and what its filters find, of its own dataset', async () => {
+  const both = await api.personalKey(['session_recording_playlist:write', 'session_recording:read'])
+  const path = '/api/datasets/shop/session_recording_playlists'
+  const { id } = (await api.send('POST', path, both, { filters: { events: [{ id: 'visit' }] } })).body
+  for (const session of ['d', 'a', 'c']) await api.send('POST', `${path}/${id}/recordings/${session}`, both)
+  expect((await api.send('POST', `${path}/${id}/recordings/none`, both)).status).toBe(404)
+  const listed = async (query: string) => {
+    const { results, has_next } = (await api.send('GET', `${path}/${id}/recordings${query}`, both)).body
+    return [results.map((one: { id: string }) => one.id).join(' '), has_next]
+  }
+  expect(await listed('')).toEqual(['c a d', false])
+  expect(await listed('?limit=2')).toEqual(['c a', true])
+  expect(await listed('?source=filters')).toEqual(['b a', false])
+  await api.send('DELETE', `${path}/${id}/recordings/a`, both)
+  expect(await listed('')).toEqual(['c d', false])
+})
+
 test('properties of sessions are those of their first events', async () => {
   const { body } = await call('GET', `/properties${queryText({ session_ids: ['b', 'c'] })}`)
   expect(body.results).toEqual([

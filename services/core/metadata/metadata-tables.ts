@@ -14,6 +14,8 @@ export interface MetadataTables {
   readonly kpis: KpiRow
   readonly definitions: DefinitionRow
   readonly recording_views: RecordingViewRow
+  readonly recording_playlists: RecordingPlaylistRow
+  readonly playlist_recordings: PlaylistRecordingRow
   readonly cohorts: CohortRow
   readonly cohort_calculations: CohortCalculationRow
   readonly exports: ExportRow
@@ -192,6 +194,26 @@ export interface RecordingViewRow {
   /** Name of the key's holder. */
   viewed_by: string
   viewed_at: number
+}
+
+export interface RecordingPlaylistRow extends ModifiedRow {
+  short_id: string
+  name: string
+  derived_name: string | null
+  description: string
+  pinned: number
+  /** JSON object. */
+  filters: string
+}
+
+/** A recording that was put on a playlist by hand. */
+export interface PlaylistRecordingRow {
+  dataset_id: string
+  playlist_id: number
+  session_id: string
+  added_at: number
+  /** Name of the key's holder. */
+  added_by: string
 }
 
 export interface CohortRow extends ObjectRow {

@@ -49,11 +49,16 @@ function activityView(row: ActivityRow) {
   }
 }
 
-/** What was done to objects of a kind, and to one of them; of one that was removed for good as well. */
+/**
+ * What was done to objects of a kind, and to one of them; of one that was removed for good as well.
+ *
+ * @param numberOf the object that a path names
+ */
 export function activityRoutes(
   metadata: Pick<Metadata, 'db'>,
   object: ScopeObject,
   tag: string,
+  numberOf: (call: DatasetCall) => number | Promise<number> = idOf,
 ): DatasetRoute[] {
   const parameters = pageParameters(PAGES)
   const answer = async (call: DatasetCall, objectId: number | null) => {
@@ -85,7 +90,7 @@ export function activityRoutes(
       path: `${DATASET_PATH}/${tag}/:id/activity`,
       summary: `What was done to one of the ${tag}.`,
       example: { params: { dataset: 'shop', id: '1' }, answer: list },
-      answer: (call) => answer(call, idOf(call)),
+      answer: async (call) => answer(call, await numberOf(call)),
     },
   ]
 }

@@ -2,9 +2,9 @@ import { sql } from 'kysely'
 import type { Metadata, MetadataQueries } from '../../core/metadata/metadata.ts'
 import type { DashboardRow, DashboardTileRow } from '../../core/metadata/metadata-tables.ts'
 import { createJournaledStore } from '../objects/journaled-store.ts'
+import { flagged } from '../objects/list-store.ts'
 import {
   holdsText,
-  type ListFilters,
   type ObjectStore,
   type ObjectTable,
   type Transactions,
@@ -44,11 +44,14 @@ const KIND: ObjectTable = {
   table: 'dashboards',
   objectsMax: DASHBOARDS_MAX,
   order: sql`pinned DESC, lower(name), id`,
-  where: ({ search, pinned, tags }: ListFilters) => [
-    ...(search ? [sql`(${holdsText('name', search)} OR ${holdsText('description', search)})`] : []),
-    ...(pinned === 'true' ? [sql`pinned = 1`] : []),
-    ...(tags ? [holdsText('tags', JSON.stringify(tags))] : []),
-  ],
+  where: (filters) => {
+    const { search, tags } = filters
+    return [
+      ...(search ? [sql`(${holdsText('name', search)} OR ${holdsText('description', search)})`] : []),
+      ...flagged(filters, 'pinned', sql`pinned = 1`),
+      ...(tags ? [holdsText('tags', JSON.stringify(tags))] : []),
+    ]
+  },
 }
 
 /** Pinned ones first, then by name. */

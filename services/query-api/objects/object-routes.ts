@@ -35,8 +35,9 @@ export function objectRoutes<F extends TObject, R extends ObjectRow>(
       ...family.columnsOf(given),
       ...(deleted === null ? {} : { deleted: Number(deleted) }),
     } as ColumnChange<R>
-    const [dataset, id] = [call.question.dataset.id, idOf(call)]
+    const { id: dataset } = call.question.dataset
     const own = storeOf(call)
+    const id = await numberOf(own, call)
     const row = await onlyOnce(family.unique, () => own.update(dataset, id, change, clock.now(), seenMs))
     if (row !== null) return { body: family.present(row) }
     throw (await own.get(dataset, id)) === null ? notFound() : changedMeanwhile()
@@ -131,7 +132,8 @@ export function objectRoutes<F extends TObject, R extends ObjectRow>(
       success: { status: 204, description: 'It is gone.' },
       example: one,
       answer: async (call) => {
-        if (!(await storeOf(call).remove(call.question.dataset.id, idOf(call)))) throw notFound()
+        const own = storeOf(call)
+        if (!(await own.remove(call.question.dataset.id, await numberOf(own, call)))) throw notFound()
         return { status: 204 }
       },
     },
@@ -146,19 +148,34 @@ function withFields<F extends TObject>(fields: F, further: TObject | undefined):
 
 /** The object that the path names. @throws ApiError 404 where there is none, or a deleted one */
 export async function existingObject<R extends ObjectRow>(
-  store: Pick<ObjectStore<R>, 'get'>,
+  store: Pick<ObjectStore<R>, 'get' | 'numberOf'>,
   call: DatasetCall,
 ): Promise<R> {
-  const row = await store.get(call.question.dataset.id, idOf(call))
+  const row = await store.get(call.question.dataset.id, await numberOf(store, call))
   if (row === null || row.deleted === 1) throw notFound()
   return row
 }
 
 /** The number in the path. @throws ApiError 404 for what is none of an object */
 export function idOf(call: DatasetCall): number {
+  const number = numberIn(pathParameter(call, 'id'))
+  if (number === null) throw notFound()
+  return number
+}
+
+/** The number of the object that the path names by its number or otherwise. @throws ApiError 404 */
+export async function numberOf(
+  store: Pick<ObjectStore<never>, 'numberOf'>,
+  call: DatasetCall,
+): Promise<number> {
   const text = pathParameter(call, 'id')
-  if (!/^[1-9]\d{0,14}$/.test(text)) throw notFound()
-  return Number(text)
+  const number = numberIn(text) ?? (await store.numberOf?.(call.question.dataset.id, text)) ?? null
+  if (number === null) throw notFound()
+  return number
+}
+
+function numberIn(text: string): number | null {
+  return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : null
 }
 
 function readFilters(query: RawQuery, names: readonly string[]): ListFilters {

@@ -13,6 +13,11 @@ export type ListFilters = Readonly<Record<string, string | null>>
 
 /** One kind of objects of datasets. Every member rejects with a DependencyError when the database does not answer. */
 export interface ObjectStore<R extends ObjectRow> {
+  /**
+   * The number of the object that an address names by another text than its number; null when there is none. Left out
+   * where numbers are the only names.
+   */
+  numberOf?(dataset: string, text: string): Promise<number | null>
   /** Objects that are not deleted. */
   list(
     dataset: string,
@@ -42,8 +47,8 @@ export interface ObjectTable {
   readonly table: keyof MetadataTables
   /** Objects of a dataset at most, deleted ones among them. */
   readonly objectsMax: number
-  /** Of lists; it must be total. */
-  readonly order: RawBuilder<unknown>
+  /** Of lists, as their filters ask for it; it must be total. */
+  readonly order: RawBuilder<unknown> | ((filters: ListFilters) => RawBuilder<unknown>)
   /** Conditions of a list. */
   where(filters: ListFilters): readonly RawBuilder<unknown>[]
 }
@@ -68,10 +73,12 @@ export function createObjectStore<R extends ObjectRow>(
   return {
     async list(dataset, filters, { limit, offset }) {
       const conditions = [sql`dataset_id = ${dataset}`, sql`deleted = 0`, ...kind.where(filters)]
+      const order = typeof kind.order === 'function' ? kind.order(filters) : kind.order
       const from = sql`FROM ${table} WHERE ${sql.join(conditions, sql` AND `)}`
       const counted = await sql<{ count: number }>`SELECT count(*) AS count ${from}`.execute(db)
-      const rows =
-        await sql<R>`SELECT * ${from} ORDER BY ${kind.order} LIMIT ${limit} OFFSET ${offset}`.execute(db)
+      const rows = await sql<R>`SELECT * ${from} ORDER BY ${order} LIMIT ${limit} OFFSET ${offset}`.execute(
+        db,
+      )
       return { rows: rows.rows, count: counted.rows[0]?.count ?? 0 }
     },
     get: (dataset, id) => found(sql<R>`SELECT * FROM ${table} WHERE dataset_id = ${dataset} AND id = ${id}`),

@@ -6,8 +6,6 @@ export interface RecordingViews {
   viewed(dataset: string, by: string, sessions: readonly string[]): Promise<ReadonlySet<string>>
   /** Notes or takes back that somebody has looked at it; a second time changes nothing. */
   note(dataset: string, by: string, session: string, isViewed: boolean, atMs: number): Promise<void>
-  /** Forgets who looked at it. */
-  forget(dataset: string, session: string): Promise<void>
 }
 
 export function createRecordingViews({ db }: Pick<Metadata, 'db'>): RecordingViews {
@@ -38,13 +36,6 @@ export function createRecordingViews({ db }: Pick<Metadata, 'db'>): RecordingVie
           .where('session_id', '=', session)
           .where('viewed_by', '=', by)
           .execute()
-    },
-    async forget(dataset, session) {
-      await db
-        .deleteFrom('recording_views')
-        .where('dataset_id', '=', dataset)
-        .where('session_id', '=', session)
-        .execute()
     },
   }
 }

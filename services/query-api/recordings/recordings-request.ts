@@ -27,7 +27,8 @@ const CONSOLE_COLUMNS = {
 const LENGTH_COLUMNS = { duration: 'duration', active_seconds: 'active_seconds' } as const
 const COMPARISONS = { gt: '>', gte: '>=', lt: '<', lte: '<=', exact: '=' } as const
 
-export const RECORDINGS_PARAMETERS = {
+/** What selects recordings. */
+export const RECORDING_FILTERS = {
   session_ids: jsonDeclared(
     'Only these sessions: a list of their ids. Without `date_from` they are of any time.',
   ),
@@ -41,9 +42,14 @@ export const RECORDINGS_PARAMETERS = {
   console_logs: jsonDeclared('Only with lines of one of these levels: a list of log, info, warn, error.'),
   date_from: textDeclared('Begun at or after: a date, a time, `-7d` (default), `all`, …'),
   date_to: textDeclared('Begun before, like date_from.'),
+}
+
+/** How they are listed. */
+export const RECORDINGS_LISTING = {
   version: choiceDeclared('Of the answer; all are the same here.', VERSIONS, '1'),
   ...pageParameters(RECORDING_PAGES),
 }
+export const RECORDINGS_PARAMETERS = { ...RECORDING_FILTERS, ...RECORDINGS_LISTING }
 
 /** A comparison of a column of the sessions with a number. */
 export interface LengthFilter {
@@ -52,7 +58,7 @@ export interface LengthFilter {
   readonly seconds: number
 }
 
-export interface RecordingsRequest {
+export interface RecordingFilters {
   readonly sessions: readonly string[] | null
   /** UUID in lower case. */
   readonly person: string | null
@@ -61,6 +67,9 @@ export interface RecordingsRequest {
   readonly length: LengthFilter | null
   /** Columns of the sessions of which one must not be zero; empty for any session. */
   readonly consoleColumns: readonly string[]
+}
+
+export interface RecordingsRequest extends RecordingFilters {
   readonly range: DateRange
   readonly version: Version
   readonly page: ListPage
@@ -69,13 +78,23 @@ export interface RecordingsRequest {
 /** @throws ApiError 400 */
 export function readRecordingsRequest(query: RawQuery, nowMs: number, zone: TimeZone): RecordingsRequest {
   refuseUnknown(query, Object.keys(RECORDINGS_PARAMETERS))
-  const sessions = readSessionIds(query)
-  const dateFrom = textParameter(query, 'date_from') ?? (sessions === null ? null : 'all')
+  const filters = readRecordingFilters(query)
+  const dateFrom = textParameter(query, 'date_from') ?? (filters.sessions === null ? null : 'all')
+  return {
+    ...filters,
+    range: parseDateRange(dateFrom, textParameter(query, 'date_to'), nowMs, zone),
+    version: choiceParameter(query, 'version', VERSIONS, '1'),
+    page: readPage(query, RECORDING_PAGES),
+  }
+}
+
+/** What does not depend on the time at which it is asked. @throws ApiError 400 */
+export function readRecordingFilters(query: RawQuery): RecordingFilters {
   const entities = readEntities(query, [], () => ({}))
   if (entities.length > ENTITIES_MAX)
     throw invalidInput('events', `There may be at most ${ENTITIES_MAX} events and actions.`)
   return {
-    sessions,
+    sessions: readSessionIds(query),
     person: readPerson(query),
     entities,
     filters: parsePropertyFilters(
@@ -85,9 +104,6 @@ export function readRecordingsRequest(query: RawQuery, nowMs: number, zone: Time
     ),
     length: readLength(query),
     consoleColumns: readConsole(query),
-    range: parseDateRange(dateFrom, textParameter(query, 'date_to'), nowMs, zone),
-    version: choiceParameter(query, 'version', VERSIONS, '1'),
-    page: readPage(query, RECORDING_PAGES),
   }
 }
 

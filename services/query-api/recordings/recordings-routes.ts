@@ -12,7 +12,9 @@ import {
   pathParameter,
 } from '../http/route.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
-import { getRecording, listRecordings } from './list-recordings.ts'
+import { answerRecordings, RECORDINGS_SUCCESS } from './answer-recordings.ts'
+import { forgetRecording } from './forget-recording.ts'
+import { getRecording } from './list-recordings.ts'
 import { presentRecordings, RecordingView } from './present-recordings.ts'
 import { RECORDING_EXAMPLE, SNAPSHOT_EXAMPLE } from './recording-examples.ts'
 import { recordingProperties } from './recording-properties.ts'
@@ -30,8 +32,8 @@ export interface RecordingNeeds extends InsightNeeds {
 const Change = Type.Object({ viewed: Type.Boolean() }, { additionalProperties: false })
 
 export function recordingRoutes(needs: RecordingNeeds): DatasetRoute[] {
-  const { ask, clock, stores } = needs
-  const views = createRecordingViews(needs.metadata)
+  const { ask, clock, stores, metadata } = needs
+  const views = createRecordingViews(metadata)
 
   async function one(call: DatasetCall): Promise<Answer> {
     const { question, principal } = call
@@ -55,25 +57,15 @@ export function recordingRoutes(needs: RecordingNeeds): DatasetRoute[] {
       summary: 'Recorded sessions, the newest first.',
       access: read,
       parameters: RECORDINGS_PARAMETERS,
-      success: {
-        status: 200,
-        description: 'A page of them; `has_next` says whether there is another one after it.',
-        schema: Type.Object({
-          results: Type.Array(RecordingView),
-          has_next: Type.Boolean(),
-          version: Type.Integer(),
-        }),
-      },
+      success: RECORDINGS_SUCCESS,
       example: {
         ...many,
         query: { events: '[{"id":"purchase"}]', limit: '1' },
         answer: { results: [RECORDING_EXAMPLE], has_next: false, version: 1 },
       },
-      answer: async ({ query, question, principal }) => {
-        const request = readRecordingsRequest(query, clock.now(), question.zone)
-        const { records, hasNext } = await listRecordings(needs, question, request)
-        const results = await presentRecordings({ ask, views }, question, principal.name, records)
-        return { body: { results, has_next: hasNext, version: Number(request.version) } }
+      answer: async (call) => {
+        const request = readRecordingsRequest(call.query, clock.now(), call.question.zone)
+        return answerRecordings({ ...needs, views }, call, request)
       },
     },
     {
@@ -144,7 +136,7 @@ export function recordingRoutes(needs: RecordingNeeds): DatasetRoute[] {
         )
         if (row === undefined) throw notFound()
         await deleteSession(stores, session, call.principal.name)
-        await views.forget(session.dataset_id, session.session_id)
+        await forgetRecording(metadata, session.dataset_id, session.session_id)
         return { status: 204 }
       },
     },

@@ -40,11 +40,19 @@ export function parametersOf(filters: Filters): RawQuery {
  * @throws ApiError 400 with the parameter below `filters`
  */
 export function checkFilters(filters: Filters): void {
+  const kind = kindOf(filters)
+  checkBelow(filters, () => INSIGHT_KINDS[kind].check(parametersOf(filters)))
+}
+
+/**
+ * @param check of the parameters that they are
+ * @throws ApiError 400 of the check, about what lies below `filters`, and 400 for filters that are too long
+ */
+export function checkBelow(filters: Filters, check: () => unknown): void {
   if (JSON.stringify(filters).length > FILTERS_LENGTH_MAX)
     throw invalidInput('filters', `filters may have at most ${FILTERS_LENGTH_MAX} characters as JSON.`)
-  const kind = kindOf(filters)
   try {
-    INSIGHT_KINDS[kind].check(parametersOf(filters))
+    check()
   } catch (error) {
     if (!(error instanceof ApiError) || error.body.attr === null) throw error
     const attr = `filters__${error.body.attr}`.slice(0, NAME_LENGTH_MAX)

@@ -6,6 +6,7 @@ import { usualLayouts } from '../dashboards/dashboard-template.ts'
 import { addTiles, removeTiles, tilesOf, tilesOfInsights } from '../dashboards/tile-store.ts'
 import { invalidInput } from '../http/api-error.ts'
 import { createJournaledStore, type Writer } from '../objects/journaled-store.ts'
+import { flagged } from '../objects/list-store.ts'
 import {
   holdsText,
   type ListFilters,
@@ -145,9 +146,9 @@ function conditionsOf(filters: ListFilters, { by, zone, atMs }: InsightWriter) {
     : []
   const range = parseDateRange(from ?? 'all', to ?? null, atMs, zone)
   return [
-    ...flag(filters, 'saved', sql`(saved = 1 OR ${onAny})`),
-    ...flag(filters, 'favorited', sql`favorited = 1`),
-    ...flag(filters, 'user', sql`created_by = ${by}`),
+    ...flagged(filters, 'saved', sql`(saved = 1 OR ${onAny})`),
+    ...flagged(filters, 'favorited', sql`favorited = 1`),
+    ...flagged(filters, 'user', sql`created_by = ${by}`),
     ...(found.length > 0 ? [sql`(${sql.join(found, sql` OR `)})`] : []),
     ...(insight ? [sql`insight = ${insight}`] : []),
     ...(shortId ? [sql`short_id = ${shortId}`] : []),
@@ -161,13 +162,6 @@ function conditionsOf(filters: ListFilters, { by, zone, atMs }: InsightWriter) {
     ...(range.fromMs === null ? [] : [sql`updated_at >= ${range.fromMs}`]),
     ...(to ? [sql`updated_at < ${range.toMs}`] : []),
   ]
-}
-
-function flag(filters: ListFilters, name: string, condition: ReturnType<typeof sql>) {
-  const text = filters[name] ?? 'false'
-  if (text === 'true' || text === '1') return [condition]
-  if (text === 'false' || text === '0') return []
-  throw invalidInput(name, `${name} must be true or false.`)
 }
 
 /** @throws ApiError 400 */

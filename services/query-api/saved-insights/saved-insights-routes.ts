@@ -8,6 +8,7 @@ import { refuseUnknown } from '../http/request-parameters.ts'
 import type { DatasetCall, DatasetRoute } from '../http/route.ts'
 import { wholeParameter } from '../insights/insight-request.ts'
 import { idOf, objectRoutes } from '../objects/object-routes.ts'
+import { newShortId } from '../objects/short-id.ts'
 import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
 import type { Results } from '../results/results.ts'
 import { housekeepingRoutes } from './housekeeping-routes.ts'
@@ -26,7 +27,6 @@ const PARAMETERS = {
     NUMBER_MAX,
   ),
 }
-const SHORT_ID_BYTES = 6
 
 /** @param randomBytes a cryptographic source */
 export function writerOf(
@@ -38,7 +38,7 @@ export function writerOf(
     by: principal.name,
     atMs: clock.now(),
     zone: question.zone,
-    newShortId: () => Buffer.from(randomBytes(SHORT_ID_BYTES)).toString('base64url'),
+    newShortId: () => newShortId(randomBytes),
   }
 }
 
