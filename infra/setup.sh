@@ -3,7 +3,8 @@
 #
 # Brings everything here that the project needs, and nothing that is there already: Node 24, the npm packages, the
 # engines' jars. What cannot be installed from here is named with the command that does it.
-# With --tests, a machine without Java or Maven is no failure: the tests that need them say that they did not run.
+# With --tests, a machine without Java or Maven is no failure: the tests that need them say that they did not run. The
+# browser that tests need is then installed too, where root may do that with apt-get.
 #
 # Runs on the bash of macOS (3.2) too. Sourcing the file defines the functions and does nothing.
 set -uo pipefail
@@ -172,6 +173,39 @@ ensure_jars() {
   check_maven && step 'jars of the engines' fetch_jars
 }
 
+# --- what only tests need -------------------------------------------------------------------------------------
+
+has_chromium() {
+  local name
+  for name in chromium chromium-browser google-chrome; do
+    if command -v "$name" >/dev/null; then return 0; fi
+  done
+  [ -x '/Applications/Chromium.app/Contents/MacOS/Chromium' ] ||
+    [ -x '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome' ]
+}
+
+# Waits for another apt-get no longer than a minute, for a server that is silent no longer than half of one.
+install_chromium() {
+  local patience='-o DPkg::Lock::Timeout=60 -o Acquire::http::Timeout=30 -o Acquire::Retries=2'
+  export DEBIAN_FRONTEND=noninteractive
+  # shellcheck disable=SC2086
+  apt-get $patience update && apt-get $patience install -y --no-install-recommends chromium &&
+    SAID='Chromium installed'
+}
+
+ensure_chromium() {
+  if has_chromium; then
+    told ok 'Chromium' 0
+    return 0
+  fi
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    step 'Chromium' install_chromium && return 0
+  fi
+  missing 'Chromium, for the tests that play recordings' \
+    'apt-get install chromium' 'brew install --cask chromium'
+  return 1
+}
+
 # --- all of it ------------------------------------------------------------------------------------------------
 
 # Two set-ups of one checkout at a time would install over each other.
@@ -211,6 +245,7 @@ main() {
   export PATH
   ensure_packages || return 1
   ensure_jars || [ "$MISSING" -gt 0 ] || return 1
+  [ "$for_tests" -eq 0 ] || ensure_chromium
   if [ "$MISSING" -gt 0 ] && [ "$for_tests" -eq 0 ]; then
     echo "  Install what is missing, then run this again: what is done is not done twice."
     return 1

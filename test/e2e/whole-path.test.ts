@@ -16,6 +16,8 @@ import { openSystem, type System } from '../../services/cli/supervisor/system.ts
 import type { VerifyReport } from '../../services/cli/verify/verify-delivery.ts'
 import type { LogReport } from '../../services/cli/verify/verify-with-log.ts'
 import type { EventTrace } from '../../services/query-api/trace/event-trace.ts'
+import { needs } from '../helpers/needs.ts'
+import { recordPage } from '../helpers/recorded-page.ts'
 
 /** The whole system as `make demo` runs it: real engines, a process per stage, traffic through the HTTP door. */
 const EVENTS = 6_000
@@ -33,7 +35,7 @@ beforeAll(async () => {
     stages: STAGE_NAMES,
     single: false,
     portOffset: 2_000 + Math.floor(Math.random() * 5_000),
-    env: { ...process.env, MILLRACE_KAFKA_PARTITIONS: '3' },
+    env: { ...process.env, MILLRACE_KAFKA_PARTITIONS: '3', MILLRACE_RECORDINGS_BATCH_AGE: '1s' },
     onUnit: () => {},
     onLeftBehind: () => {},
   })
@@ -166,6 +168,49 @@ test('a refused event and a repeated one are traced to why they are not there', 
     },
     { timeout: 40_000, interval: 500 },
   )
+})
+
+interface SnapshotsPage {
+  readonly next: string | null
+  readonly snapshot_data_by_window_id: Readonly<Record<'w-1', readonly unknown[]>>
+}
+
+test('what rrweb recorded in Chromium is read back event by event, and plays to the same page', {
+  timeout: 90_000,
+  ...needs('chromium'),
+}, async () => {
+  const session = 'recorded-1'
+  const page = await recordPage({
+    collectorUrl: connections.collectorUrl,
+    key: DEMO_KEYS.shop.write,
+    session,
+  })
+  expect(page.answers).toMatchObject(Array(3).fill({ accepted: 1, rejected: 0 }))
+  const recordings = `${connections.queryUrl}/api/datasets/shop/session_recordings`
+  const ask = async (url: string) =>
+    (await fetch(url, { headers: { authorization: `Bearer ${DEMO_KEYS.shop.read}` } })).json()
+  const read = await vi.waitFor(
+    async () => {
+      const found: unknown[] = []
+      let next: string | null = `${recordings}/${session}/snapshots?limit=1`
+      while (next !== null) {
+        const page = (await ask(next)) as SnapshotsPage
+        found.push(...page.snapshot_data_by_window_id['w-1'])
+        next = page.next
+      }
+      expect(found).toHaveLength(page.events.length)
+      return found
+    },
+    { timeout: 40_000, interval: 500 },
+  )
+  expect(read).toEqual(page.events)
+  expect(await page.play(read)).toEqual(page.seen)
+  expect(await ask(`${recordings}/${session}`)).toMatchObject({
+    distinct_id: 'ada',
+    // Three of the button, one of the box.
+    click_count: 4,
+    start_url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:/),
+  })
 })
 
 test('every raw offset is accounted for, from receipts through topics to manifests', {

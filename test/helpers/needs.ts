@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { JAR_ENGINES, jarsFetched } from '../../infra/engines/jars.ts'
 import { asOrdinaryUser } from '../../infra/engines/ordinary-user.ts'
+import { chromiumPath } from './chromium.ts'
 
 declare module 'vitest' {
   interface TaskMeta {
@@ -50,6 +51,10 @@ const NEEDS = {
   kcat: {
     words: 'kcat (Debian: apt-get install kcat; macOS: brew install kcat)',
     there: () => outputOf('kcat', ['-V']) !== null,
+  },
+  chromium: {
+    words: 'Chromium (Debian: apt-get install chromium; macOS: brew install --cask chromium)',
+    there: () => chromiumPath() !== null,
   },
   openssl: {
     words: 'the openssl command (Debian: apt-get install openssl; macOS: brew install openssl)',

@@ -98,6 +98,31 @@ test('a step never reads the standard input of whoever runs it', () => {
   )
 })
 
+test('a browser that is there is left as it is', () => {
+  command('google-chrome', 'exit 1')
+  expect(sourced('ensure_chromium')).toEqual({ status: 0, stdout: '  ok      Chromium (N s)\n' })
+})
+
+test('root installs the browser out of Debian’s own packages', () => {
+  command('id', 'echo 0')
+  command('apt-get', `echo "$*" >>'${dir}/asked'`)
+  expect(sourced(`ensure_chromium; cat '${dir}/asked'`).stdout).toMatch(
+    /^ {2}ok {6}Chromium installed \(N s\)\n.* update\n.* install -y --no-install-recommends chromium\n$/,
+  )
+})
+
+test.each([
+  ['somebody else', 'echo 1000', ''],
+  ['whoever reaches no package', 'echo 0', '  failed  Chromium (N s)\n'],
+])('%s is told the command for the browser', (_, id, said) => {
+  command('id', id)
+  command('apt-get', 'exit 100')
+  const { status, stdout } = sourced('ensure_chromium')
+  expect([status, stdout.startsWith(`${said}`)]).toEqual([1, true])
+  expect(stdout).toContain('missing Chromium, for the tests that play recordings\n')
+  expect(stdout).toContain('Debian: apt-get install chromium\n')
+})
+
 test('the lock of a set-up that was killed is taken over', () => {
   mkdirSync(join(dir, '.millrace'))
   writeFileSync(join(dir, '.millrace/setup.lock'), '999999999')
