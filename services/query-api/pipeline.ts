@@ -11,7 +11,6 @@ import { runRoutes } from './batch-exports/run-routes.ts'
 import { createCohortStore } from './cohorts/cohort-store.ts'
 import { createCohorts } from './cohorts/create-cohorts.ts'
 import { dashboardRoutes } from './dashboards/dashboards-routes.ts'
-import { sharedRoutes } from './dashboards/shared-routes.ts'
 import { createDefinitionStore } from './definitions/definition-store.ts'
 import { eventDefinitionRoutes } from './definitions/event-definition-routes.ts'
 import { propertyDefinitionRoutes } from './definitions/property-definition-routes.ts'
@@ -62,6 +61,7 @@ import { createResults } from './results/results.ts'
 import { savedInsightRoutes } from './saved-insights/saved-insights-routes.ts'
 import { createDatasetSettingsStore } from './settings/dataset-settings-store.ts'
 import { settingsRoutes } from './settings/settings-routes.ts'
+import { sharedRoutes } from './sharing/shared-routes.ts'
 import { SQL_ROWS } from './sql/sql-limits.ts'
 import { STORED_TABLES } from './sql/views.ts'
 import { traceRoutes } from './trace/trace-routes.ts'
@@ -213,7 +213,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...personRoutes(needs),
     ...savedInsightRoutes(saved),
     ...dashboardRoutes(saved),
-    ...sharedRoutes({ ...saved, control, gate }),
+    ...sharedRoutes({ ...saved, control, gate, ask, recordings: env.recordings }),
     ...queryStatusRoutes(results),
     ...activityRoutes({ ask, clock }),
     ...groupRoutes({ ask, clock }),
@@ -234,6 +234,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...recordingRoutes({
       ...needs,
       metadata: env.metadata,
+      randomBytes: env.randomBytes,
       stores: env.recordings,
     }),
     ...playlistRoutes({ ...needs, metadata: env.metadata, randomBytes: env.randomBytes }),

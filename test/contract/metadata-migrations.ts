@@ -299,6 +299,24 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       added_by: 'administrator',
     },
   },
+  14: {
+    insight_shares: {
+      sha256: 'c'.repeat(64),
+      dataset_id: 'shop',
+      insight_id: 1,
+      tail: 'kQ3x',
+      created_at: 1_790_000_000_000,
+      created_by: 'administrator',
+    },
+    recording_shares: {
+      sha256: 'd'.repeat(64),
+      dataset_id: 'shop',
+      session_id: 's1',
+      tail: 'kQ3x',
+      created_at: 1_790_000_000_000,
+      created_by: 'administrator',
+    },
+  },
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)

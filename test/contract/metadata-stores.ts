@@ -15,7 +15,6 @@ import {
 import { UNCALCULATED } from '../../services/query-api/cohorts/cohort-family.ts'
 import { createCohortStore } from '../../services/query-api/cohorts/cohort-store.ts'
 import { createDashboardStore, type Dashboard } from '../../services/query-api/dashboards/dashboard-store.ts'
-import { createShareStore } from '../../services/query-api/dashboards/share-store.ts'
 import { addTiles, tilesOf } from '../../services/query-api/dashboards/tile-store.ts'
 import { createDefinitionStore } from '../../services/query-api/definitions/definition-store.ts'
 import { createExportStore } from '../../services/query-api/exports/export-store.ts'
@@ -35,6 +34,12 @@ import {
 } from '../../services/query-api/saved-insights/saved-insight-store.ts'
 import { createViewStore } from '../../services/query-api/saved-insights/view-store.ts'
 import { createDatasetSettingsStore } from '../../services/query-api/settings/dataset-settings-store.ts'
+import {
+  createShareStore,
+  DASHBOARD_SHARES,
+  INSIGHT_SHARES,
+  RECORDING_SHARES,
+} from '../../services/query-api/sharing/share-store.ts'
 
 const ANNOTATION = {
   content: 'Release',
@@ -455,16 +460,18 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       expect(await tilesOf(metadata.db, 'twice', 1)).toHaveLength(1)
     })
 
+    const randomBytes = (size: number) => new Uint8Array(size).fill(++made)
+
     test('a link is one per dashboard, found by its token alone', async () => {
       await dashboards(1).create('shares', DASHBOARD, 1, 'me')
-      const shares = createShareStore(metadata, (size) => new Uint8Array(size).fill(++made))
+      const shares = createShareStore(metadata, DASHBOARD_SHARES, randomBytes)
       const dashboard = (await dashboards(1).get('shares', 1)) as Dashboard
       const writer = { by: 'me', atMs: 5 }
       const token = (await shares.open(dashboard, writer)) as string
       expect(await shares.open(dashboard, writer)).toBe(null)
       expect(await shares.byToken(token)).toMatchObject({
         dataset_id: 'shares',
-        dashboard_id: 1,
+        shared_id: 1,
         created_by: 'me',
       })
       expect((await dashboards(1).get('shares', 1))?.is_shared).toBe(true)
@@ -473,6 +480,28 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       expect(await shares.open(dashboard, writer)).not.toBe(token)
       await dashboards(2).remove('shares', 1)
       expect(await shares.of('shares', 1)).toBe(null)
+    })
+
+    test('links of dashboards, insights and recordings are kept apart, and go with what they lead to', async () => {
+      await insights(1).create('links', saved, 1, 'me')
+      const ofInsights = createShareStore(metadata, INSIGHT_SHARES, randomBytes)
+      const ofRecordings = createShareStore(metadata, RECORDING_SHARES, randomBytes)
+      const writer = { by: 'me', atMs: 5 }
+      const insight = { dataset_id: 'links', id: 1, name: 'Buyers' }
+      const recording = { dataset_id: 'links', id: "s'1", name: "s'1" }
+      const tokens = await Promise.all([
+        ofInsights.open(insight, writer),
+        ofRecordings.open(recording, writer),
+      ])
+      expect(await ofInsights.byToken(tokens[0] as string)).toMatchObject({ shared_id: 1 })
+      expect(await ofRecordings.byToken(tokens[1] as string)).toMatchObject({ shared_id: "s'1" })
+      expect(await ofRecordings.byToken(tokens[0] as string)).toBe(null)
+      expect(await ofRecordings.of('other', "s'1")).toBe(null)
+      const { rows } = await listActivities(metadata, 'links', 'session_recording', null, page)
+      expect(rows).toMatchObject([{ activity: 'shared', object_id: 0, name: "s'1", done_by: 'me' }])
+      await insights(2).remove('links', 1)
+      await forgetRecording(metadata, 'links', "s'1")
+      expect([await ofInsights.of('links', 1), await ofRecordings.of('links', "s'1")]).toEqual([null, null])
     })
 
     test('numbers to be seen at a glance refer to insights that are there', async () => {

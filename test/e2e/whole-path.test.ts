@@ -194,9 +194,9 @@ test('what rrweb recorded in Chromium is read back event by event, and plays to 
       const found: unknown[] = []
       let next: string | null = `${recordings}/${session}/snapshots?limit=1`
       while (next !== null) {
-        const page = (await ask(next)) as SnapshotsPage
-        found.push(...page.snapshot_data_by_window_id['w-1'])
-        next = page.next
+        const answer = (await ask(next)) as SnapshotsPage
+        found.push(...answer.snapshot_data_by_window_id['w-1'])
+        next = answer.next
       }
       expect(found).toHaveLength(page.events.length)
       return found

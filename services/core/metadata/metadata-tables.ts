@@ -11,6 +11,8 @@ export interface MetadataTables {
   readonly dashboards: DashboardRow
   readonly dashboard_tiles: DashboardTileRow
   readonly dashboard_shares: DashboardShareRow
+  readonly insight_shares: InsightShareRow
+  readonly recording_shares: RecordingShareRow
   readonly kpis: KpiRow
   readonly definitions: DefinitionRow
   readonly recording_views: RecordingViewRow
@@ -122,6 +124,7 @@ export interface ActivityRow {
   dataset_id: string
   id: number
   object: string
+  /** 0 for what has no number: a recording, whose name is its id. */
   object_id: number
   activity: string
   name: string
@@ -154,14 +157,26 @@ export interface DashboardTileRow {
   color: string | null
 }
 
-export interface DashboardShareRow {
+/** A link to something that is shared. */
+export interface ShareRow {
   /** Lower-case hex SHA-256 of the token. */
   sha256: string
   dataset_id: string
-  dashboard_id: number
   tail: string
   created_at: number
   created_by: string
+}
+
+export interface DashboardShareRow extends ShareRow {
+  dashboard_id: number
+}
+
+export interface InsightShareRow extends ShareRow {
+  insight_id: number
+}
+
+export interface RecordingShareRow extends ShareRow {
+  session_id: string
 }
 
 export interface KpiRow extends ModifiedRow {

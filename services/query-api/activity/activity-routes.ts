@@ -16,7 +16,9 @@ const ActivityView = Type.Object({
   user: Type.String({ description: 'Whose key did it.' }),
   activity: Type.String({ description: 'created, updated, deleted, restored, removed, shared or unshared.' }),
   scope: Type.String(),
-  item_id: Type.Integer(),
+  item_id: Type.Union([Type.Integer(), Type.Null()], {
+    description: 'Null for what has no number: a recording, whose name is its id.',
+  }),
   detail: Type.Object({
     name: Type.String({ description: 'What the object was called afterwards.' }),
     changes: Type.Array(Type.Object({ field: Type.String() }), {
@@ -43,7 +45,7 @@ function activityView(row: ActivityRow) {
     user: row.done_by,
     activity: row.activity,
     scope: row.object,
-    item_id: row.object_id,
+    item_id: row.object_id === 0 ? null : row.object_id,
     detail: { name: row.name, changes: fields.map((field) => ({ field })) },
     created_at: new Date(row.done_at).toISOString(),
   }
@@ -52,13 +54,13 @@ function activityView(row: ActivityRow) {
 /**
  * What was done to objects of a kind, and to one of them; of one that was removed for good as well.
  *
- * @param numberOf the object that a path names
+ * @param numberOf the object that a path names; null where objects have no numbers, and are told of all together
  */
 export function activityRoutes(
   metadata: Pick<Metadata, 'db'>,
   object: ScopeObject,
   tag: string,
-  numberOf: (call: DatasetCall) => number | Promise<number> = idOf,
+  numberOf: ((call: DatasetCall) => number | Promise<number>) | null = idOf,
 ): DatasetRoute[] {
   const parameters = pageParameters(PAGES)
   const answer = async (call: DatasetCall, objectId: number | null) => {
@@ -77,14 +79,16 @@ export function activityRoutes(
     success: { status: 200, description: 'Newest first.', schema: listOf(ActivityView) },
   } as const
   const list = { count: 1, next: null, previous: null, results: [{ ...EXAMPLE, scope: object }] }
+  const ofAll: DatasetRoute = {
+    ...common,
+    path: `${DATASET_PATH}/${tag}/activity`,
+    summary: `What was done to ${tag}.`,
+    example: { params: { dataset: 'shop' }, answer: list },
+    answer: (call) => answer(call, null),
+  }
+  if (numberOf === null) return [ofAll]
   return [
-    {
-      ...common,
-      path: `${DATASET_PATH}/${tag}/activity`,
-      summary: `What was done to ${tag}.`,
-      example: { params: { dataset: 'shop' }, answer: list },
-      answer: (call) => answer(call, null),
-    },
+    ofAll,
     {
       ...common,
       path: `${DATASET_PATH}/${tag}/:id/activity`,

@@ -16,6 +16,7 @@ import {
   type InsightWriter,
   type SavedInsight,
 } from '../saved-insights/saved-insight-store.ts'
+import { closeShare, DASHBOARD_SHARES } from '../sharing/share-store.ts'
 import { changeTiles, deleteInsightsOf, type TileChange } from './change-tiles-store.ts'
 import { furnish, type Making } from './furnish-store.ts'
 import { removeTiles, tilesOf } from './tile-store.ts'
@@ -93,11 +94,7 @@ export function createDashboardStore(metadata: Transactions, writer: InsightWrit
       metadata.transaction(async (db) => {
         if (!(await inside(db).remove(dataset, id))) return false
         await removeTiles(db, dataset, { dashboard: id })
-        await db
-          .deleteFrom('dashboard_shares')
-          .where('dataset_id', '=', dataset)
-          .where('dashboard_id', '=', id)
-          .execute()
+        await closeShare(db, DASHBOARD_SHARES, { dataset_id: dataset, id })
         return true
       }),
   }

@@ -13,11 +13,12 @@ import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
 import type { Results } from '../results/results.ts'
 import { writerOf } from '../saved-insights/saved-insights-routes.ts'
 import { resultView } from '../saved-insights/saved-result.ts'
+import { DASHBOARD_SHARES } from '../sharing/share-store.ts'
+import { sharingRoutes } from '../sharing/sharing-routes.ts'
 import { moveTile } from './change-tiles-store.ts'
 import { DashboardView, dashboardFamily, ObjectNumber, presentTile } from './dashboard-family.ts'
 import { createDashboardStore, type Dashboard } from './dashboard-store.ts'
 import { exportRoutes } from './export-routes.ts'
-import { sharingRoutes } from './sharing-routes.ts'
 import { templateRoutes } from './template-routes.ts'
 import { type TileResult, tileResults } from './tile-results.ts'
 
@@ -115,7 +116,13 @@ export function dashboardRoutes(needs: DashboardNeeds): DatasetRoute[] {
     },
     ...templateRoutes({ storeOf, clock }),
     ...exportRoutes({ existing, results }),
-    ...sharingRoutes({ ...needs, existing }),
+    ...sharingRoutes(needs, {
+      kind: DASHBOARD_SHARES,
+      tag: dashboardFamily.tag,
+      limit: 'default',
+      example: '1',
+      existing,
+    }),
     ...activityRoutes(metadata, 'dashboard', dashboardFamily.tag),
   ]
 }

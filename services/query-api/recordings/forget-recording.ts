@@ -1,9 +1,9 @@
 import type { Metadata } from '../../core/metadata/metadata.ts'
 
 /** Tables that say something about single recordings. */
-const ABOUT_RECORDINGS = ['recording_views', 'playlist_recordings'] as const
+const ABOUT_RECORDINGS = ['recording_views', 'playlist_recordings', 'recording_shares'] as const
 
-/** Removes what people have noted about a recording that is no more: who looked at it, and which playlists it was on. */
+/** Removes what is noted about a recording that is no more: who looked at it, its playlists, its link. */
 export function forgetRecording(
   metadata: Pick<Metadata, 'transaction'>,
   dataset: string,

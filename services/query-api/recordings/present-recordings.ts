@@ -5,11 +5,8 @@ import type { Question } from '../query/question.ts'
 import type { SessionRecord } from './recording-sql.ts'
 import type { RecordingViews } from './recording-views-store.ts'
 
-/** A recorded session as the API shows it. */
-export const RecordingView = Type.Object({
-  id: Type.String({ description: 'Id of the session.' }),
-  distinct_id: Type.Union([Type.String(), Type.Null()]),
-  viewed: Type.Boolean({ description: 'Whether the holder of this key has looked at it.' }),
+/** What is told of a recorded session without telling whose it is. */
+export const RECORDED_VIEW = {
   recording_duration: Type.Number({ description: 'Seconds from the first to the last thing recorded.' }),
   active_seconds: Type.Integer({ description: 'Those of them within which the visitor did something.' }),
   start_time: Type.String(),
@@ -20,6 +17,14 @@ export const RecordingView = Type.Object({
   console_warn_count: Type.Integer(),
   console_error_count: Type.Integer(),
   start_url: Type.Union([Type.String(), Type.Null()]),
+}
+
+/** A recorded session as the API shows it. */
+export const RecordingView = Type.Object({
+  id: Type.String({ description: 'Id of the session.' }),
+  distinct_id: Type.Union([Type.String(), Type.Null()]),
+  viewed: Type.Boolean({ description: 'Whether the holder of this key has looked at it.' }),
+  ...RECORDED_VIEW,
   person: Type.Union([Type.Unknown(), Type.Null()], { description: 'As of now; null for nobody.' }),
   storage: Type.Literal('object_storage'),
 })
@@ -41,24 +46,29 @@ export async function presentRecordings(
     ),
   ])
   const people = new Map(keys.map((key, index) => [key, rows[index]]))
-  return records.map((record) => {
-    const [startedMs, endedMs] = [Number(record.started_ms), Number(record.ended_ms)]
-    return {
-      id: record.id,
-      distinct_id: record.distinct_id === '' ? null : record.distinct_id,
-      viewed: viewed.has(record.id),
-      recording_duration: (endedMs - startedMs) / 1000,
-      active_seconds: Number(record.active_seconds),
-      start_time: new Date(startedMs).toISOString(),
-      end_time: new Date(endedMs).toISOString(),
-      click_count: Number(record.click_count),
-      keypress_count: Number(record.keypress_count),
-      console_log_count: Number(record.console_log_count),
-      console_warn_count: Number(record.console_warn_count),
-      console_error_count: Number(record.console_error_count),
-      start_url: record.start_url === '' ? null : record.start_url,
-      person: people.get(record.the_person) ?? null,
-      storage: 'object_storage',
-    }
-  })
+  return records.map((record) => ({
+    id: record.id,
+    distinct_id: record.distinct_id === '' ? null : record.distinct_id,
+    viewed: viewed.has(record.id),
+    ...recordedView(record),
+    person: people.get(record.the_person) ?? null,
+    storage: 'object_storage',
+  }))
+}
+
+/** See {@link RECORDED_VIEW}. */
+export function recordedView(record: SessionRecord) {
+  const [startedMs, endedMs] = [Number(record.started_ms), Number(record.ended_ms)]
+  return {
+    recording_duration: (endedMs - startedMs) / 1000,
+    active_seconds: Number(record.active_seconds),
+    start_time: new Date(startedMs).toISOString(),
+    end_time: new Date(endedMs).toISOString(),
+    click_count: Number(record.click_count),
+    keypress_count: Number(record.keypress_count),
+    console_log_count: Number(record.console_log_count),
+    console_warn_count: Number(record.console_warn_count),
+    console_error_count: Number(record.console_error_count),
+    start_url: record.start_url === '' ? null : record.start_url,
+  }
 }

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { Metadata } from '../../core/metadata/metadata.ts'
 import { deleteSession, type RecordingStores } from '../../core/recordings/remove-recordings.ts'
+import { activityRoutes } from '../activity/activity-routes.ts'
 import { invalidInput, notFound } from '../http/api-error.ts'
 import { readBody } from '../http/read-body.ts'
 import { refuseUnknown } from '../http/request-parameters.ts'
@@ -12,6 +13,8 @@ import {
   pathParameter,
 } from '../http/route.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
+import { RECORDING_SHARES } from '../sharing/share-store.ts'
+import { sharingRoutes } from '../sharing/sharing-routes.ts'
 import { answerRecordings, RECORDINGS_SUCCESS } from './answer-recordings.ts'
 import { forgetRecording } from './forget-recording.ts'
 import { getRecording } from './list-recordings.ts'
@@ -21,10 +24,12 @@ import { recordingProperties } from './recording-properties.ts'
 import { createRecordingViews } from './recording-views-store.ts'
 import { RECORDINGS_PARAMETERS, readRecordingsRequest, readSessionIds } from './recordings-request.ts'
 import type { SnapshotNeeds } from './snapshots.ts'
-import { answerSnapshots, SNAPSHOTS_PARAMETERS } from './snapshots-answer.ts'
+import { answerSnapshots, SNAPSHOTS_PARAMETERS, SNAPSHOTS_SUCCESS } from './snapshots-answer.ts'
 
 export interface RecordingNeeds extends InsightNeeds {
   readonly metadata: Metadata
+  /** A cryptographic source. */
+  readonly randomBytes: (size: number) => Uint8Array
   /** Where recordings lie, objects and rows. */
   readonly stores: RecordingStores & { readonly store: SnapshotNeeds['store'] }
 }
@@ -147,11 +152,7 @@ export function recordingRoutes(needs: RecordingNeeds): DatasetRoute[] {
       summary: 'What was recorded, page by page or block by block.',
       access: read,
       parameters: SNAPSHOTS_PARAMETERS,
-      success: {
-        status: 200,
-        description:
-          'rrweb events by window; with `version=2` the blocks of the recording, with `source=blob` one of them as JSON lines.',
-      },
+      success: SNAPSHOTS_SUCCESS,
       example: {
         params: single.params,
         answer: { next: null, snapshot_data_by_window_id: SNAPSHOT_EXAMPLE, storage: 'object_storage' },
@@ -159,5 +160,16 @@ export function recordingRoutes(needs: RecordingNeeds): DatasetRoute[] {
       answer: (call) =>
         answerSnapshots({ ask, store: stores.store, bucket: stores.bucket }, call, pathParameter(call, 'id')),
     },
+    ...sharingRoutes(needs, {
+      kind: RECORDING_SHARES,
+      tag: common.tag,
+      limit: common.limit,
+      example: RECORDING_EXAMPLE.id,
+      async existing(call) {
+        const { id } = await getRecording(needs, call.question, pathParameter(call, 'id'))
+        return { dataset_id: call.question.dataset.id, id, name: id }
+      },
+    }),
+    ...activityRoutes(metadata, read.object, common.tag, null),
   ]
 }

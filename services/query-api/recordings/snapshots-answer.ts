@@ -2,7 +2,7 @@ import { invalidInput } from '../http/api-error.ts'
 import { OFFSET_MAX, readPage } from '../http/list-page.ts'
 import { choiceDeclared, countDeclared, textDeclared, wholeDeclared } from '../http/parameter-declarations.ts'
 import { choiceParameter, refuseUnknown, textParameter } from '../http/request-parameters.ts'
-import type { Answer, DatasetCall } from '../http/route.ts'
+import type { Answer, DatasetCall, SuccessDeclaration } from '../http/route.ts'
 import { VERSIONS } from './recordings-request.ts'
 import { blockLines, blockSources, CHUNKS_MAX, type SnapshotNeeds, snapshotPage } from './snapshots.ts'
 
@@ -18,10 +18,16 @@ export const SNAPSHOTS_PARAMETERS = {
   offset: wholeDeclared('Chunks before the page.', 0, OFFSET_MAX, 0),
 }
 
+export const SNAPSHOTS_SUCCESS: SuccessDeclaration = {
+  status: 200,
+  description:
+    'rrweb events by window; with `version=2` the blocks of the recording, with `source=blob` one of them as JSON lines.',
+}
+
 /** @throws ApiError 400 and 404 */
 export async function answerSnapshots(
   needs: SnapshotNeeds,
-  { query, question, url }: DatasetCall,
+  { query, question, url }: Pick<DatasetCall, 'query' | 'question' | 'url'>,
   session: string,
 ): Promise<Answer> {
   refuseUnknown(query, Object.keys(SNAPSHOTS_PARAMETERS))

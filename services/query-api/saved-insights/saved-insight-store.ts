@@ -17,6 +17,7 @@ import {
 } from '../objects/object-store.ts'
 import { parseDateRange } from '../query/date-range.ts'
 import type { TimeZone } from '../query/zoned-time.ts'
+import { closeShare, INSIGHT_SHARES } from '../sharing/share-store.ts'
 
 export const INSIGHTS_MAX = 5_000
 
@@ -80,6 +81,7 @@ export function createSavedInsightStore(
         const store = createJournaledStore<SavedInsightRow>(within(inside), kind, 'insight', writer)
         if (!(await store.remove(dataset, id))) return false
         await removeTiles(inside, dataset, { insight: id })
+        await closeShare(inside, INSIGHT_SHARES, { dataset_id: dataset, id })
         await inside
           .deleteFrom('insight_views')
           .where('dataset_id', '=', dataset)

@@ -11,6 +11,8 @@ import { idOf, objectRoutes } from '../objects/object-routes.ts'
 import { newShortId } from '../objects/short-id.ts'
 import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
 import type { Results } from '../results/results.ts'
+import { INSIGHT_SHARES } from '../sharing/share-store.ts'
+import { sharingRoutes } from '../sharing/sharing-routes.ts'
 import { housekeepingRoutes } from './housekeeping-routes.ts'
 import { type Filters, underDashboard } from './insight-filters.ts'
 import { savedInsightFamily } from './saved-insight-family.ts'
@@ -85,6 +87,13 @@ export function savedInsightRoutes(needs: {
           return { status: isBegun ? 202 : 200, body: { ...view, ...resultView(answered) } }
         },
       }
+    }),
+    ...sharingRoutes(needs, {
+      kind: INSIGHT_SHARES,
+      tag: savedInsightFamily.tag,
+      limit: 'default',
+      example: '1',
+      existing,
     }),
     ...housekeepingRoutes({ metadata, results, clock, storeOf }),
     ...activityRoutes(metadata, 'insight', savedInsightFamily.tag),

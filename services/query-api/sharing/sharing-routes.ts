@@ -1,11 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import type { Metadata } from '../../core/metadata/metadata.ts'
-import type { DashboardShareRow } from '../../core/metadata/metadata-tables.ts'
+import type { ShareRow } from '../../core/metadata/metadata-tables.ts'
 import type { Clock } from '../../core/runtime/clock.ts'
+import { checkScope } from '../http/authorize.ts'
+import type { LimitClass } from '../http/rate-limits.ts'
 import { readBody } from '../http/read-body.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
-import type { Dashboard } from './dashboard-store.ts'
-import { createShareStore } from './share-store.ts'
+import { createShareStore, type Shareable, type ShareKind } from './share-store.ts'
 
 const TextOrNull = Type.Union([Type.String(), Type.Null()])
 const Sharing = Type.Object({
@@ -29,7 +30,7 @@ const EXAMPLE = {
   created_by: 'personal_api_key:5f0c1a9be2d34c7788aa0b1c',
 }
 
-function sharingView(share: DashboardShareRow | null, token: string | null, origin: string) {
+function sharingView(share: ShareRow | null, token: string | null, origin: string) {
   return {
     enabled: share !== null,
     access_token: token,
@@ -40,23 +41,44 @@ function sharingView(share: DashboardShareRow | null, token: string | null, orig
   }
 }
 
-/** Whether a dashboard has a link by which anybody may read it. */
-export function sharingRoutes(needs: {
+/** What sharing needs of the world. */
+export interface SharingNeeds {
   readonly metadata: Metadata
   readonly clock: Pick<Clock, 'now'>
+  /** A cryptographic source. */
   readonly randomBytes: (size: number) => Uint8Array
-  readonly existing: (call: DatasetCall) => Promise<Dashboard>
-}): DatasetRoute[] {
-  const { metadata, clock, randomBytes, existing } = needs
-  const shares = createShareStore(metadata, randomBytes)
+}
+
+/**
+ * Whether something has a link by which anybody may read it. Who shares it lets others read it, so he must be able to
+ * read it himself.
+ *
+ * @param family what is shared: many of them as the path names them, and the one that a call is about (404 for none)
+ */
+export function sharingRoutes<Id extends number | string>(
+  { metadata, clock, randomBytes }: SharingNeeds,
+  family: {
+    readonly kind: ShareKind<Id>
+    readonly tag: string
+    readonly limit: LimitClass
+    readonly example: string
+    existing(call: DatasetCall): Promise<Shareable<Id>>
+  },
+): DatasetRoute[] {
+  const { kind, tag, limit } = family
+  const shares = createShareStore(metadata, kind, randomBytes)
+  const existing = (call: DatasetCall) => {
+    checkScope(call.principal, { object: kind.object, action: 'read' })
+    return family.existing(call)
+  }
   const common = {
     about: 'dataset',
-    tag: 'dashboards',
-    path: `${DATASET_PATH}/dashboards/:id/sharing`,
-    limit: 'default',
+    tag,
+    path: `${DATASET_PATH}/${tag}/:id/sharing`,
+    limit,
     success: { status: 200, description: 'As it is now.', schema: Sharing },
   } as const
-  const params = { dataset: 'shop', id: '1' }
+  const params = { dataset: 'shop', id: family.example }
   return [
     {
       ...common,
@@ -82,12 +104,12 @@ export function sharingRoutes(needs: {
       },
       async answer(call) {
         const { enabled } = readBody(Change, call.body)
-        const dashboard = await existing(call)
+        const shared = await existing(call)
         const writer = { by: call.principal.name, atMs: clock.now() }
         let token: string | null = null
-        if (enabled) token = await shares.open(dashboard, writer)
-        else await shares.close(dashboard, writer)
-        const share = await shares.of(dashboard.dataset_id, dashboard.id)
+        if (enabled) token = await shares.open(shared, writer)
+        else await shares.close(shared, writer)
+        const share = await shares.of(shared.dataset_id, shared.id)
         return { body: sharingView(share, token, call.url.origin) }
       },
     },
