@@ -15,7 +15,8 @@ export function createViewStore({ db }: Pick<Metadata, 'db'>): ViewStore {
       const { rows } = await sql`INSERT INTO insight_views (dataset_id, viewer, insight_id, viewed_at)
         SELECT dataset_id, CAST(${viewer} AS TEXT), id, CAST(${atMs} AS BIGINT) FROM insights
         WHERE dataset_id = ${dataset} AND id = ${insight} AND deleted = 0
-        ON CONFLICT (dataset_id, viewer, insight_id) DO UPDATE SET viewed_at = excluded.viewed_at
+        ON CONFLICT (dataset_id, viewer, insight_id) DO UPDATE SET viewed_at =
+          CASE WHEN insight_views.viewed_at < excluded.viewed_at THEN excluded.viewed_at ELSE insight_views.viewed_at END
         RETURNING insight_id`.execute(db)
       return rows.length > 0
     },
