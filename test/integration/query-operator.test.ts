@@ -14,7 +14,11 @@ import { openControlPublisher } from '../../services/core/control/control-publis
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
 import type { Log } from '../../services/core/kafka/log.ts'
-import { DEFAULT_DEDUPE_WINDOW_MS, ensureTopics } from '../../services/core/kafka/topic-specs.ts'
+import {
+  DEFAULT_DEDUPE_WINDOW_MS,
+  ensureTopics,
+  recordingsTopicSpec,
+} from '../../services/core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../services/core/kafka/topics.ts'
 import { S3_SETTINGS } from '../../services/core/object-store/s3-settings.ts'
 import { openS3Store } from '../../services/core/object-store/s3-store.ts'
@@ -97,6 +101,7 @@ test('doctor names every fault of an installation that was never set up, and non
     replicationFactor: 1,
     dedupeWindowMs: DEFAULT_DEDUPE_WINDOW_MS,
   })
+  await log.admin.createTopics([recordingsTopicSpec(names, { partitions: 1, replicationFactor: 1 })])
   const publisher = await openControlPublisher({ log, names, clock: systemClock, logger })
   await publisher.publish([
     putChange('dataset', { id: 'shop', account: 'acme' }, 'config'),

@@ -8,7 +8,12 @@ import { openControlView } from '../../core/control/control-topic.ts'
 import { openKafkaLog } from '../../core/kafka/kafka-log.ts'
 import { DEDUPE_WINDOW_SETTING, KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
 import type { Log } from '../../core/kafka/log.ts'
-import { identityTopicSpecs, routerTopicSpec, topicSpecs } from '../../core/kafka/topic-specs.ts'
+import {
+  identityTopicSpecs,
+  recordingsTopicSpec,
+  routerTopicSpec,
+  topicSpecs,
+} from '../../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../core/kafka/topics.ts'
 import { S3_SETTINGS } from '../../core/object-store/s3-settings.ts'
 import { openS3Store } from '../../core/object-store/s3-store.ts'
@@ -62,7 +67,7 @@ async function kafka(settings: DoctorSettings): Promise<Finding[]> {
   const options = { partitions: kafkaPartitions, replicationFactor: kafkaReplication, dedupeWindowMs }
   const wanted = {
     names,
-    topics: topicSpecs(names, options),
+    topics: [...topicSpecs(names, options), recordingsTopicSpec(names, options)],
     madeLater: [
       routerTopicSpec(names, kafkaPartitions, kafkaReplication),
       ...identityTopicSpecs(names, options),

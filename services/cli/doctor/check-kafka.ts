@@ -45,11 +45,15 @@ export async function checkKafka(
   const raw = found.get(names.raw) ?? null
   for (const spec of [...topics, ...madeLater]) {
     const topicFound = found.get(spec.topic)
-    const joined = spec.topic === names.raw || spec.topic === names.control ? null : raw
+    const joined = joinedTo(spec.topic, names, raw, topicFound)
     if (topicFound) findings.push(...checkTopic(spec, topicFound, recordBytesMax, joined))
     else if (topics.includes(spec))
       findings.push(
-        fault(`topic ${spec.topic}`, 'is not there', 'Start the enricher, which makes what is missing.'),
+        fault(
+          `topic ${spec.topic}`,
+          'is not there',
+          `Start the ${makerOf(spec.topic, names)}, which makes what is missing.`,
+        ),
       )
   }
   const dedupe = found.get(names.dedupe)
@@ -57,6 +61,21 @@ export async function checkKafka(
   const settings = new Map<string, TopicSettings>()
   for (const [topic, one] of found) if (one.settings !== null) settings.set(topic, one.settings)
   return [...findings, ...checkDurability(settings)]
+}
+
+/** Whose partitions a topic's are compared with: chunks of recordings are joined with no other topic, whatever their count. */
+function joinedTo(
+  topic: string,
+  names: KafkaNames,
+  raw: FoundTopic | null,
+  own: FoundTopic | undefined,
+): FoundTopic | null {
+  if (topic === names.recordings) return own ?? null
+  return topic === names.raw || topic === names.control ? null : raw
+}
+
+function makerOf(topic: string, names: KafkaNames): string {
+  return topic === names.recordings ? 'collector' : 'enricher'
 }
 
 /** Whether the topic of every subscription is there. */

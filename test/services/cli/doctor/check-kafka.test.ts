@@ -3,7 +3,11 @@ import type { Finding } from '../../../../services/cli/doctor/check.ts'
 import { checkKafka, checkSubscriberTopics } from '../../../../services/cli/doctor/check-kafka.ts'
 import { checkKafkaClock } from '../../../../services/cli/doctor/check-kafka-clock.ts'
 import type { LogAdmin, TopicSettings, TopicSpec } from '../../../../services/core/kafka/log.ts'
-import { routerTopicSpec, topicSpecs } from '../../../../services/core/kafka/topic-specs.ts'
+import {
+  recordingsTopicSpec,
+  routerTopicSpec,
+  topicSpecs,
+} from '../../../../services/core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../../../services/core/kafka/topics.ts'
 import { DependencyError } from '../../../../services/core/runtime/errors.ts'
 import { createManualClock } from '../../../helpers/manual-clock.ts'
@@ -11,7 +15,8 @@ import { createMemoryLog } from '../../../helpers/memory-log.ts'
 
 const HOUR_MS = 3_600_000
 const names = kafkaNames('')
-const specs = topicSpecs(names, { partitions: 3, replicationFactor: 3, dedupeWindowMs: 24 * HOUR_MS })
+const options = { partitions: 3, replicationFactor: 3, dedupeWindowMs: 24 * HOUR_MS }
+const specs = [...topicSpecs(names, options), recordingsTopicSpec(names, options)]
 const router = routerTopicSpec(names, 3, 3)
 const safe = { 'min.insync.replicas': '2' }
 const wanted = {
@@ -58,6 +63,16 @@ test('a missing topic is a fault, except where a stage makes it when it starts',
     specs.filter(({ topic }) => topic !== names.receipts),
   )
   expect(await amiss(admin)).toMatchObject([{ status: 'fault', name: `topic ${names.receipts}` }])
+})
+
+test('recordings have a topic that the collector makes, with as many partitions as it likes', async () => {
+  const others = specs.filter(({ topic }) => topic !== names.recordings)
+  expect(await amiss(await kafkaWith({}, [...others, router]))).toMatchObject([
+    { status: 'fault', name: `topic ${names.recordings}`, fix: expect.stringContaining('the collector') },
+  ])
+  expect(await amiss(await kafkaWith({ [names.recordings]: { partitions: 7 } }))).toEqual([])
+  const compacted = { [names.recordings]: { config: { 'cleanup.policy': 'compact' } } }
+  expect(await amiss(await kafkaWith(compacted))).toMatchObject([{ name: `topic ${names.recordings}` }])
 })
 
 test('a missing subscriber topic is a fault', async () => {
