@@ -1,31 +1,13 @@
 import { CLICKHOUSE_MIGRATE_SETTING, CLICKHOUSE_SETTINGS } from '../core/clickhouse/clickhouse-settings.ts'
 import { KAFKA_SETTINGS } from '../core/kafka/kafka-settings.ts'
-import { databaseUrl } from '../core/metadata/metadata-settings.ts'
+import { IDENTITY_DATABASE_SETTINGS } from '../core/metadata/identity-database-settings.ts'
 import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
-import { bytes, duration, integer, optional, type Settings, text } from '../core/runtime/settings.ts'
-import { STATE_DIR_SETTING } from '../core/runtime/state-dir.ts'
+import { bytes, duration, integer, type Settings } from '../core/runtime/settings.ts'
 
 export const IDENTITY_SETTINGS = {
   ...KAFKA_SETTINGS,
   ...CLICKHOUSE_SETTINGS,
-  databaseUrl: optional({
-    ...text('MILLRACE_IDENTITY_DATABASE_URL', {
-      secret: true,
-      doc: 'Database that holds persons: postgres://user:password@host/database, or sqlite:/path/of/a/file. Left out: the SQLite file identity.sqlite in MILLRACE_STATE_DIR, which is enough for processes of one machine.',
-    }),
-    parse: databaseUrl,
-  }),
-  connectionsMax: integer('MILLRACE_IDENTITY_DATABASE_CONNECTIONS_MAX', {
-    default: '8',
-    min: 1,
-    max: 1000,
-    doc: 'Connections of one process to that PostgreSQL at the same time. SQLite has one.',
-  }),
-  databaseTimeoutMs: duration('MILLRACE_IDENTITY_DATABASE_TIMEOUT', {
-    default: '30s',
-    doc: 'Longest time for a connection to that PostgreSQL to open, and for one statement there.',
-  }),
-  stateDir: STATE_DIR_SETTING,
+  ...IDENTITY_DATABASE_SETTINGS,
   batchRecordsMax: integer('MILLRACE_IDENTITY_BATCH_RECORDS', {
     default: '1000',
     min: 1,

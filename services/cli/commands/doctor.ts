@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { CLICKHOUSE_SETTINGS } from '../../core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../../core/clickhouse/http-clickhouse.ts'
@@ -15,6 +16,8 @@ import {
   topicSpecs,
 } from '../../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../../core/kafka/topics.ts'
+import { IDENTITY_DATABASE_SETTINGS, IDENTITY_FILE } from '../../core/metadata/identity-database-settings.ts'
+import { METADATA_FILE, METADATA_SETTINGS } from '../../core/metadata/metadata-settings.ts'
 import { S3_SETTINGS } from '../../core/object-store/s3-settings.ts'
 import { openS3Store } from '../../core/object-store/s3-store.ts'
 import { systemClock } from '../../core/runtime/clock.ts'
@@ -23,6 +26,7 @@ import { optional, parseSettings, type Settings, text } from '../../core/runtime
 import { clockFinding, type Finding, fault, findingText, ok } from '../doctor/check.ts'
 import { checkBucket } from '../doctor/check-bucket.ts'
 import { checkClickHouse } from '../doctor/check-clickhouse.ts'
+import { checkDatabase } from '../doctor/check-database.ts'
 import { checkGeoFile } from '../doctor/check-geo-file.ts'
 import { checkKafka, checkSubscriberTopics } from '../doctor/check-kafka.ts'
 import { checkKafkaClock } from '../doctor/check-kafka-clock.ts'
@@ -33,6 +37,8 @@ const SETTINGS = {
   ...KAFKA_SETTINGS,
   ...S3_SETTINGS,
   ...CLICKHOUSE_SETTINGS,
+  ...METADATA_SETTINGS,
+  ...IDENTITY_DATABASE_SETTINGS,
   dedupeWindowMs: DEDUPE_WINDOW_SETTING,
   geoPath: optional(text('MILLRACE_GEO_MMDB', { doc: 'Path of an MMDB file with places of addresses.' })),
 } as const
@@ -46,12 +52,14 @@ export function registerDoctor(program: Command): void {
   program
     .command('doctor')
     .description(
-      'Check Kafka, the bucket, ClickHouse, the geo file and the clocks; exit status 1 on a fault.',
+      'Check Kafka, the bucket, ClickHouse, the databases, the geo file and the clocks; exit status 1 on a fault.',
     )
     .option('--json', 'print the findings as JSON', false)
     .action(async ({ json }: { readonly json: boolean }) => {
       const settings = { ...parseSettings(SETTINGS, localEnvironment()), s3Attempts: 1 }
-      const findings = (await Promise.all([kafka(settings), bucket(settings), clickHouse(settings)])).flat()
+      const findings = (
+        await Promise.all([kafka(settings), bucket(settings), clickHouse(settings), databases(settings)])
+      ).flat()
       findings.push(geoFile(settings))
       const isWell = findings.every(({ status }) => status !== 'fault')
       if (json) process.stdout.write(`${JSON.stringify({ ok: isWell, findings }, null, 2)}\n`)
@@ -137,6 +145,25 @@ async function clickHouse(settings: DoctorSettings): Promise<Finding[]> {
   } finally {
     await clickhouse.close()
   }
+}
+
+/** That of what people made through the API, and that of persons. */
+function databases({ metadataUrl, databaseUrl, stateDir }: DoctorSettings): Promise<Finding[]> {
+  const metadata = {
+    name: 'metadata database',
+    url: metadataUrl,
+    file: join(stateDir, METADATA_FILE),
+    variable: 'MILLRACE_METADATA_URL',
+    stage: 'query-api',
+  }
+  const persons = {
+    name: 'database of persons',
+    url: databaseUrl,
+    file: join(stateDir, IDENTITY_FILE),
+    variable: 'MILLRACE_IDENTITY_DATABASE_URL',
+    stage: 'identity',
+  }
+  return Promise.all([metadata, persons].map((one) => checkDatabase(one, CHECK_TIMEOUT_MS)))
 }
 
 function geoFile(settings: DoctorSettings): Finding {

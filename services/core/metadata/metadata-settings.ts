@@ -1,6 +1,9 @@
 import { duration, integer, optional, type Settings, text } from '../runtime/settings.ts'
 import { STATE_DIR_SETTING } from '../runtime/state-dir.ts'
 
+/** The file in the state directory, where no URL says otherwise. */
+export const METADATA_FILE = 'metadata.sqlite'
+
 /** Where the metadata database is: what people made through the API, and their keys. */
 export const METADATA_SETTINGS = {
   metadataUrl: optional({

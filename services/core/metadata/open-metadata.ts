@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Metadata } from './metadata.ts'
 import { migrateMetadata } from './metadata-migrations.ts'
-import type { MetadataSettings } from './metadata-settings.ts'
+import { METADATA_FILE, type MetadataSettings } from './metadata-settings.ts'
 import type { PostgresOptions } from './postgres-metadata.ts'
 
 /**
@@ -10,7 +10,7 @@ import type { PostgresOptions } from './postgres-metadata.ts'
  * @throws DependencyError when it cannot be reached, or an applied migration was edited
  */
 export async function openMetadata(settings: MetadataSettings): Promise<Metadata> {
-  const metadata = await openDatabase(settings.metadataUrl, join(settings.stateDir, 'metadata.sqlite'), {
+  const metadata = await openDatabase(settings.metadataUrl, join(settings.stateDir, METADATA_FILE), {
     connectionsMax: settings.metadataConnectionsMax,
     timeoutMs: settings.metadataTimeoutMs,
   })

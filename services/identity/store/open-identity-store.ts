@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { IDENTITY_FILE } from '../../core/metadata/identity-database-settings.ts'
 import { migrateMetadata } from '../../core/metadata/metadata-migrations.ts'
 import { openDatabase } from '../../core/metadata/open-metadata.ts'
 import { readMigrationFiles } from '../../core/runtime/migration-files.ts'
@@ -21,7 +22,7 @@ export interface IdentityStoreSettings {
  * @throws DependencyError when it cannot be reached, or an applied migration was edited
  */
 export async function openIdentityStore(settings: IdentityStoreSettings): Promise<IdentityStore> {
-  const database = await openDatabase(settings.databaseUrl, join(settings.stateDir, 'identity.sqlite'), {
+  const database = await openDatabase(settings.databaseUrl, join(settings.stateDir, IDENTITY_FILE), {
     connectionsMax: settings.connectionsMax,
     timeoutMs: settings.timeoutMs,
   })
