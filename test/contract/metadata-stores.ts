@@ -262,24 +262,24 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       expect(await views.viewed('one', 'me', [])).toEqual(new Set())
     })
 
-    test('what is on a playlist is on it once, in the order that it was added, and goes with either of the two', async () => {
-      const playlists = createPlaylistStore(metadata, { by: 'me', atMs: 5, newShortId: () => 'k3JdQz7P' })
+    const playlists = () => createPlaylistStore(metadata, { by: 'me', atMs: 5, newShortId: () => 'k3JdQz7P' })
+    const madePlaylist = async (dataset: string) => {
       const playlist = { name: 'Lost', derived_name: null, description: '', pinned: 0, filters: '{}' }
-      const made = (await playlists.create(
-        'lists',
-        playlist as unknown as RecordingPlaylistRow,
-        5,
-        'me',
-      )) as RecordingPlaylistRow
+      const row = await playlists().create(dataset, playlist as unknown as RecordingPlaylistRow, 5, 'me')
+      return row as RecordingPlaylistRow
+    }
+
+    test('what is on a playlist is on it once, in the order that it was added, and goes with either of the two', async () => {
+      const made = await madePlaylist('lists')
       expect([
-        await playlists.numberOf?.('lists', 'k3JdQz7P'),
-        await playlists.numberOf?.('other', 'k3JdQz7P'),
+        await playlists().numberOf?.('lists', 'k3JdQz7P'),
+        await playlists().numberOf?.('other', 'k3JdQz7P'),
       ]).toEqual([1, null])
       const recordings = createPlaylistRecordings(metadata)
       const add = (session: string, atMs: number) => recordings.add(made, session, { by: 'you', atMs })
       await Promise.all([add('a', 10), add('a', 11), add('b', 12)])
       expect(await recordings.sessions('lists', 1)).toEqual(['b', 'a'])
-      expect(await playlists.get('lists', 1)).toMatchObject({ last_modified_by: 'you', created_by: 'me' })
+      expect(await playlists().get('lists', 1)).toMatchObject({ last_modified_by: 'you', created_by: 'me' })
       expect(await recordings.remove(made, 'b', { by: 'me', atMs: 20 })).toBe(true)
       expect(await recordings.remove(made, 'b', { by: 'me', atMs: 21 })).toBe(false)
       const { rows } = await listActivities(metadata, 'lists', 'session_recording_playlist', 1, page)
@@ -292,18 +292,14 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       await forgetRecording(metadata, 'lists', 'a')
       expect(await recordings.sessions('lists', 1)).toEqual([])
       await add('c', 30)
-      expect([await playlists.remove('lists', 1), await recordings.sessions('lists', 1)]).toEqual([true, []])
+      expect([await playlists().remove('lists', 1), await recordings.sessions('lists', 1)]).toEqual([
+        true,
+        [],
+      ])
     })
 
     test('a playlist that is full takes no more, also of many at once', async () => {
-      const playlists = createPlaylistStore(metadata, { by: 'me', atMs: 5, newShortId: () => 'aaaaaaaa' })
-      const playlist = { name: '', derived_name: null, description: '', pinned: 0, filters: '{}' }
-      const made = (await playlists.create(
-        'full',
-        playlist as unknown as RecordingPlaylistRow,
-        5,
-        'me',
-      )) as RecordingPlaylistRow
+      const made = await madePlaylist('full')
       await metadata.db
         .insertInto('playlist_recordings')
         .values(

@@ -1,5 +1,4 @@
 import type { ControlView } from '../../core/control/control-view.ts'
-import type { Clock } from '../../core/runtime/clock.ts'
 import { createDashboardStore } from '../dashboards/dashboard-store.ts'
 import { sharedDashboard } from '../dashboards/shared-dashboard.ts'
 import { tileResults } from '../dashboards/tile-results.ts'
@@ -26,7 +25,6 @@ export interface LinkNeeds extends SharingNeeds {
   readonly ask: Ask
   readonly results: Results
   readonly control: Pick<ControlView, 'snapshot'>
-  readonly clock: Pick<Clock, 'now'>
 }
 
 /** What a link leads to. */

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { newShortId } from '../../../../services/query-api/objects/short-id.ts'
 import { PLAYLISTS_MAX } from '../../../../services/query-api/playlists/playlist-store.ts'
 import { familyBehaviour } from '../objects/family-behaviour.ts'
-import { type AskedQuestion, NOW_MS, recordingEnvironment } from '../recording-environment.ts'
+import { type AskedQuestion, recordingEnvironment } from '../recording-environment.ts'
+import { sessionRow } from '../recordings/session-row.ts'
 
 const PATH = '/api/datasets/shop/session_recording_playlists'
 const FILTERS = { events: [{ id: 'purchase' }], console_logs: ['error'], date_from: '-3d' }
@@ -35,20 +36,6 @@ familyBehaviour({
 })
 
 const isOfSessions = ({ sql }: AskedQuestion) => sql.includes('started_ms')
-const session = (id: string) => ({
-  id,
-  distinct_id: '',
-  the_person: '',
-  started_ms: String(NOW_MS - 5_000),
-  ended_ms: String(NOW_MS - 2_500),
-  active_seconds: '2',
-  click_count: '3',
-  keypress_count: '4',
-  console_log_count: '0',
-  console_warn_count: '0',
-  console_error_count: '1',
-  start_url: '',
-})
 const THERE = ['s/1', 's2', 's3']
 const namedIn = ({ parameters }: AskedQuestion) =>
   THERE.filter((id) => Object.values(parameters).some((value) => Array.isArray(value) && value.includes(id)))
@@ -56,7 +43,9 @@ const namedIn = ({ parameters }: AskedQuestion) =>
 async function opened(
   scopes: readonly string[] = ['session_recording_playlist:write', 'session_recording:read'],
 ) {
-  const system = recordingEnvironment((asked) => (isOfSessions(asked) ? namedIn(asked).map(session) : []))
+  const system = recordingEnvironment((asked) =>
+    isOfSessions(asked) ? namedIn(asked).map((id) => sessionRow(id)) : [],
+  )
   const key = await system.personalKey(scopes)
   const call = (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path = '', body?: unknown) =>
     system.send(method, `${PATH}${path}`, key, body)
@@ -200,7 +189,11 @@ test('playlists are found by what they are, and listed in the order that is aske
 
 test('a removed recording is on no playlist any more', async () => {
   const system = recordingEnvironment((asked) =>
-    asked.sql.includes('AS found') ? [{ found: 1 }] : isOfSessions(asked) ? namedIn(asked).map(session) : [],
+    asked.sql.includes('AS found')
+      ? [{ found: 1 }]
+      : isOfSessions(asked)
+        ? namedIn(asked).map((id) => sessionRow(id))
+        : [],
   )
   const key = await system.personalKey(['*'])
   await system.send('POST', PATH, key, {})

@@ -2,23 +2,11 @@ import { expect, test } from 'vitest'
 import { blockKey } from '../../../../services/core/recordings/block-names.ts'
 import { queryText } from '../../../helpers/query-text.ts'
 import { recordingChunk, rrweb } from '../../../helpers/recording-chunks.ts'
-import { type AskedQuestion, NOW_MS, recordingEnvironment } from '../recording-environment.ts'
+import { type AskedQuestion, recordingEnvironment } from '../recording-environment.ts'
+import { sessionRow } from './session-row.ts'
 
 const PATH = '/api/datasets/shop/session_recordings'
-const SESSION = {
-  id: 's/1',
-  distinct_id: 'ann',
-  the_person: 'ann',
-  started_ms: String(NOW_MS - 5_000),
-  ended_ms: String(NOW_MS - 2_500),
-  active_seconds: '2',
-  click_count: '3',
-  keypress_count: '4',
-  console_log_count: '0',
-  console_warn_count: '0',
-  console_error_count: '1',
-  start_url: '',
-}
+const SESSION = sessionRow('s/1')
 const isOfSessions = ({ sql }: AskedQuestion) => sql.includes('started_ms')
 
 async function opened(

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { blockKey } from '../../../../services/core/recordings/block-names.ts'
 import { recordingChunk, rrweb } from '../../../helpers/recording-chunks.ts'
 import { recordingEnvironment } from '../recording-environment.ts'
+import { sessionRow } from '../recordings/session-row.ts'
 
 const PATH = '/api/datasets/shop/dashboards'
 const SECRET = { key: 'email', value: 'boss@example.com' }
@@ -153,20 +154,7 @@ const SESSION = "s/'1"
 const RECORDING = `/api/datasets/shop/session_recordings/${encodeURIComponent(SESSION)}`
 
 async function sharedRecording() {
-  const row = {
-    id: SESSION,
-    distinct_id: 'ann@example.com',
-    the_person: 'ann@example.com',
-    started_ms: '1000',
-    ended_ms: '3500',
-    active_seconds: '2',
-    click_count: '3',
-    keypress_count: '4',
-    console_log_count: '0',
-    console_warn_count: '0',
-    console_error_count: '1',
-    start_url: 'https://x/',
-  }
+  const row = sessionRow(SESSION, { distinct_id: 'ann@example.com', start_url: 'https://x/' })
   const { chunk, compressed } = await recordingChunk({ id: 'e1', events: [rrweb.page(1_000, 'https://x/')] })
   const key = blockKey('shop', SESSION, 0, { topicId: 't', start: 0, end: 9 })
   const place = {
@@ -196,8 +184,8 @@ test('a recording is shared to be played, without telling whose it is', async ()
   expect(told.json()).toEqual({
     recording_duration: 2.5,
     active_seconds: 2,
-    start_time: '1970-01-01T00:00:01.000Z',
-    end_time: '1970-01-01T00:00:03.500Z',
+    start_time: '2026-11-22T11:59:55.000Z',
+    end_time: '2026-11-22T11:59:57.500Z',
     click_count: 3,
     keypress_count: 4,
     console_log_count: 0,
