@@ -22,7 +22,7 @@ const PAGE_VIEW = { id: 'page_view', type: 'events', order: 0, name: 'page_view'
 const TREND_ASKED = { event: 'page_view', math: 'dau', date_from: '-2d' }
 const FUNNEL_ASKED = { events: [{ id: 'product_view' }, { id: 'purchase' }], date_from: '-30d' }
 
-export const TREND_EXAMPLE = {
+const TREND_EXAMPLE = {
   asked: TREND_ASKED,
   answer: answered<TrendRow[]>([
     {
@@ -38,8 +38,9 @@ export const TREND_EXAMPLE = {
 
 const STEP = { custom_name: null, type: 'events' } as const
 
-/** Of every insight but trends, by the last part of its path. */
+/** Of every insight, by the last part of its path. */
 export const INSIGHT_EXAMPLES = {
+  trend: TREND_EXAMPLE,
   funnel: {
     asked: FUNNEL_ASKED,
     answer: answered<FunnelStepRow[]>([

@@ -5,15 +5,12 @@ import type { Format, RawQuery } from '../http/request-parameters.ts'
 import type { Answer, DatasetCall, DatasetRoute } from '../http/route.ts'
 import type { Question } from '../query/question.ts'
 import type { InsightNeeds } from './frame.ts'
-import { type InsightTable, linesTable } from './insight-csv.ts'
-import { INSIGHT_EXAMPLES, TREND_EXAMPLE } from './insight-examples.ts'
+import type { InsightTable } from './insight-csv.ts'
+import { INSIGHT_EXAMPLES } from './insight-examples.ts'
 import { INSIGHTS } from './insight-questions.ts'
-import { linkedTrend } from './linked-people.ts'
 import { peopleLink } from './people-link.ts'
 import { peopleRoutes } from './people-routes.ts'
 import { questionRoutes } from './question-routes.ts'
-import { trend } from './trend.ts'
-import { readTrendRequest, TREND_PARAMETERS } from './trend-request.ts'
 
 const COMMON = {
   tag: 'insights',
@@ -43,18 +40,7 @@ export function insightRoutes(needs: InsightNeeds): DatasetRoute[] {
     },
   })
 
-  async function trends({ question, url }: DatasetCall, query: RawQuery, format?: Format): Promise<Answer> {
-    const asked = readTrendRequest(query, format)
-    const lines = await trend(needs, question, asked)
-    if (asked.format === 'csv') {
-      const rows = lines.map(({ row }) => row)
-      return fileAnswer(`${question.dataset.id}-trend.csv`, linesTable(rows), asked.csvMode)
-    }
-    const link = peopleLink(url, 'trends', query)
-    return answerOf(question, linkedTrend(lines, asked.breakdown !== null, link))
-  }
-
-  const others = INSIGHTS.map(
+  const insights = INSIGHTS.map(
     ({ people, result, ...declared }): InsightRoutes => ({
       ...declared,
       parameters: { ...declared.parameters, ...FILE_PARAMETERS },
@@ -71,16 +57,7 @@ export function insightRoutes(needs: InsightNeeds): DatasetRoute[] {
     }),
   )
 
-  const trendDeclared: InsightRoutes = {
-    path: 'trend',
-    summary: 'Events or people per interval.',
-    parameters: TREND_PARAMETERS,
-    description: 'A line per series and breakdown value.',
-    example: TREND_EXAMPLE,
-    table: linesTable,
-    answer: trends,
-  }
-  return [...[trendDeclared, ...others].flatMap(routesOf), ...peopleRoutes(needs)]
+  return [...insights.flatMap(routesOf), ...peopleRoutes(needs)]
 }
 
 function routesOf({ path, table, answer, summary, ...declared }: InsightRoutes): DatasetRoute[] {

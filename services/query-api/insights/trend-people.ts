@@ -45,7 +45,7 @@ export async function trendPeople(
   question: Question,
   query: RawQuery,
 ): Promise<{ readonly sql: PeopleSql; readonly groupTypeIndex: number | null }> {
-  const request = readTrendRequest(query, 'json', TREND_PEOPLE_PARAMETERS)
+  const request = readTrendRequest(query, TREND_PEOPLE_PARAMETERS)
   const order = wholeParameter(query, 'entity_order', 0, SERIES_MAX - 1) ?? 0
   if (request.series[order] === undefined)
     throw invalidInput('entity_order', 'There is no series of this number.')
