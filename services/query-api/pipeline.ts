@@ -242,6 +242,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...env.exports,
     store: createExportStore(env.metadata),
     sources: createExportSources(questions),
+    metadata: env.metadata,
     control,
     clock,
     logger,

@@ -4,6 +4,7 @@ import type { Clock } from '../../core/runtime/clock.ts'
 import { activityRoutes } from '../activity/activity-routes.ts'
 import { notFound } from '../http/api-error.ts'
 import { checkScope } from '../http/authorize.ts'
+import { FILE_PARAMETERS, readFileChoice } from '../http/file-parameters.ts'
 import { readBody } from '../http/read-body.ts'
 import { refuseUnknown } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
@@ -15,13 +16,14 @@ import { writerOf } from '../saved-insights/saved-insights-routes.ts'
 import { resultView } from '../saved-insights/saved-result.ts'
 import { moveTile } from './change-tiles-store.ts'
 import { DashboardView, dashboardFamily, ObjectNumber, presentTile } from './dashboard-family.ts'
+import { dashboardFile } from './dashboard-file.ts'
 import { createDashboardStore, type Dashboard } from './dashboard-store.ts'
 import { exportRoutes } from './export-routes.ts'
 import { sharingRoutes } from './sharing-routes.ts'
 import { templateRoutes } from './template-routes.ts'
 import { type TileResult, tileResults } from './tile-results.ts'
 
-const { client_query_id: _named, ...PARAMETERS } = REFRESH_PARAMETERS
+const PARAMETERS = { refresh: REFRESH_PARAMETERS.refresh, ...FILE_PARAMETERS }
 
 const Move = Type.Object(
   {
@@ -54,13 +56,15 @@ export function dashboardRoutes(needs: DashboardNeeds): DatasetRoute[] {
     if (route.method === 'GET' && route.path.endsWith('/:id'))
       return {
         ...route,
-        summary: 'A dashboard with the results of all of its tiles, kept or computed.',
+        summary: 'A dashboard with the results of all of its tiles, kept or computed; as CSV their numbers.',
         limit: 'clickhouse',
         parameters: PARAMETERS,
         async answer(call) {
           refuseUnknown(call.query, Object.keys(PARAMETERS))
           const refresh = readRefresh(call.query)
+          const { format, csvMode } = readFileChoice(call.query)
           const row = await existing(call)
+          if (format === 'csv') return dashboardFile(results, call.question, row, refresh, csvMode)
           const { origin } = call.url
           const tiles = await tileResults(
             results,

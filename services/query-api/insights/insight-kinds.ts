@@ -1,6 +1,6 @@
 import type { RawQuery } from '../http/request-parameters.ts'
 import { readFunnelRequest } from './funnel-request.ts'
-import { INSIGHTS, type Result } from './insight-questions.ts'
+import { INSIGHTS, type InsightDeclaration, type Result } from './insight-questions.ts'
 import { readLifecycleRequest } from './lifecycle.ts'
 import { readPathRequest } from './path-request.ts'
 import { readRetentionRequest } from './retention-request.ts'
@@ -15,12 +15,14 @@ export interface InsightKind {
   /** @throws ApiError 400 for parameters that no question can be asked with, as far as they alone tell */
   readonly check: (query: RawQuery) => unknown
   readonly result: Result
+  /** What `result` gave, as a file has it. */
+  readonly table: InsightDeclaration['table']
 }
 
 function declared(path: (typeof INSIGHTS)[number]['path'], check: InsightKind['check']): InsightKind {
   const found = INSIGHTS.find((one) => one.path === path)
   if (found === undefined) throw new Error(`There is no insight ${path}.`)
-  return { people: found.people, check, result: found.result }
+  return { people: found.people, check, result: found.result, table: found.table }
 }
 
 /** By the names that clients of product-analytics APIs save them under. */

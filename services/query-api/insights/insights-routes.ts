@@ -1,5 +1,4 @@
-import { type CsvMode, csvText } from '../http/csv.ts'
-import { csvAnswer } from '../http/csv-answer.ts'
+import { csvText } from '../http/csv.ts'
 import { FILE_PARAMETERS, readFileChoice } from '../http/file-parameters.ts'
 import type { Format, RawQuery } from '../http/request-parameters.ts'
 import type { Answer, DatasetCall, DatasetRoute } from '../http/route.ts'
@@ -7,6 +6,7 @@ import type { Question } from '../query/question.ts'
 import type { InsightNeeds } from './frame.ts'
 import type { InsightTable } from './insight-csv.ts'
 import { INSIGHT_EXAMPLES } from './insight-examples.ts'
+import { insightFile } from './insight-file.ts'
 import { INSIGHTS } from './insight-questions.ts'
 import { peopleLink } from './people-link.ts'
 import { peopleRoutes } from './people-routes.ts'
@@ -49,9 +49,9 @@ export function insightRoutes(needs: InsightNeeds): DatasetRoute[] {
         const { format: _, csv_mode: __, ...asked } = query
         const file = readFileChoice(query, format)
         const found = await result(needs, question, asked, peopleLink(url, people, asked))
-        const name = `${question.dataset.id}-${declared.path.replace('/', '-')}.csv`
+        const name = `${question.dataset.id}-${declared.path.replace('/', '-')}`
         return file.format === 'csv'
-          ? fileAnswer(name, declared.table(found), file.csvMode)
+          ? insightFile(name, declared.table(found), file.csvMode, needs.clock.now())
           : answerOf(question, found)
       },
     }),
@@ -75,8 +75,4 @@ function routesOf({ path, table, answer, summary, ...declared }: InsightRoutes):
       answer: (call, query) => answer(call, query, 'csv'),
     }),
   ]
-}
-
-function fileAnswer(name: string, { header, rows }: InsightTable, mode: CsvMode): Answer {
-  return { ...csvAnswer(name, csvText(header, rows, mode)), written: { rows: rows.length } }
 }

@@ -281,11 +281,14 @@ test('the numbers of a dashboard come as a table, and not by half', async () => 
   const { call, insight, get, key } = await opened(() => rows(5))
   await call('POST', PATH, {})
   await insight({ dashboards: [1], name: '=x' })
+  expect((await get(`${PATH}/1/export.csv?refresh=force_cache`, key)).json().code).toBe('not_ready')
   const csv = await get(`${PATH}/1/export.csv`, key)
   expect(csv.headers['content-disposition']).toBe('attachment; filename="dashboard-1.csv"')
   expect(csv.body).toBe(
     `tile,insight,series,point,value\r\n1,'=x,purchase,2026-11-20,0\r\n1,'=x,purchase,2026-11-21,5\r\n1,'=x,purchase,2026-11-22,0\r\n`,
   )
+  expect(csv.headers['last-modified']).toBe('Sun, 22 Nov 2026 12:00:00 GMT')
+  expect((await get(`${PATH}/1?format=csv`, key)).body).toBe(csv.body)
   expect((await get(`${PATH}/1/export.csv?csv_mode=raw`, key)).body).toContain('1,=x,')
   await insight({ dashboards: [1], filters: { actions: [{ id: 7 }] } })
   expect((await get(`${PATH}/1/export.csv`, key)).statusCode).toBe(400)
