@@ -14,7 +14,8 @@ import {
 } from './trend-lines.ts'
 import type { TrendRequest } from './trend-request.ts'
 import { actionOf, type RowFrame, type TrendRow, trendRow } from './trend-rows.ts'
-import { type Series, type TrendRecord, trendSql } from './trend-sql.ts'
+import type { Series } from './trend-shape.ts'
+import { type TrendRecord, trendSql } from './trend-sql.ts'
 
 /** A row with what tells its points apart. */
 export interface TrendAnswerRow {
