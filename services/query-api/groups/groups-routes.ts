@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { Clock } from '../../core/runtime/clock.ts'
 import { notFound } from '../http/api-error.ts'
 import { nextAddress } from '../http/next-address.ts'
-import { refuseUnknown, textParameter } from '../http/request-parameters.ts'
+import { refuseUnknown, requiredText, textParameter } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetRoute } from '../http/route.ts'
 import { readValuesRequest, VALUES_PARAMETERS, valuesSql } from '../persons/person-values.ts'
 import type { Ask } from '../query/ask.ts'
@@ -22,7 +22,6 @@ import {
   RELATED_PARAMETERS,
   readGroupsRequest,
   readIndex,
-  requiredText,
 } from './groups-request.ts'
 import { relatedTo } from './related.ts'
 
