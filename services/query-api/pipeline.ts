@@ -55,6 +55,7 @@ import { createAsk } from './query/ask.ts'
 import { createAskTable } from './query/ask-table.ts'
 import { zoneOf } from './query/question.ts'
 import { createStreamRows } from './query/stream-rows.ts'
+import { createRecordingViews } from './recordings/recording-views-store.ts'
 import { recordingRoutes } from './recordings/recordings-routes.ts'
 import { queryStatusRoutes } from './results/query-routes.ts'
 import { createResults } from './results/results.ts'
@@ -207,7 +208,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
 
   const questions: readonly Route[] = [
     ...eventRoutes({ ...needs, askTable, streamRows }),
-    ...queryRoutes({ ...needs, askTable }, results),
+    ...queryRoutes({ ...needs, askTable, views: createRecordingViews(env.metadata) }, results),
     ...insightRoutes(needs),
     ...personRoutes(needs),
     ...savedInsightRoutes(saved),

@@ -40,7 +40,12 @@ function history(dataset: string, count: number): History {
     ),
     overrides: [{ id: 'u1', person: 'u0', version: 2 }],
     persons: [],
-    groups: [],
+    groups: ['acme', 'bigco', 'corner'].map((key, n) => ({
+      index: 0,
+      key,
+      properties: n === 0 ? { name: 'Acme & sons' } : {},
+      version: 1,
+    })),
     groupTypes: [],
   }
 }
@@ -211,6 +216,70 @@ test('an ActorsQuery lists the people behind a number of its source', async () =
     source: { kind: 'InsightActorsQuery', source: trends, series: 0 },
   })
   expect(actors.count).toBeGreaterThan(0)
+})
+
+test('an ActorsQuery lists who began in a period of a retention, and when they came back', async () => {
+  const entity = (id: string) => ({ id, type: 'events' })
+  const retentionFilter = {
+    period: 'Day',
+    totalIntervals: 4,
+    targetEntity: entity('$pageview'),
+    returningEntity: entity('buy'),
+  }
+  const source = { kind: 'RetentionQuery', retentionFilter }
+  const { results: rows } = (await ask(source)) as { results: { values: { count: number }[] }[] }
+  for (const interval of [0, 2]) {
+    const found = await ask({
+      kind: 'ActorsQuery',
+      source: { kind: 'InsightActorsQuery', source, interval },
+      select: ['appearances', 'event_count'],
+    })
+    expect(found).toMatchObject({ columns: ['appearances', 'event_count'], hasMore: false, offset: 0 })
+    const actors = found.results as [number[], number][]
+    const counts = rows[interval]!.values.map((_, n) => actors.reduce((sum, [came]) => sum + came[n]!, 0))
+    expect(counts).toEqual(rows[interval]!.values.map(({ count }) => count))
+    expect(actors.length).toBeGreaterThan(0)
+    for (const [came, value] of actors) expect(value).toBe(came.filter((one) => one === 1).length)
+  }
+})
+
+test('a FunnelCorrelationQuery is the correlation of its funnel, however it is wrapped', async () => {
+  const source = {
+    kind: 'FunnelsQuery',
+    dateRange,
+    series: [
+      { kind: 'EventsNode', event: '$pageview' },
+      { kind: 'EventsNode', event: 'buy' },
+    ],
+  }
+  const query = { kind: 'FunnelCorrelationQuery', source, funnelCorrelationExcludeEventNames: ['other'] }
+  const { results } = await ask(query)
+  const { source: _, ...others } = query
+  expect(await ask({ ...others, source: { kind: 'FunnelsActorsQuery', source } })).toEqual({ results })
+  const insight = INSIGHTS.find(({ path }) => path === 'funnel/correlation')!
+  const asked = textsOf({ date_from: '-5d', events: [{ id: '$pageview' }, { id: 'buy' }] })
+  expect(results).toEqual(await insight.result(engine.needs, engine.questionOf(SHOP), asked, () => ''))
+  expect((results as { events: unknown[] }).events).toMatchObject([{ event: 'add' }])
+})
+
+test('a GroupsQuery pages through groups by cursor and by offset', async () => {
+  const query = { kind: 'GroupsQuery', group_type_index: 0, limit: 2 }
+  const first = await ask(query)
+  expect(first).toMatchObject({
+    results: [
+      ['Acme & sons', 'acme'],
+      ['bigco', 'bigco'],
+    ],
+    columns: ['group_name', 'key'],
+    hasMore: true,
+  })
+  const last = [['corner', 'corner']]
+  expect(await ask({ ...query, cursor: first.nextCursor })).toMatchObject({ results: last, hasMore: false })
+  expect(await ask({ ...query, offset: 2 })).toMatchObject({ results: last, nextCursor: null })
+  expect((await ask({ ...query, search: 'SONS', select: ['properties'] })).results).toEqual([
+    [{ name: 'Acme & sons' }],
+  ])
+  expect((await ask({ ...query, group_type_index: 1 })).results).toEqual([])
 })
 
 test('an EventsQuery pages by cursor and by offset, and masks', async () => {

@@ -1,7 +1,14 @@
 import { invalidInput } from '../http/api-error.ts'
 import type { RawQuery } from '../http/request-parameters.ts'
 import { textsOf as parametersOf } from '../insights/posted-parameters.ts'
-import { type Node, nodeOf, optionalNode, parameterName, refuseMembers } from './query-nodes.ts'
+import {
+  type Node,
+  nodeOf,
+  optionalNode,
+  parameterName,
+  refuseMembers,
+  UNUSED_MEMBERS,
+} from './query-nodes.ts'
 
 /** How a kind of query becomes the parameters of an insight. */
 export interface InsightKind {
@@ -14,10 +21,10 @@ export interface InsightKind {
   parameters(node: Node): Node
 }
 
-/** Members of any query. The first ones say how it is drawn or who made it, and change nothing of the answer. */
-const UNUSED = ['kind', 'response', 'tags', 'version', 'dataColorTheme'] as const
+/** Members of any insight. */
 const COMMON = [
-  ...UNUSED,
+  ...UNUSED_MEMBERS,
+  'dataColorTheme',
   'dateRange',
   'properties',
   'filterTestAccounts',
