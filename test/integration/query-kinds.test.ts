@@ -39,7 +39,14 @@ function history(dataset: string, count: number): History {
       }),
     ),
     overrides: [{ id: 'u1', person: 'u0', version: 2 }],
-    persons: [],
+    persons: ['u0', 'u2'].map((person, n) => ({
+      person,
+      properties: { weight: 10 * (n + 1) },
+      createdMs: START_MS,
+      isDeleted: false,
+      version: 1,
+      validFromMs: 0,
+    })),
     groups: ['acme', 'bigco', 'corner'].map((key, n) => ({
       index: 0,
       key,
@@ -112,6 +119,54 @@ test('a TrendsQuery is the trend of its parameters, with a breakdown, a formula 
   expect(withoutLinks(results)).toEqual(withoutLinks(lines.map(({ row }) => row)))
   const [first] = results as { persons_urls: { url: string }[] }[]
   expect(first?.persons_urls[0]?.url).toContain('/api/datasets/shop/persons/trends?')
+})
+
+test('an expression counts as the maths that it is made of, in every line and interval', async () => {
+  const lines = async (expression: string | null, own: object = {}, over: object = {}) => {
+    const node = { kind: 'EventsNode', event: null, ...own }
+    const series = expression === null ? node : { ...node, math: 'hogql', math_hogql: expression }
+    const { results } = await ask({ kind: 'TrendsQuery', series: [series], dateRange, ...over })
+    return (results as { breakdown_value?: string; data: number[] }[]).map((row) => [
+      row.breakdown_value,
+      row.data,
+    ])
+  }
+  const amounts = { math_property: 'amount' }
+  const broken = { breakdownFilter: { breakdown: 'weight', breakdown_type: 'person' } }
+  const sum = await lines(null, { math: 'sum', ...amounts })
+  expect(await lines('sum(properties.amount)')).toEqual(sum)
+  expect(await lines('sum(properties.amount)', {}, broken)).toEqual(
+    await lines(null, { math: 'sum', ...amounts }, broken),
+  )
+  expect((await lines('count()', {}, broken)).map(([value]) => value).toSorted()).toEqual(['', '10', '20'])
+  expect(await lines('uniqExact(person_id)')).toEqual(await lines(null, { math: 'dau' }))
+  const filtered = { properties: [{ key: 'plan', value: 'pro', type: 'event' }] }
+  expect(await lines("countIf(properties.plan = 'pro')")).toEqual(await lines(null, filtered))
+  const [[, counts], [, ratios]] = [
+    (await lines(null))[0] as [unknown, number[]],
+    (await lines('sum(properties.amount) / count()'))[0] as [unknown, number[]],
+  ]
+  const sums = sum[0]![1] as number[]
+  expect(ratios).toEqual(sums.map((one, n) => (counts[n] === 0 ? 0 : one / counts[n]!)))
+  // Of persons as they are now: of u0 and u1, who are one, and of u2.
+  const weights = await lines('max(person.properties.weight)', {}, { interval: 'month' })
+  expect(Math.max(...(weights[0]![1] as number[]))).toBe(20)
+  expect(await lines('max(event)')).toEqual([[undefined, counts.map(() => 0)]])
+  await expect(lines('count() + properties.amount')).rejects.toMatchObject({
+    body: { code: 'invalid_query', attr: 'events__math_hogql' },
+  })
+  const people = await ask({
+    kind: 'ActorsQuery',
+    source: {
+      kind: 'InsightActorsQuery',
+      source: {
+        kind: 'TrendsQuery',
+        dateRange,
+        series: [{ kind: 'EventsNode', event: 'buy', math: 'hogql', math_hogql: 'max(properties.amount)' }],
+      },
+    },
+  })
+  expect(people.count).toBeGreaterThan(0)
 })
 
 test.each([

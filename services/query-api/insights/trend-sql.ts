@@ -4,6 +4,7 @@ import { groupKeySql } from '../query/group-rows.ts'
 import { sessionPropertySql, sessionRowsSql } from '../query/session-properties.ts'
 import { activeSql } from './active-actors-sql.ts'
 import { actorSql, eventRowsSql } from './event-rows.ts'
+import { expressionSql } from './expression-math.ts'
 import { firstTimeSql } from './first-times-sql.ts'
 import { type Frame, filterScope } from './frame.ts'
 import { AGGREGATES, type SeriesMath } from './series-math.ts'
@@ -22,6 +23,7 @@ export function trendSql(frame: Frame, series: Series, shape: TrendShape, bindin
   const { counts } = series
   if (counts.kind === 'active') return activeSql(frame, series, counts.days, shape, bindings)
   if (counts.kind === 'first_time') return firstTimeSql(frame, series, counts.matching, shape, bindings)
+  if (counts.kind === 'expression') return expressionSql(frame, series, counts.expression, shape, bindings)
   const { columns, joins } = rowColumns(frame, shape, bindings)
   const subject = subjectSql(counts, frame, bindings)
   const rows = eventRowsSql(

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
 import { recordingEnvironment } from '../recording-environment.ts'
 
+const expressed = (math_hogql: string) =>
+  `events=${encodeURIComponent(JSON.stringify([{ id: 'a', math: 'hogql', math_hogql }]))}`
+
 test.each([
   ['interval=second', 'interval'],
   ['interval=hour;', 'interval'],
@@ -16,6 +19,14 @@ test.each([
   ['events=[{"id":"a","colour":"red"}]', 'events__colour'],
   ['actions=[{"id":"a"}]', 'actions__id'],
   ['actions=[{"id":7}]', 'actions__id'],
+  ['event=a&math=sql', 'events__math_sql'],
+  [expressed('sum(properties.a'), 'events__math_hogql'],
+  [expressed('properties.a'), 'events__math_hogql'],
+  [expressed('count() + evnt'), 'events__math_hogql'],
+  [expressed('max((SELECT 1))'), 'events__math_hogql'],
+  [expressed('sleep(count())'), 'events__math_hogql'],
+  [expressed('count() FROM events'), 'events__math_hogql'],
+  [`display=ActionsLineGraphCumulative&${expressed('count()')}`, 'display'],
   ['compare=perhaps', 'compare'],
   ['formula=A/B', 'formula'],
   ['formula=A/(A', 'formula'],

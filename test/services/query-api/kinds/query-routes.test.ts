@@ -38,7 +38,7 @@ test.each([
       kind: 'TrendsQuery',
       series: [{ kind: 'EventsNode', event: 'a', math: 'hogql', math_hogql: '1' }],
     }),
-    'query__series__0__math_hogql',
+    'events__math_hogql',
   ],
   [asking({ kind: 'TrendsQuery', series: [], trend: 1 }), 'query__trend'],
   [
