@@ -8,8 +8,6 @@ import { readBody } from '../http/read-body.ts'
 import { countParameter, refuseUnknown, textParameter } from '../http/request-parameters.ts'
 import { type DatasetCall, type DatasetRoute, pathParameter } from '../http/route.ts'
 import { readTime } from '../objects/object-body.ts'
-import { windowOf } from './batch-export-delivery.ts'
-import { RUN_EXAMPLE } from './batch-export-examples.ts'
 import {
   BATCH_EXPORT_COMMON,
   BATCH_EXPORT_PATH,
@@ -19,7 +17,9 @@ import {
   existingBatchExport,
   newDeliveryId,
   told,
-} from './batch-export-routes.ts'
+} from './batch-export-calls.ts'
+import { windowOf } from './batch-export-delivery.ts'
+import { RUN_EXAMPLE } from './batch-export-examples.ts'
 import {
   presentRun,
   type ReadChain,
