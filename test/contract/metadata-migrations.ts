@@ -275,6 +275,8 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       updated_at: 1_790_000_000_000,
     },
   },
+  // A column of a table that is there.
+  13: {},
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)

@@ -263,6 +263,8 @@ export interface BatchExportRow extends ObjectRow {
   paused: number
   last_paused_at: number | null
   start_at: number
+  /** End of the last interval; null for none. */
+  end_at: number | null
 }
 
 /** One delivery of a batch export: its schedule, a backfill, a window that is delivered again. */

@@ -1,3 +1,4 @@
+import type { DeliveryWindow } from '../../../schemas/control/v1.ts'
 import { windowAt } from '../../core/control/delivery-window.ts'
 import type { BatchExportRow } from '../../core/metadata/metadata-tables.ts'
 import { ApiError, invalidInput, notFound } from '../http/api-error.ts'
@@ -42,6 +43,13 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
   async function shown(row: BatchExportRow, status?: number): Promise<Answer> {
     const body = presentBatchExport(row, await store.chains(row.dataset_id, row.id))
     return status === undefined ? { body } : { status, body }
+  }
+
+  /** What was delivered stays so: an end is set, moved or taken away before it has come. */
+  function changedEnd(row: BatchExportRow, text: string | null): number | null {
+    const endMs = readEnd(text, windowOf(row))
+    if (endMs === row.end_at || endMs === null || endMs > clock.now()) return endMs
+    throw invalidInput('end_at', 'The interval of this time has ended. Say a later one, or pause the export.')
   }
 
   async function change(call: DatasetCall, columns: Partial<BatchExportRow>): Promise<Answer> {
@@ -99,13 +107,17 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
           last_paused_at: body.paused === true ? nowMs : null,
           ...destinations.of(dataset.id, body.destination.config),
         }
+        const window = windowOf(own as BatchExportRow)
         const asked = body.start_at === undefined ? nowMs : readTime(body.start_at, 'start_at')
         if (asked > nowMs) throw invalidInput('start_at', 'This is in the future. Make it then, or paused.')
-        const { startMs } = windowAt(windowOf(own as BatchExportRow), asked)
+        const { startMs } = windowAt(window, asked)
+        const endMs = readEnd(body.end_at ?? null, window)
+        if (endMs !== null && endMs <= startMs)
+          throw invalidInput('end_at', 'This must be later than start_at.')
         const ranges = (await offsetsAt(startMs)).map((offset) => [[offset, null]])
         const row = await store.create(
           dataset.id,
-          { ...own, start_at: startMs },
+          { ...own, start_at: startMs, end_at: endMs },
           {
             delivery_id: newDeliveryId(randomBytes),
             kind: 'schedule',
@@ -148,6 +160,7 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
         refuseMoved(row, body, body.destination.config)
         return change(call, {
           name: body.name,
+          end_at: changedEnd(row, body.end_at ?? null),
           mask_pii: Number(body.mask_pii ?? false),
           ...destinations.of(row.dataset_id, body.destination.config),
         })
@@ -170,6 +183,7 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
           readonly interval_offset?: number
           readonly name?: string
           readonly mask_pii?: boolean
+          readonly end_at?: string | null
           readonly destination?: { readonly config?: Readonly<Record<string, unknown>> }
         }
         const row = await existingBatchExport(store, call)
@@ -177,6 +191,7 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
         refuseMoved(row, body, config ?? {})
         return change(call, {
           ...(body.name === undefined ? {} : { name: body.name }),
+          ...(body.end_at === undefined ? {} : { end_at: changedEnd(row, body.end_at) }),
           ...(body.mask_pii === undefined ? {} : { mask_pii: Number(body.mask_pii) }),
           ...(config === undefined ? {} : destinations.patched(row, config)),
         })
@@ -198,6 +213,11 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
     },
     ...pauseRoutes(needs),
   ]
+}
+
+/** The end of the interval that holds the moment before; null for none. @throws ApiError 400 */
+function readEnd(text: string | null, window: DeliveryWindow): number | null {
+  return text === null ? null : windowAt(window, readTime(text, 'end_at') - 1).endMs
 }
 
 function tooMany(): ApiError {

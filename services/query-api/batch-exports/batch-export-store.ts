@@ -1,7 +1,15 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Metadata, MetadataQueries } from '../../core/metadata/metadata.ts'
 import type { BatchExportChainRow, BatchExportRow } from '../../core/metadata/metadata-tables.ts'
-import { createObjectStore, nextNumber, type ObjectStore, type OwnColumns } from '../objects/object-store.ts'
+import { invalidInput } from '../http/api-error.ts'
+import {
+  createObjectStore,
+  nextNumber,
+  type ObjectStore,
+  type ObjectTable,
+  type OwnColumns,
+  within,
+} from '../objects/object-store.ts'
 import { type BatchExportRunStore, createBatchExportRunStore } from './batch-export-run-store.ts'
 import type { ClosedRange } from './offset-ranges.ts'
 
@@ -9,6 +17,13 @@ import type { ClosedRange } from './offset-ranges.ts'
 export const BATCH_EXPORTS_MAX = 50
 /** Backfills and resets of one batch export at most, those that are done among them. */
 export const CHAINS_MAX = 1_000
+
+const TABLE: ObjectTable = {
+  table: 'batch_exports',
+  objectsMax: BATCH_EXPORTS_MAX,
+  order: sql`id DESC`,
+  where: () => [],
+}
 
 export type NewChain = Pick<
   BatchExportChainRow,
@@ -47,17 +62,14 @@ export interface BatchExportStore
     delivery: string,
     change: Partial<Pick<BatchExportChainRow, 'status' | 'latest_error'>>,
   ): Promise<void>
+  /** Notes that a schedule has come to its end, if that is still where it was. */
+  end(chain: BatchExportChainRow, endAt: number): Promise<void>
   removeChain(delivery: string): Promise<void>
 }
 
 export function createBatchExportStore(metadata: Metadata): BatchExportStore {
   const { db } = metadata
-  const objects = createObjectStore<BatchExportRow>(metadata, {
-    table: 'batch_exports',
-    objectsMax: BATCH_EXPORTS_MAX,
-    order: sql`id DESC`,
-    where: () => [],
-  })
+  const objects = createObjectStore<BatchExportRow>(metadata, TABLE)
   const all = async <R>(query: RawBuilder<R>, on: MetadataQueries = db) => (await query.execute(on)).rows
 
   /** Whoever changes the chains of an export holds its row until he is done. */
@@ -193,6 +205,31 @@ export function createBatchExportStore(metadata: Metadata): BatchExportStore {
         await sql`UPDATE batch_export_chains SET latest_error = ${change.latest_error}
           WHERE delivery_id = ${delivery}`.execute(db)
     },
+    update: (dataset, id, change, atMs, seenMs) =>
+      metadata.transaction(async (inside) => {
+        const own = createObjectStore<BatchExportRow>(within(inside), TABLE)
+        await lock(inside, dataset, id)
+        const before = await own.get(dataset, id)
+        const isMoved = change.end_at !== undefined && change.end_at !== before?.end_at
+        const [schedule] = await all(
+          sql<BatchExportChainRow>`SELECT * FROM batch_export_chains
+            WHERE dataset_id = ${dataset} AND export_id = ${id} AND kind = 'schedule'`,
+          inside,
+        )
+        if (isMoved && schedule?.status === 'completed')
+          throw invalidInput('end_at', 'This batch export has ended. Make another one, from then on.')
+        return own.update(dataset, id, change, atMs, seenMs)
+      }),
+    end: (chain, endAt) =>
+      metadata.transaction(async (inside) => {
+        const { numAffectedRows } = await sql`UPDATE batch_exports SET deleted = deleted
+          WHERE dataset_id = ${chain.dataset_id} AND id = ${chain.export_id} AND end_at = ${endAt}`.execute(
+          inside,
+        )
+        if ((numAffectedRows ?? 0n) === 0n) return
+        await sql`UPDATE batch_export_chains SET status = 'completed'
+          WHERE delivery_id = ${chain.delivery_id} AND status = 'running'`.execute(inside)
+      }),
     async removeChain(delivery) {
       await sql`DELETE FROM batch_export_chains WHERE delivery_id = ${delivery}`.execute(db)
     },
