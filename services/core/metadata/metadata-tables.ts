@@ -17,6 +17,7 @@ export interface MetadataTables {
   readonly cohorts: CohortRow
   readonly cohort_calculations: CohortCalculationRow
   readonly exports: ExportRow
+  readonly dashboard_templates: DashboardTemplateRow
   readonly batch_exports: BatchExportRow
   readonly batch_export_chains: BatchExportChainRow
   readonly batch_export_positions: BatchExportPositionRow
@@ -250,6 +251,18 @@ export interface ExportRow {
 }
 
 /** Events that go on going to a bucket. */
+/** A dashboard as a document. */
+export interface DashboardTemplateRow extends ObjectRow {
+  template_name: string
+  dashboard_description: string
+  /** A JSON object. */
+  dashboard_filters: string
+  /** A JSON list of text. */
+  tags: string
+  /** A JSON list. */
+  tiles: string
+}
+
 export interface BatchExportRow extends ObjectRow {
   name: string
   interval: string

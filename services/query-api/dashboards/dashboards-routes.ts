@@ -20,6 +20,7 @@ import { dashboardFile } from './dashboard-file.ts'
 import { createDashboardStore, type Dashboard } from './dashboard-store.ts'
 import { exportRoutes } from './export-routes.ts'
 import { sharingRoutes } from './sharing-routes.ts'
+import { storedTemplateRoutes } from './stored-template-routes.ts'
 import { templateRoutes } from './template-routes.ts'
 import { type TileResult, tileResults } from './tile-results.ts'
 
@@ -118,6 +119,7 @@ export function dashboardRoutes(needs: DashboardNeeds): DatasetRoute[] {
       },
     },
     ...templateRoutes({ storeOf, clock }),
+    ...storedTemplateRoutes(metadata, clock),
     ...exportRoutes({ existing, results }),
     ...sharingRoutes({ ...needs, existing }),
     ...activityRoutes(metadata, 'dashboard', dashboardFamily.tag),
