@@ -209,7 +209,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const questions: readonly Route[] = [
     ...eventRoutes({ ...needs, askTable, streamRows }),
     ...queryRoutes({ ...needs, askTable, views: createRecordingViews(env.metadata) }, results),
-    ...insightRoutes(needs),
+    ...insightRoutes(needs, results),
     ...personRoutes(needs),
     ...savedInsightRoutes(saved),
     ...dashboardRoutes(saved),

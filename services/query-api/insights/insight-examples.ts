@@ -11,6 +11,8 @@ const answered = <Result>(result: Result) => ({
   result,
   is_cached: false,
   last_refresh: '2026-11-22T14:05:00.000Z',
+  next_allowed_client_refresh: '2026-11-22T14:06:00.000Z',
+  query_status: null,
   timezone: 'Europe/Berlin',
   next: null,
 })

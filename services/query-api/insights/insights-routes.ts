@@ -2,7 +2,10 @@ import { csvText } from '../http/csv.ts'
 import { FILE_PARAMETERS, readFileChoice } from '../http/file-parameters.ts'
 import type { Format, RawQuery } from '../http/request-parameters.ts'
 import type { Answer, DatasetCall, DatasetRoute } from '../http/route.ts'
-import type { Question } from '../query/question.ts'
+import { REFRESH_PARAMETERS, readRefresh, UNSAVED_FRESH_MS } from '../results/refresh.ts'
+import { isBegun, resultView } from '../results/result-view.ts'
+import type { Results } from '../results/results.ts'
+import { resultsOfFileMs } from '../results/results-of-file.ts'
 import type { InsightNeeds } from './frame.ts'
 import type { InsightTable } from './insight-csv.ts'
 import { INSIGHT_EXAMPLES } from './insight-examples.ts'
@@ -29,35 +32,48 @@ interface InsightRoutes extends Pick<DatasetRoute, 'summary'> {
   answer(call: DatasetCall, query: RawQuery, format?: Format): Promise<Answer>
 }
 
-export function insightRoutes(needs: InsightNeeds): DatasetRoute[] {
-  const answerOf = (question: Question, result: unknown): Answer => ({
-    body: {
-      result,
-      is_cached: false,
-      last_refresh: new Date(needs.clock.now()).toISOString(),
-      timezone: question.zone,
-      next: null,
-    },
-  })
-
+/**
+ * @param results where answers are kept for a minute: who reloads a page asks once, and whoever wants another one says
+ *                so by `refresh`
+ */
+export function insightRoutes(needs: InsightNeeds, results: Results): DatasetRoute[] {
   const insights = INSIGHTS.map(
     ({ people, result, ...declared }): InsightRoutes => ({
       ...declared,
-      parameters: { ...declared.parameters, ...FILE_PARAMETERS },
+      parameters: { ...declared.parameters, ...REFRESH_PARAMETERS, ...FILE_PARAMETERS },
       example: INSIGHT_EXAMPLES[declared.path],
       async answer({ question, url }, query, format) {
-        const { format: _, csv_mode: __, ...asked } = query
         const file = readFileChoice(query, format)
-        const found = await result(needs, question, asked, peopleLink(url, people, asked))
-        const name = `${question.dataset.id}-${declared.path.replace('/', '-')}`
-        return file.format === 'csv'
-          ? insightFile(name, declared.table(found), file.csvMode, needs.clock.now())
-          : answerOf(question, found)
+        const refresh = readRefresh(query)
+        const asked = parametersOf(query)
+        const answered = await results.answer({
+          question,
+          asked: ['insight', declared.path, Object.entries(asked).toSorted(), url.origin],
+          freshMs: UNSAVED_FRESH_MS,
+          refresh,
+          compute: (own, question) => result(own, question, asked, peopleLink(url, people, asked)),
+        })
+        if (file.format === 'csv') {
+          const refreshedMs = resultsOfFileMs([answered])
+          const name = `${question.dataset.id}-${declared.path.replace('/', '-')}`
+          return insightFile(name, declared.table(answered.result), file.csvMode, refreshedMs)
+        }
+        return {
+          status: isBegun(answered) ? 202 : 200,
+          body: { ...resultView(answered), timezone: question.zone, next: null },
+        }
       },
     }),
   )
 
   return [...insights.flatMap(routesOf), ...peopleRoutes(needs)]
+}
+
+/** What the answer does not depend on, or is part of its key anyway. */
+const BESIDE = ['personal_api_key', ...Object.keys(REFRESH_PARAMETERS), ...Object.keys(FILE_PARAMETERS)]
+
+function parametersOf(query: RawQuery): RawQuery {
+  return Object.fromEntries(Object.entries(query).filter(([name]) => !BESIDE.includes(name)))
 }
 
 function routesOf({ path, table, answer, summary, ...declared }: InsightRoutes): DatasetRoute[] {

@@ -12,13 +12,14 @@ import { INSIGHT_KINDS } from '../insights/insight-kinds.ts'
 import { wholeParameter } from '../insights/insight-request.ts'
 import { idOf, objectRoutes } from '../objects/object-routes.ts'
 import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
+import { isBegun, resultView } from '../results/result-view.ts'
 import type { Results } from '../results/results.ts'
 import { resultsOfFileMs } from '../results/results-of-file.ts'
 import { housekeepingRoutes } from './housekeeping-routes.ts'
 import { type Filters, kindOf, underDashboard } from './insight-filters.ts'
 import { savedInsightFamily } from './saved-insight-family.ts'
 import { createSavedInsightStore, type InsightWriter, type SavedInsight } from './saved-insight-store.ts'
-import { resultView, savedResult } from './saved-result.ts'
+import { savedResult } from './saved-result.ts'
 
 /** Highest number that a parameter may name. */
 const NUMBER_MAX = 999_999_999
@@ -83,8 +84,7 @@ export function savedInsightRoutes(needs: {
       const table = INSIGHT_KINDS[kindOf(filters)].table(answered.result)
       return insightFile(`insight-${row.id}`, table, csvMode, refreshedMs)
     }
-    const isBegun = answered.status !== null && answered.lastRefreshMs === null
-    return { status: isBegun ? 202 : 200, body: { ...view, ...resultView(answered) } }
+    return { status: isBegun(answered) ? 202 : 200, body: { ...view, ...resultView(answered) } }
   }
 
   const asked = { limit: 'clickhouse', parameters: PARAMETERS } as const
