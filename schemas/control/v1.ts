@@ -149,6 +149,10 @@ export const Delivery = Type.Object(
     events: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { minItems: 1, maxItems: 1000 }),
     ),
+    /** Names that are left out, also those that `events` has. */
+    exclude_events: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { minItems: 1, maxItems: 1000 }),
+    ),
     where: Type.Optional(Type.String({ maxLength: 4096 })),
     format: Type.Union([Type.Literal('parquet'), Type.Literal('jsonl'), Type.Literal('csv')]),
     /** parquet: zstd. jsonl and csv: gzip (default) or zstd. */
@@ -179,6 +183,10 @@ export const Delivery = Type.Object(
     ),
     /** Batches also end where a window does. */
     window: Type.Optional(DeliveryWindow),
+    /**
+     * ISO 8601, UTC: what lands then or later is not delivered. It counts as filtered, and no batch lies on both sides.
+     */
+    until: Type.Optional(Type.String({ maxLength: 40 })),
     /** Nothing is read while it is paused; afterwards it goes on where it was. */
     paused: Type.Optional(Type.Boolean()),
     /** Fields that tell who a person is are masked (docs/deliveries.md). */

@@ -55,6 +55,7 @@ import { createAsk } from './query/ask.ts'
 import { createAskTable } from './query/ask-table.ts'
 import { zoneOf } from './query/question.ts'
 import { createStreamRows } from './query/stream-rows.ts'
+import { createRecordingViews } from './recordings/recording-views-store.ts'
 import { recordingRoutes } from './recordings/recordings-routes.ts'
 import { queryStatusRoutes } from './results/query-routes.ts'
 import { createResults } from './results/results.ts'
@@ -208,8 +209,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
 
   const questions: readonly Route[] = [
     ...eventRoutes({ ...needs, askTable, streamRows }),
-    ...queryRoutes({ ...needs, askTable }, results),
-    ...insightRoutes(needs),
+    ...queryRoutes({ ...needs, askTable, views: createRecordingViews(env.metadata) }, results),
+    ...insightRoutes(needs, results),
     ...personRoutes(needs),
     ...savedInsightRoutes(saved),
     ...dashboardRoutes(saved),
@@ -245,6 +246,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...env.exports,
     store: createExportStore(env.metadata),
     sources: createExportSources(questions),
+    metadata: env.metadata,
     control,
     clock,
     logger,

@@ -5,26 +5,32 @@ export type OffsetRanges = NonNullable<Delivery['ranges']>[number]
 
 /** Where a delivery says that batches of one partition end, beside their limits. */
 export interface BatchBorders {
-  /** Is this offset one of those that are delivered? */
-  isIn(offset: number): boolean
+  /** Is the record that landed then, at this offset, one of those that are delivered? */
+  isIn(landedMs: number, offset: number): boolean
   /** Told of every record of the batch, in order. */
   passed(landedMs: number, offset: number): void
   /** Is there a border between the last record and this one? */
   between(landedMs: number, offset: number): boolean
   /** The last record was the last one of a range: what comes next is on the other side. */
   readonly isReached: boolean
-  /** The last record lies behind all ranges: nothing is ever delivered any more. */
+  /** The last record lies behind all ranges, or behind the end: nothing is ever delivered any more. */
   readonly isFinished: boolean
 }
 
 /**
- * @param window null for none
- * @param ranges of the partition; null for everything
+ * @param window  null for none
+ * @param ranges  of the partition; null for everything
+ * @param untilMs what lands then or later is not delivered; null for no end
  */
-export function batchBorders(window: DeliveryWindow | null, ranges: OffsetRanges | null): BatchBorders {
+export function batchBorders(
+  window: DeliveryWindow | null,
+  ranges: OffsetRanges | null,
+  untilMs: number | null,
+): BatchBorders {
   let bounds: WindowBounds | null = null
-  let lastOffset: number | null = null
-  const isIn = (offset: number) =>
+  let last: { readonly landedMs: number; readonly offset: number } | null = null
+  const isOver = (landedMs: number) => untilMs !== null && landedMs >= untilMs
+  const isInRange = (offset: number) =>
     ranges === null || ranges.some(([from, until]) => offset >= from && (until === null || offset < until))
   /** Which range an offset is in, or after how many of them it lies. */
   const stretch = (offset: number) =>
@@ -35,23 +41,24 @@ export function batchBorders(window: DeliveryWindow | null, ranges: OffsetRanges
           0,
         )
   return {
-    isIn,
+    isIn: (landedMs, offset) => !isOver(landedMs) && isInRange(offset),
     passed(landedMs, offset) {
-      lastOffset = offset
+      last = { landedMs, offset }
       if (window !== null && (bounds === null || landedMs >= bounds.endMs))
         bounds = windowAt(window, landedMs)
     },
     between(landedMs, offset) {
-      if (lastOffset === null) return false
-      if (stretch(lastOffset) !== stretch(offset)) return true
+      if (last === null) return false
+      if (stretch(last.offset) !== stretch(offset)) return true
+      if (isOver(last.landedMs) !== isOver(landedMs)) return true
       return bounds !== null && landedMs >= bounds.endMs
     },
     get isReached() {
-      return lastOffset !== null && isIn(lastOffset) && !isIn(lastOffset + 1)
+      return last !== null && isInRange(last.offset) && !isInRange(last.offset + 1)
     },
     get isFinished() {
       const until = ranges?.at(-1)?.[1] ?? null
-      return lastOffset !== null && until !== null && lastOffset >= until
+      return last !== null && (isOver(last.landedMs) || (until !== null && last.offset >= until))
     },
   }
 }

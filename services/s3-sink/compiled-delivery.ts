@@ -30,6 +30,8 @@ export interface CompiledDelivery {
   readonly window: DeliveryWindow | null
   /** Per partition, what is delivered of it; null for everything. */
   readonly ranges: Delivery['ranges'] | null
+  /** What lands then or later is not delivered, epoch ms; null for no end. */
+  readonly untilMs: number | null
   readonly masksPii: boolean
   readonly fields: readonly Field[]
   readonly schema: string
@@ -61,6 +63,7 @@ export function compileDelivery(delivery: Delivery, hash: string, bucketDefault:
     limits: limitsOf(delivery.rotate ?? {}),
     window: delivery.window ?? null,
     ranges: delivery.ranges ?? null,
+    untilMs: delivery.until === undefined ? null : Date.parse(delivery.until),
     masksPii: delivery.mask_pii ?? false,
     fields: rejected ? REJECTED_EVENT_FIELDS : ENRICHED_EVENT_FIELDS,
     schema: rejected

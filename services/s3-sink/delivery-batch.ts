@@ -28,7 +28,8 @@ export function openDeliveryBatch(
   share: SpoolShare,
 ): SinkBatch {
   const { selection, path, timeColumn } = delivery
-  const borders = batchBorders(delivery.window, delivery.ranges?.[partition.partition] ?? null)
+  const ranges = delivery.ranges?.[partition.partition] ?? null
+  const borders = batchBorders(delivery.window, ranges, delivery.untilMs)
   const counts = { read: 0, filtered: 0, control: 0 }
   const recipes = new Set<string>()
   let hour: number | null = null
@@ -37,7 +38,7 @@ export function openDeliveryBatch(
   function route(records: RecordBatch, index: number, landedMs: number): 'filtered' | 'control' | null {
     const source = records.value(index)
     if (source === null || records.header(index, HEADERS.tick) !== null) return 'control'
-    if (!borders.isIn(records.offset(index))) return 'filtered'
+    if (!borders.isIn(landedMs, records.offset(index))) return 'filtered'
     const dataset = records.header(index, HEADERS.datasetId)
     const event = records.header(index, HEADERS.event)
     if (dataset === null || !selection.matchesHeaders(dataset, event)) return 'filtered'

@@ -317,6 +317,23 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       created_by: 'administrator',
     },
   },
+  // A column of a table that is there.
+  15: {},
+  16: {
+    dashboard_templates: {
+      dataset_id: 'shop',
+      id: 1,
+      template_name: 'Sales',
+      dashboard_description: '',
+      dashboard_filters: '{}',
+      tags: '[]',
+      tiles: '[]',
+      deleted: 0,
+      created_at: 1_790_000_000_000,
+      created_by: 'administrator',
+      updated_at: 1_790_000_000_000,
+    },
+  },
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)

@@ -5,6 +5,9 @@ import type { ClickHouse } from '../../services/core/clickhouse/clickhouse.ts'
 import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
 import { migrate } from '../../services/core/clickhouse/migrate.ts'
+import { systemClock } from '../../services/core/runtime/clock.ts'
+import { createLogger } from '../../services/core/runtime/logger.ts'
+import { createMetrics } from '../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
 import type { Definitions } from '../../services/query-api/insights/definitions.ts'
 import type { InsightNeeds } from '../../services/query-api/insights/frame.ts'
@@ -12,6 +15,7 @@ import { createAsk, createTell, type Tell } from '../../services/query-api/query
 import { type AskTable, createAskTable } from '../../services/query-api/query/ask-table.ts'
 import { NO_FILTERS } from '../../services/query-api/query/property-filters.ts'
 import { type Question, zoneOf } from '../../services/query-api/query/question.ts'
+import { createResults, type Results } from '../../services/query-api/results/results.ts'
 import { SQL_ROWS } from '../../services/query-api/sql/sql-limits.ts'
 import { STORED_TABLES } from '../../services/query-api/sql/views.ts'
 import type { Happening, History } from '../reference/history.ts'
@@ -21,6 +25,18 @@ const CONCURRENT = 4
 /** After so many wrong answers the rest is not asked. */
 const FAILURES_MAX = 5
 export const NOW_MS = Date.parse('2026-11-10T12:00:00Z')
+
+/** Results that are computed by an engine, and kept. */
+export function resultsOf({ needs }: InsightEngine): Results {
+  return createResults({
+    needs,
+    limits: { resultsBytesMax: 10_000_000, resultsAgeMaxMs: 60_000, asyncMax: 1 },
+    clock: { ...systemClock, now: () => NOW_MS },
+    randomBytes,
+    metrics: createMetrics(),
+    logger: createLogger('test', 'error'),
+  })
+}
 
 /** Of a dataset for which nothing was saved. */
 const NO_DEFINITIONS: Definitions = {

@@ -100,7 +100,9 @@ async function members(id: number): Promise<string[]> {
   return results.map((one: { distinct_ids: string[] }) => one.distinct_ids[0]).sort()
 }
 const insight = (kind: string, query: object) =>
-  call('POST', `/insights/${kind}`, { date_from: '-7d', ...query }).then(({ result }) => result)
+  call('POST', `/insights/${kind}`, { date_from: '-7d', refresh: true, ...query }).then(
+    ({ result }) => result,
+  )
 const views = async (properties: object[]) =>
   (await insight('trend', { events: [{ id: 'view' }], properties }))[0].count
 

@@ -1,14 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { systemClock } from '../../services/core/runtime/clock.ts'
-import { createLogger } from '../../services/core/runtime/logger.ts'
-import { createMetrics } from '../../services/core/runtime/metrics.ts'
 import { builtInTemplates } from '../../services/query-api/dashboards/built-in-templates.ts'
 import { pointsOf } from '../../services/query-api/dashboards/result-points.ts'
-import { createResults, type Results } from '../../services/query-api/results/results.ts'
+import type { Results } from '../../services/query-api/results/results.ts'
 import { underDashboard } from '../../services/query-api/saved-insights/insight-filters.ts'
 import { savedResult } from '../../services/query-api/saved-insights/saved-result.ts'
-import { type InsightEngine, NOW_MS, openInsightEngine } from '../helpers/insight-engine.ts'
+import { type InsightEngine, NOW_MS, openInsightEngine, resultsOf } from '../helpers/insight-engine.ts'
 import type { Happening, History } from '../reference/history.ts'
 
 const HOUR_MS = 3_600_000
@@ -46,14 +43,7 @@ let results: Results
 beforeAll(async () => {
   engine = await openInsightEngine()
   await engine.store([history])
-  results = createResults({
-    needs: engine.needs,
-    limits: { resultsBytesMax: 10_000_000, resultsAgeMaxMs: 60_000, asyncMax: 1 },
-    clock: { ...systemClock, now: () => NOW_MS },
-    randomBytes,
-    metrics: createMetrics(),
-    logger: createLogger('test', 'error'),
-  })
+  results = resultsOf(engine)
 })
 afterAll(() => engine.close())
 

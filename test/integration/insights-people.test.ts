@@ -1,10 +1,15 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readKeyHolder } from '../../services/query-api/http/principal.ts'
-import { DATASET_PATH } from '../../services/query-api/http/route.ts'
+import { DATASET_PATH, type DatasetRoute } from '../../services/query-api/http/route.ts'
 import { insightRoutes } from '../../services/query-api/insights/insights-routes.ts'
 import type { PathEdge } from '../../services/query-api/insights/paths.ts'
-import { forEachHistory, type InsightEngine, openInsightEngine } from '../helpers/insight-engine.ts'
+import {
+  forEachHistory,
+  type InsightEngine,
+  openInsightEngine,
+  resultsOf,
+} from '../helpers/insight-engine.ts'
 import { HISTORIES, randomFilters, randomHistory, SEED } from '../helpers/random-histories.ts'
 import type { History } from '../reference/history.ts'
 
@@ -15,8 +20,10 @@ const LOOKED_BEHIND = 4
 const BASE = 'http://api.example/api/datasets/x'
 
 let engine: InsightEngine
+let routes: readonly DatasetRoute[]
 beforeAll(async () => {
   engine = await openInsightEngine()
+  routes = insightRoutes(engine.needs, resultsOf(engine))
 })
 afterAll(() => engine.close())
 
@@ -36,7 +43,7 @@ interface People {
 async function answer(history: History, address: string, method: 'GET' | 'POST' = 'GET', body?: unknown) {
   const url = new URL(address, BASE)
   const path = url.pathname.replace(/^\/api\/datasets\/x/, DATASET_PATH)
-  const route = insightRoutes(engine.needs).find((one) => one.path === path && one.method === method)
+  const route = routes.find((one) => one.path === path && one.method === method)
   if (route === undefined) throw new Error(`There is no route ${path}.`)
   const query = Object.fromEntries(url.searchParams)
   const { body: answered } = await route.answer({

@@ -131,6 +131,7 @@ test('every insight answers about an action what it answers about the event that
   const funnel = (type: 'events' | 'actions', ...ids: (string | number)[]) =>
     JSON.stringify({ [type]: ids.map((one) => ({ id: one, name: 'x' })) })
   const asked: Readonly<Record<string, readonly [Record<string, string>, Record<string, string>]>> = {
+    trend: [series('actions', id), series('events', 'purchase')],
     funnel: [series('actions', view, id), series('events', '$pageview', 'purchase')],
     'funnel/correlation': [series('actions', view, id), series('events', '$pageview', 'purchase')],
     retention: [

@@ -25,7 +25,7 @@ const change = async (method: 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string,
 }
 /** People who bought, as a trend counts them. */
 const buyers = async () => {
-  const { result } = await read('/insights/trend?event=buy&math=dau&date_from=-1d')
+  const { result } = await read('/insights/trend?event=buy&math=dau&date_from=-1d&refresh=true')
   return result[0].data.reduce((sum: number, one: number) => Math.max(sum, one), 0)
 }
 const eventRows = async () =>

@@ -39,8 +39,20 @@ function history(dataset: string, count: number): History {
       }),
     ),
     overrides: [{ id: 'u1', person: 'u0', version: 2 }],
-    persons: [],
-    groups: [],
+    persons: ['u0', 'u2'].map((person, n) => ({
+      person,
+      properties: { weight: 10 * (n + 1) },
+      createdMs: START_MS,
+      isDeleted: false,
+      version: 1,
+      validFromMs: 0,
+    })),
+    groups: ['acme', 'bigco', 'corner'].map((key, n) => ({
+      index: 0,
+      key,
+      properties: n === 0 ? { name: 'Acme & sons' } : {},
+      version: 1,
+    })),
     groupTypes: [],
   }
 }
@@ -107,6 +119,54 @@ test('a TrendsQuery is the trend of its parameters, with a breakdown, a formula 
   expect(withoutLinks(results)).toEqual(withoutLinks(lines.map(({ row }) => row)))
   const [first] = results as { persons_urls: { url: string }[] }[]
   expect(first?.persons_urls[0]?.url).toContain('/api/datasets/shop/persons/trends?')
+})
+
+test('an expression counts as the maths that it is made of, in every line and interval', async () => {
+  const lines = async (expression: string | null, own: object = {}, over: object = {}) => {
+    const node = { kind: 'EventsNode', event: null, ...own }
+    const series = expression === null ? node : { ...node, math: 'hogql', math_hogql: expression }
+    const { results } = await ask({ kind: 'TrendsQuery', series: [series], dateRange, ...over })
+    return (results as { breakdown_value?: string; data: number[] }[]).map((row) => [
+      row.breakdown_value,
+      row.data,
+    ])
+  }
+  const amounts = { math_property: 'amount' }
+  const broken = { breakdownFilter: { breakdown: 'weight', breakdown_type: 'person' } }
+  const sum = await lines(null, { math: 'sum', ...amounts })
+  expect(await lines('sum(properties.amount)')).toEqual(sum)
+  expect(await lines('sum(properties.amount)', {}, broken)).toEqual(
+    await lines(null, { math: 'sum', ...amounts }, broken),
+  )
+  expect((await lines('count()', {}, broken)).map(([value]) => value).toSorted()).toEqual(['', '10', '20'])
+  expect(await lines('uniqExact(person_id)')).toEqual(await lines(null, { math: 'dau' }))
+  const filtered = { properties: [{ key: 'plan', value: 'pro', type: 'event' }] }
+  expect(await lines("countIf(properties.plan = 'pro')")).toEqual(await lines(null, filtered))
+  const [[, counts], [, ratios]] = [
+    (await lines(null))[0] as [unknown, number[]],
+    (await lines('sum(properties.amount) / count()'))[0] as [unknown, number[]],
+  ]
+  const sums = sum[0]![1] as number[]
+  expect(ratios).toEqual(sums.map((one, n) => (counts[n] === 0 ? 0 : one / counts[n]!)))
+  // Of persons as they are now: of u0 and u1, who are one, and of u2.
+  const weights = await lines('max(person.properties.weight)', {}, { interval: 'month' })
+  expect(Math.max(...(weights[0]![1] as number[]))).toBe(20)
+  expect(await lines('max(event)')).toEqual([[undefined, counts.map(() => 0)]])
+  await expect(lines('count() + properties.amount')).rejects.toMatchObject({
+    body: { code: 'invalid_query', attr: 'events__math_hogql' },
+  })
+  const people = await ask({
+    kind: 'ActorsQuery',
+    source: {
+      kind: 'InsightActorsQuery',
+      source: {
+        kind: 'TrendsQuery',
+        dateRange,
+        series: [{ kind: 'EventsNode', event: 'buy', math: 'hogql', math_hogql: 'max(properties.amount)' }],
+      },
+    },
+  })
+  expect(people.count).toBeGreaterThan(0)
 })
 
 test.each([
@@ -211,6 +271,70 @@ test('an ActorsQuery lists the people behind a number of its source', async () =
     source: { kind: 'InsightActorsQuery', source: trends, series: 0 },
   })
   expect(actors.count).toBeGreaterThan(0)
+})
+
+test('an ActorsQuery lists who began in a period of a retention, and when they came back', async () => {
+  const entity = (id: string) => ({ id, type: 'events' })
+  const retentionFilter = {
+    period: 'Day',
+    totalIntervals: 4,
+    targetEntity: entity('$pageview'),
+    returningEntity: entity('buy'),
+  }
+  const source = { kind: 'RetentionQuery', retentionFilter }
+  const { results: rows } = (await ask(source)) as { results: { values: { count: number }[] }[] }
+  for (const interval of [0, 2]) {
+    const found = await ask({
+      kind: 'ActorsQuery',
+      source: { kind: 'InsightActorsQuery', source, interval },
+      select: ['appearances', 'event_count'],
+    })
+    expect(found).toMatchObject({ columns: ['appearances', 'event_count'], hasMore: false, offset: 0 })
+    const actors = found.results as [number[], number][]
+    const counts = rows[interval]!.values.map((_, n) => actors.reduce((sum, [came]) => sum + came[n]!, 0))
+    expect(counts).toEqual(rows[interval]!.values.map(({ count }) => count))
+    expect(actors.length).toBeGreaterThan(0)
+    for (const [came, value] of actors) expect(value).toBe(came.filter((one) => one === 1).length)
+  }
+})
+
+test('a FunnelCorrelationQuery is the correlation of its funnel, however it is wrapped', async () => {
+  const source = {
+    kind: 'FunnelsQuery',
+    dateRange,
+    series: [
+      { kind: 'EventsNode', event: '$pageview' },
+      { kind: 'EventsNode', event: 'buy' },
+    ],
+  }
+  const query = { kind: 'FunnelCorrelationQuery', source, funnelCorrelationExcludeEventNames: ['other'] }
+  const { results } = await ask(query)
+  const { source: _, ...others } = query
+  expect(await ask({ ...others, source: { kind: 'FunnelsActorsQuery', source } })).toEqual({ results })
+  const insight = INSIGHTS.find(({ path }) => path === 'funnel/correlation')!
+  const asked = textsOf({ date_from: '-5d', events: [{ id: '$pageview' }, { id: 'buy' }] })
+  expect(results).toEqual(await insight.result(engine.needs, engine.questionOf(SHOP), asked, () => ''))
+  expect((results as { events: unknown[] }).events).toMatchObject([{ event: 'add' }])
+})
+
+test('a GroupsQuery pages through groups by cursor and by offset', async () => {
+  const query = { kind: 'GroupsQuery', group_type_index: 0, limit: 2 }
+  const first = await ask(query)
+  expect(first).toMatchObject({
+    results: [
+      ['Acme & sons', 'acme'],
+      ['bigco', 'bigco'],
+    ],
+    columns: ['group_name', 'key'],
+    hasMore: true,
+  })
+  const last = [['corner', 'corner']]
+  expect(await ask({ ...query, cursor: first.nextCursor })).toMatchObject({ results: last, hasMore: false })
+  expect(await ask({ ...query, offset: 2 })).toMatchObject({ results: last, nextCursor: null })
+  expect((await ask({ ...query, search: 'SONS', select: ['properties'] })).results).toEqual([
+    [{ name: 'Acme & sons' }],
+  ])
+  expect((await ask({ ...query, group_type_index: 1 })).results).toEqual([])
 })
 
 test('an EventsQuery pages by cursor and by offset, and masks', async () => {

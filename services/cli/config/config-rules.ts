@@ -128,6 +128,8 @@ function checkMaskAndKey({ fields, key }: Subscription, path: ConfigPath, report
 function checkFiles(delivery: Delivery, path: ConfigPath, report: Report): void {
   if (delivery.format === 'parquet' && delivery.compression === 'gzip')
     report([...path, 'compression'], 'Parquet files are compressed with zstd only')
+  if (delivery.until !== undefined && !isInstant(delivery.until))
+    report([...path, 'until'], 'must be an ISO 8601 instant like 2027-01-31T00:00:00Z')
   if (delivery.partition_by === undefined) return
   const template = parsePartitionTemplate(delivery.partition_by)
   if ('message' in template)

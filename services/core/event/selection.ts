@@ -9,6 +9,8 @@ export interface SelectionSource {
   readonly datasets: readonly string[]
   /** All names when left out. */
   readonly events?: readonly string[] | undefined
+  /** Names that are left out all the same. */
+  readonly exclude_events?: readonly string[] | undefined
   /** A filter (docs/filters.md); no condition when left out. */
   readonly where?: string | undefined
   /** The stream, and with it the columns that `where` may name. Default: enriched. */
@@ -36,6 +38,7 @@ export function selectionFields(source: SelectionSource['source']): readonly Fie
 export function compileSelection(asked: SelectionSource): Selection {
   const datasets = new Set(asked.datasets)
   const events = asked.events === undefined ? null : new Set(asked.events)
+  const excluded = new Set(asked.exclude_events)
   const condition =
     asked.where === undefined
       ? null
@@ -43,7 +46,8 @@ export function compileSelection(asked: SelectionSource): Selection {
   const matchesHeaders = (datasetId: string | null, event: string | null) =>
     datasetId !== null &&
     datasets.has(datasetId) &&
-    (events === null || (event !== null && events.has(event)))
+    (events === null || (event !== null && events.has(event))) &&
+    (event === null || !excluded.has(event))
   return {
     needsBody: condition !== null,
     matchesHeaders,

@@ -21,6 +21,7 @@ export interface MetadataTables {
   readonly cohorts: CohortRow
   readonly cohort_calculations: CohortCalculationRow
   readonly exports: ExportRow
+  readonly dashboard_templates: DashboardTemplateRow
   readonly batch_exports: BatchExportRow
   readonly batch_export_chains: BatchExportChainRow
   readonly batch_export_positions: BatchExportPositionRow
@@ -287,6 +288,18 @@ export interface ExportRow {
 }
 
 /** Events that go on going to a bucket. */
+/** A dashboard as a document. */
+export interface DashboardTemplateRow extends ObjectRow {
+  template_name: string
+  dashboard_description: string
+  /** A JSON object. */
+  dashboard_filters: string
+  /** A JSON list of text. */
+  tags: string
+  /** A JSON list. */
+  tiles: string
+}
+
 export interface BatchExportRow extends ObjectRow {
   name: string
   interval: string
@@ -300,6 +313,8 @@ export interface BatchExportRow extends ObjectRow {
   paused: number
   last_paused_at: number | null
   start_at: number
+  /** End of the last interval; null for none. */
+  end_at: number | null
 }
 
 /** One delivery of a batch export: its schedule, a backfill, a window that is delivered again. */

@@ -35,6 +35,7 @@ const open = {
   file_format: Type.Optional(choiceSchema(['JSONLines', 'Parquet', 'CSV'])),
   compression: Type.Optional(choiceSchema(['gzip', 'zstd'])),
   include_events: Type.Optional(EventNames),
+  exclude_events: Type.Optional(EventNames),
 }
 const secret = {
   aws_access_key_id: Type.String({ minLength: 1, maxLength: 200 }),
@@ -52,6 +53,11 @@ const S3Whole = Type.Object({ ...open, ...secret }, strict)
 
 const own = {
   name: Type.String({ minLength: 1, maxLength: 400 }),
+  end_at: Type.Optional(
+    Type.Union([Type.String({ maxLength: 40 }), Type.Null()], {
+      description: 'The interval that holds the moment before is the last one; null for none.',
+    }),
+  ),
   mask_pii: Type.Optional(Type.Boolean({ description: 'Whether files say who people are. Default: false.' })),
 }
 const fixed = {

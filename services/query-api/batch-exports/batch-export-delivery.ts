@@ -28,10 +28,16 @@ export function deliveryOf(row: BatchExportRow, chain: BatchExportChainRow, acco
     ...(config.include_events === undefined || config.include_events === null
       ? {}
       : { events: config.include_events }),
+    ...(config.exclude_events === undefined || config.exclude_events === null
+      ? {}
+      : { exclude_events: config.exclude_events }),
     rotate: { rows: FILE_ROWS, age: `${config.batch_window_size}s` },
     window: windowOf(row),
-    // A backfill is asked for, so it goes on while the schedule is paused.
+    // A backfill is asked for, so it goes on while the schedule is paused, and after it has ended.
     ...(row.paused === 1 && chain.kind === 'schedule' ? { paused: true } : {}),
+    ...(row.end_at !== null && chain.kind === 'schedule'
+      ? { until: new Date(row.end_at).toISOString() }
+      : {}),
     ...(row.mask_pii === 1 ? { mask_pii: true } : {}),
     ranges: JSON.parse(chain.ranges) as NonNullable<Delivery['ranges']>,
     destination: { region: config.region, sealed_credentials: row.sealed_credentials },

@@ -33,6 +33,7 @@ export const BATCH_EXPORT_EXAMPLE = {
   last_updated_at: '2026-11-28T09:12:00.000Z',
   last_paused_at: null,
   start_at: '2026-11-28T09:00:00.000Z',
+  end_at: null,
 }
 
 export const RUN_EXAMPLE: RunView = {

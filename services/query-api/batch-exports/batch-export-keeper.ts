@@ -1,3 +1,4 @@
+import type { Delivery } from '../../../schemas/control/v1.ts'
 import { manifestKey, manifestPrefix } from '../../../schemas/manifest/v1.ts'
 import { canonicalHash } from '../../core/control/canonical-json.ts'
 import type { ControlChange } from '../../core/control/control-publisher.ts'
@@ -95,7 +96,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
         const manifest = bytes === null ? 'It is not there any more.' : readManifest(bytes)
         if (typeof manifest === 'string') throw new UnreadableManifest(`${key}: ${manifest}`)
         const { source, receipt, objects } = manifest
-        const pinned = control.pinned('delivery', manifest.config)?.object.ranges?.[partition]
+        const asked = control.pinned('delivery', manifest.config)?.object
         // No batch lies on both sides of a border, and its last offset is that of a record; its first may be that of the
         // end of a transaction, before the border.
         const counted = await store.count(
@@ -107,7 +108,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
             end: source.end,
             landed: source.landed,
             window: windowAt(windowOf(row), source.landed),
-            isAsked: pinned === undefined || isWithin(pinned as readonly OffsetRange[], source.end),
+            isAsked: isAsked(asked, partition, source),
             records: receipt.delivered,
             bytes: objects.reduce((sum, object) => sum + object.bytes, 0),
             files: objects.length,
@@ -128,11 +129,22 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     })
   }
 
+  /** A schedule is over when every partition has a manifest of what landed after its end. */
+  async function endIfOver(chain: BatchExportChainRow, { end_at: endMs }: BatchExportRow): Promise<void> {
+    if (endMs === null) return
+    const positions = await store.positions(chain.delivery_id)
+    if (positions.length > 0 && positions.every(({ landed }) => landed >= endMs))
+      await store.end(chain, endMs)
+  }
+
   /** What a waiting backfill has to deliver, if that is decided. */
-  async function decide(chain: BatchExportChainRow): Promise<void> {
+  async function decide(chain: BatchExportChainRow, row: BatchExportRow): Promise<void> {
     const chains = await store.chains(chain.dataset_id, chain.export_id)
     const schedule = chains.find(({ kind }) => kind === 'schedule')
     if (schedule === undefined || chain.start_at === null || chain.end_at === null) return
+    const isEnded = schedule.status === 'completed'
+    // What lies after its end is the backfill's, once the schedule has got there.
+    if (!isEnded && row.end_at !== null && chain.end_at > row.end_at) return
     const [starts, ends] = await Promise.all([needs.offsetsAt(chain.start_at), needs.offsetsAt(chain.end_at)])
     const positions = await store.positions(schedule.delivery_id)
     const from = JSON.parse(schedule.ranges) as OffsetRange[][]
@@ -143,6 +155,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
           scheduleStart: begun,
           scheduleFrom: from[partition]?.[0]?.[0] ?? 0,
           readTo,
+          isEnded,
           skipped: JSON.parse(skipped) as ClosedRange[],
           others: others
             .filter(({ kind, status }) => kind === 'backfill' && status !== 'waiting')
@@ -164,11 +177,11 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     for (const { chain, row } of await store.allChains()) {
       if (row === null || chain.status === 'removed' || chain.status === 'completed') continue
       try {
-        if (chain.status === 'waiting') await decide(chain)
+        if (chain.status === 'waiting') await decide(chain, row)
         else {
           await read(chain, row)
-          if (chain.kind !== 'schedule' && (await isDone(chain)))
-            await store.settle(chain.delivery_id, { status: 'completed' })
+          if (chain.kind === 'schedule') await endIfOver(chain, row)
+          else if (await isDone(chain)) await store.settle(chain.delivery_id, { status: 'completed' })
         }
         if (chain.latest_error !== null) await store.settle(chain.delivery_id, { latest_error: null })
       } catch (error) {
@@ -198,6 +211,17 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
       }
     },
   }
+}
+
+/** Did a delivery ask for what a batch is made of? No batch lies on both sides of a border. */
+function isAsked(
+  delivery: Delivery | undefined,
+  partition: number,
+  { end, landed }: { readonly end: number; readonly landed: number },
+): boolean {
+  const ranges = delivery?.ranges?.[partition] as readonly OffsetRange[] | undefined
+  const isOver = delivery?.until !== undefined && landed >= Date.parse(delivery.until)
+  return !isOver && (ranges === undefined || isWithin(ranges, end))
 }
 
 class UnreadableManifest extends Error {}

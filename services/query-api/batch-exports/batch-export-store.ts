@@ -1,42 +1,39 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Metadata, MetadataQueries } from '../../core/metadata/metadata.ts'
-import type {
-  BatchExportChainRow,
-  BatchExportPositionRow,
-  BatchExportRow,
-  BatchExportRunRow,
-} from '../../core/metadata/metadata-tables.ts'
-import { createObjectStore, nextNumber, type ObjectStore, type OwnColumns } from '../objects/object-store.ts'
-import { type ClosedRange, merged } from './offset-ranges.ts'
+import type { BatchExportChainRow, BatchExportRow } from '../../core/metadata/metadata-tables.ts'
+import { invalidInput } from '../http/api-error.ts'
+import {
+  createObjectStore,
+  nextNumber,
+  type ObjectStore,
+  type ObjectTable,
+  type OwnColumns,
+  within,
+} from '../objects/object-store.ts'
+import { type BatchExportRunStore, createBatchExportRunStore } from './batch-export-run-store.ts'
+import type { ClosedRange } from './offset-ranges.ts'
 
 /** Batch exports of a dataset at most. */
 export const BATCH_EXPORTS_MAX = 50
 /** Backfills and resets of one batch export at most, those that are done among them. */
 export const CHAINS_MAX = 1_000
 
+const TABLE: ObjectTable = {
+  table: 'batch_exports',
+  objectsMax: BATCH_EXPORTS_MAX,
+  order: sql`id DESC`,
+  where: () => [],
+}
+
 export type NewChain = Pick<
   BatchExportChainRow,
   'delivery_id' | 'kind' | 'status' | 'ranges' | 'start_at' | 'end_at'
 >
 
-/** What one manifest adds to a chain. */
-export interface ManifestFacts {
-  readonly key: string
-  readonly partition: number
-  readonly start: number
-  readonly end: number
-  /** Epoch ms, at its end. */
-  readonly landed: number
-  readonly window: { readonly startMs: number; readonly endMs: number }
-  /** Whether its configuration asked for what is in it. */
-  readonly isAsked: boolean
-  readonly records: number
-  readonly bytes: number
-  readonly files: number
-}
-
 /** Batch exports, their chains and runs. Every member rejects with a DependencyError when the database does not answer. */
-export interface BatchExportStore extends Omit<ObjectStore<BatchExportRow>, 'create' | 'remove'> {
+export interface BatchExportStore
+  extends Omit<ObjectStore<BatchExportRow>, 'create' | 'remove'>,
+    BatchExportRunStore {
   /** With its schedule. @returns null when the dataset has as many as it may */
   create(
     dataset: string,
@@ -65,29 +62,14 @@ export interface BatchExportStore extends Omit<ObjectStore<BatchExportRow>, 'cre
     delivery: string,
     change: Partial<Pick<BatchExportChainRow, 'status' | 'latest_error'>>,
   ): Promise<void>
+  /** Notes that a schedule has come to its end, if that is still where it was. */
+  end(chain: BatchExportChainRow, endAt: number): Promise<void>
   removeChain(delivery: string): Promise<void>
-  positions(delivery: string): Promise<readonly BatchExportPositionRow[]>
-  /** @returns false when somebody else has counted it, or it does not follow */
-  count(delivery: string, facts: ManifestFacts, atMs: number): Promise<boolean>
-  /**
-   * Newest first. Bounds are of window starts, epoch ms, the upper one excluded. Windows that were passed over are a
-   * schedule's own; a backfill passes over whatever it was not asked for.
-   */
-  runs(
-    deliveries: readonly string[],
-    bounds: { readonly fromMs: number; readonly toMs: number; readonly limit: number },
-  ): Promise<readonly BatchExportRunRow[]>
-  supersede(delivery: string, windowStart: number, by: string): Promise<void>
 }
 
 export function createBatchExportStore(metadata: Metadata): BatchExportStore {
   const { db } = metadata
-  const objects = createObjectStore<BatchExportRow>(metadata, {
-    table: 'batch_exports',
-    objectsMax: BATCH_EXPORTS_MAX,
-    order: sql`id DESC`,
-    where: () => [],
-  })
+  const objects = createObjectStore<BatchExportRow>(metadata, TABLE)
   const all = async <R>(query: RawBuilder<R>, on: MetadataQueries = db) => (await query.execute(on)).rows
 
   /** Whoever changes the chains of an export holds its row until he is done. */
@@ -128,6 +110,7 @@ export function createBatchExportStore(metadata: Metadata): BatchExportStore {
 
   return {
     ...objects,
+    ...createBatchExportRunStore(metadata),
     create: (dataset, columns, schedule, atMs, by) =>
       metadata.transaction(async (inside) => {
         const id = await nextNumber(inside, dataset, 'batch_exports')
@@ -222,83 +205,33 @@ export function createBatchExportStore(metadata: Metadata): BatchExportStore {
         await sql`UPDATE batch_export_chains SET latest_error = ${change.latest_error}
           WHERE delivery_id = ${delivery}`.execute(db)
     },
+    update: (dataset, id, change, atMs, seenMs) =>
+      metadata.transaction(async (inside) => {
+        const own = createObjectStore<BatchExportRow>(within(inside), TABLE)
+        await lock(inside, dataset, id)
+        const before = await own.get(dataset, id)
+        const isMoved = change.end_at !== undefined && change.end_at !== before?.end_at
+        const [schedule] = await all(
+          sql<BatchExportChainRow>`SELECT * FROM batch_export_chains
+            WHERE dataset_id = ${dataset} AND export_id = ${id} AND kind = 'schedule'`,
+          inside,
+        )
+        if (isMoved && schedule?.status === 'completed')
+          throw invalidInput('end_at', 'This batch export has ended. Make another one, from then on.')
+        return own.update(dataset, id, change, atMs, seenMs)
+      }),
+    end: (chain, endAt) =>
+      metadata.transaction(async (inside) => {
+        const { numAffectedRows } = await sql`UPDATE batch_exports SET deleted = deleted
+          WHERE dataset_id = ${chain.dataset_id} AND id = ${chain.export_id} AND end_at = ${endAt}`.execute(
+          inside,
+        )
+        if ((numAffectedRows ?? 0n) === 0n) return
+        await sql`UPDATE batch_export_chains SET status = 'completed'
+          WHERE delivery_id = ${chain.delivery_id} AND status = 'running'`.execute(inside)
+      }),
     async removeChain(delivery) {
       await sql`DELETE FROM batch_export_chains WHERE delivery_id = ${delivery}`.execute(db)
     },
-    positions: (delivery) =>
-      all(sql<BatchExportPositionRow>`SELECT * FROM batch_export_positions
-        WHERE delivery_id = ${delivery} ORDER BY partition_number`),
-    count: (delivery, facts, atMs) =>
-      metadata.transaction(async (inside) => {
-        const [position] = await all(
-          sql<BatchExportPositionRow>`UPDATE batch_export_positions
-            SET next_offset = ${facts.end + 1}, landed = ${facts.landed}
-            WHERE delivery_id = ${delivery} AND partition_number = ${facts.partition}
-              AND next_offset = ${facts.start} RETURNING *`,
-          inside,
-        )
-        if (position === undefined) return false
-        const range: ClosedRange = [facts.start, facts.end + 1]
-        if (!facts.isAsked) {
-          const skipped = merged([...(JSON.parse(position.skipped) as ClosedRange[]), range])
-          await sql`UPDATE batch_export_positions SET skipped = ${JSON.stringify(skipped)}
-            WHERE delivery_id = ${delivery} AND partition_number = ${facts.partition}`.execute(inside)
-        }
-        await addToRun(inside, delivery, facts, range, atMs)
-        return true
-      }),
-    async runs(deliveries, { fromMs, toMs, limit }) {
-      if (deliveries.length === 0) return []
-      return all(sql<BatchExportRunRow>`SELECT * FROM batch_export_runs
-        WHERE delivery_id IN (${sql.join(deliveries)}) AND window_start >= ${fromMs} AND window_start < ${toMs}
-          AND (skipped = 0 OR delivery_id IN
-            (SELECT delivery_id FROM batch_export_chains WHERE kind = 'schedule'))
-        ORDER BY window_start DESC, delivery_id LIMIT ${limit}`)
-    },
-    async supersede(delivery, windowStart, by) {
-      await sql`UPDATE batch_export_runs SET superseded_by = ${by}
-        WHERE delivery_id = ${delivery} AND window_start = ${windowStart}`.execute(db)
-    },
   }
-}
-
-async function addToRun(
-  inside: MetadataQueries,
-  delivery: string,
-  facts: ManifestFacts,
-  range: ClosedRange,
-  atMs: number,
-): Promise<void> {
-  const { startMs, endMs } = facts.window
-  await inside
-    .insertInto('batch_export_runs')
-    .values({
-      delivery_id: delivery,
-      window_start: startMs,
-      window_end: endMs,
-      records: 0,
-      bytes: 0,
-      files: 0,
-      skipped: 1,
-      manifests: '[]',
-      ranges: '{}',
-      superseded_by: null,
-      updated_at: atMs,
-    })
-    .onConflict((conflict) => conflict.columns(['delivery_id', 'window_start']).doNothing())
-    .execute()
-  if (!facts.isAsked) return
-  // The first statement locks the row, so what is read is not changed meanwhile.
-  const { rows } = await sql<BatchExportRunRow>`UPDATE batch_export_runs
-    SET records = records + ${facts.records}, bytes = bytes + ${facts.bytes}, files = files + ${facts.files},
-      skipped = 0, updated_at = ${atMs}
-    WHERE delivery_id = ${delivery} AND window_start = ${startMs} RETURNING *`.execute(inside)
-  const [run] = rows
-  if (run === undefined) throw new Error('A run that was just made is not there.')
-  const ranges = JSON.parse(run.ranges) as Record<string, ClosedRange[]>
-  const own = merged([...(ranges[facts.partition] ?? []), range])
-  const manifests = [...(JSON.parse(run.manifests) as string[]), facts.key]
-  await sql`UPDATE batch_export_runs SET manifests = ${JSON.stringify(manifests)},
-    ranges = ${JSON.stringify({ ...ranges, [facts.partition]: own })}
-    WHERE delivery_id = ${delivery} AND window_start = ${startMs}`.execute(inside)
 }

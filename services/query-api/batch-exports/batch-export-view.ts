@@ -31,6 +31,7 @@ export const BatchExportView = Type.Object({
   last_updated_at: Type.String(),
   last_paused_at: textOrNull,
   start_at: Type.String(),
+  end_at: textOrNull,
 })
 
 /** Nothing of it is secret: credentials are kept sealed, and shown to nobody. */
@@ -54,6 +55,7 @@ export function presentBatchExport(
     last_updated_at: iso(row.updated_at),
     last_paused_at: row.last_paused_at === null ? null : iso(row.last_paused_at),
     start_at: iso(row.start_at),
+    end_at: row.end_at === null ? null : iso(row.end_at),
   }
 }
 

@@ -10,6 +10,8 @@ export interface BackfillPartition {
   readonly scheduleFrom: number
   /** How far manifests of the schedule were read. */
   readonly readTo: number
+  /** Whether the schedule has come to its end: it delivers nothing more. */
+  readonly isEnded: boolean
   /** What manifests of the schedule cover without delivering it. */
   readonly skipped: readonly ClosedRange[]
   /** What other backfills deliver. */
@@ -26,7 +28,8 @@ export interface BackfillPartition {
 export function backfillRanges(of: BackfillPartition): ClosedRange[] | null {
   const [from, until] = of.asked
   const undecidedFrom = Math.max(from, of.readTo, of.scheduleStart)
-  if (undecidedFrom < Math.min(until, of.scheduleFrom)) return null
-  const never = merged([[0, of.scheduleStart], ...of.skipped])
+  if (!of.isEnded && undecidedFrom < Math.min(until, of.scheduleFrom)) return null
+  const after: ClosedRange[] = of.isEnded ? [[of.readTo, until]] : []
+  const never = merged([[0, of.scheduleStart], ...of.skipped, ...after])
   return without(common([of.asked], never), of.others)
 }

@@ -8,8 +8,6 @@ import { readBody } from '../http/read-body.ts'
 import { countParameter, refuseUnknown, textParameter } from '../http/request-parameters.ts'
 import { type DatasetCall, type DatasetRoute, pathParameter } from '../http/route.ts'
 import { readTime } from '../objects/object-body.ts'
-import { windowOf } from './batch-export-delivery.ts'
-import { RUN_EXAMPLE } from './batch-export-examples.ts'
 import {
   BATCH_EXPORT_COMMON,
   BATCH_EXPORT_PATH,
@@ -19,7 +17,9 @@ import {
   existingBatchExport,
   newDeliveryId,
   told,
-} from './batch-export-routes.ts'
+} from './batch-export-calls.ts'
+import { windowOf } from './batch-export-delivery.ts'
+import { RUN_EXAMPLE } from './batch-export-examples.ts'
 import {
   presentRun,
   type ReadChain,
@@ -72,8 +72,9 @@ export function runRoutes(needs: BatchExportNeeds): DatasetRoute[] {
       limit: 1,
     })
     const bounds = windowAt(windowOf(row), startMs)
+    const isOver = read.chain.kind === 'schedule' && startMs >= (row.end_at ?? Number.POSITIVE_INFINITY)
     const isOwn = read.chain.kind === 'schedule' || run !== null || read.chain.start_at === startMs
-    if (bounds.startMs !== startMs || startMs > clock.now() || !isOwn) throw notFound()
+    if (bounds.startMs !== startMs || startMs > clock.now() || isOver || !isOwn) throw notFound()
     return { row, read, run, bounds }
   }
 
@@ -245,7 +246,8 @@ function withEmptyWindows(
     if (read !== undefined)
       results.push(presentRun(row, read, run, { startMs: run.window_start, endMs: run.window_end }))
   }
-  for (const bounds of windowsBack(row, fromMs, Math.min(toMs, nowMs + 1))) {
+  const lastMs = Math.min(toMs, nowMs + 1, row.end_at ?? Number.POSITIVE_INFINITY)
+  for (const bounds of windowsBack(row, fromMs, lastMs)) {
     if (results.length >= limit) return results.slice(0, limit)
     if (bounds.startMs >= toMs || bounds.startMs < fromMs) continue
     const own = byStart.get(bounds.startMs) ?? []
@@ -254,9 +256,11 @@ function withEmptyWindows(
     if (!hasSchedule && schedule !== undefined) results.push(presentRun(row, schedule, null, bounds))
     own.forEach(present)
   }
-  // Windows of backfills from before the schedule began.
-  for (const rest of byStart.values()) rest.forEach(present)
-  return results.slice(0, limit)
+  // Windows of backfills from before the schedule began, and from after its end.
+  for (const rest of byStart.values()) rest.filter(({ skipped }) => skipped === 0).forEach(present)
+  return results
+    .toSorted((a, b) => Date.parse(b.data_interval_start) - Date.parse(a.data_interval_start))
+    .slice(0, limit)
 }
 
 function conflict(detail: string): ApiError {

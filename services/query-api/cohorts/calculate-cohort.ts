@@ -122,11 +122,13 @@ export async function fittingPeople(
     if (cohort === null) throw new UnfitCriteria(`There is no cohort ${id} any more.`)
     cohorts.set(id, cohort.members)
   }
+  const nowMs = clock.now()
   const frame: Frame = {
     dataset: dataset.id,
     zone,
+    nowMs,
     fromMs: 0,
-    toMs: clock.now(),
+    toMs: nowMs,
     filters: NO_FILTERS,
     samplingFactor: 1,
     groupTypeIndex: null,

@@ -1,8 +1,8 @@
 import type { MetadataQueries } from '../../core/metadata/metadata.ts'
 import { invalidInput } from '../http/api-error.ts'
+import { checkObject } from '../objects/check-object.ts'
 import { within } from '../objects/object-store.ts'
 import { createSavedInsightStore, type InsightWriter } from '../saved-insights/saved-insight-store.ts'
-import { dashboardFilters } from './dashboard-store.ts'
 import { usualLayouts } from './dashboard-template.ts'
 import {
   addTiles,
@@ -74,8 +74,7 @@ export async function moveTile(
 ): Promise<boolean> {
   const moved = (await tilesOf(db, dataset, from)).find(({ id }) => id === tile)
   if (moved === undefined) return false
-  if ((await dashboardFilters({ db }, dataset, to)) === null)
-    throw invalidInput('toDashboard', `There is no dashboard ${to}.`, 'does_not_exist')
+  await checkObject(db, 'dashboard', dataset, to, 'toDashboard')
   const { insight_id: insight, body, color, layouts } = moved
   await removeTiles(db, dataset, { dashboard: from, id: tile })
   if (insight !== null) await refuseTwice(db, dataset, to, insight, 'toDashboard')
@@ -115,15 +114,7 @@ async function add(
   if ((insight === undefined) === (body === undefined))
     throw invalidInput(attr, 'A new tile has either an insight or a text; one that is there has its id.')
   if (insight !== undefined) {
-    const row = await db
-      .selectFrom('insights')
-      .select('id')
-      .where('dataset_id', '=', dataset)
-      .where('id', '=', insight)
-      .where('deleted', '=', 0)
-      .executeTakeFirst()
-    if (row === undefined)
-      throw invalidInput(`${attr}__insight`, `There is no insight ${insight}.`, 'does_not_exist')
+    await checkObject(db, 'insight', dataset, insight, `${attr}__insight`)
     await refuseTwice(db, dataset, dashboard, insight, `${attr}__insight`)
   }
   await addTiles(db, dataset, dashboard, [{ ...placed, insight_id: insight ?? null, body: body ?? null }])

@@ -44,7 +44,10 @@ const Fields = Type.Object(
 
 const OnlyPosted = Type.Object({
   use_template: Type.Optional(
-    Type.String({ description: 'Name of a template that comes with the product: see dashboard_templates.' }),
+    Type.Union([Type.String(), ObjectNumber], {
+      description:
+        'Of dashboard_templates: the name of one that comes with the product, or the number of an own one.',
+    }),
   ),
   use_dashboard: Type.Optional({
     ...ObjectNumber,
@@ -200,8 +203,13 @@ function readMaking({
     throw invalidInput('duplicate_tiles', 'duplicate_tiles says how use_dashboard is meant: send that, too.')
   if (dashboard !== undefined) return { from: 'dashboard', id: dashboard, deep: isDeep ?? false }
   if (template === undefined) return null
+  if (typeof template === 'number') return { from: 'stored-template', id: template }
   const found = builtInTemplates().get(template)
   if (found !== undefined) return { from: 'template', template: found }
   const names = [...builtInTemplates().keys()].join(', ')
-  throw invalidInput('use_template', `There is no such template. What is: ${names}.`, 'does_not_exist')
+  throw invalidInput(
+    'use_template',
+    `There is no such template. What is: ${names}, and own ones by their numbers.`,
+    'does_not_exist',
+  )
 }

@@ -74,7 +74,7 @@ export function createDashboardStore(metadata: Transactions, writer: InsightWrit
     create: (dataset, columns, atMs, by) =>
       metadata.transaction(async (db) => {
         const { making } = columns
-        const mode = making === null ? 'default' : making.from === 'template' ? 'template' : 'duplicate'
+        const mode = making === null ? 'default' : making.from === 'dashboard' ? 'duplicate' : 'template'
         const own = { ...stored(columns), creation_mode: mode } as typeof columns
         const row = await inside(db).create(dataset, own, atMs, by)
         if (row === null) return null

@@ -72,12 +72,17 @@ export type Template = Static<typeof Template>
 /** @throws ApiError 400 naming the field at fault, also of a filter that no question could be asked with */
 export function readTemplate(given: unknown): Template {
   const template = readBody(Template, given)
-  for (const tile of template.tiles) {
+  checkTiles(template.tiles)
+  if (template.dashboard_filters !== undefined) checkDashboardFilters(template.dashboard_filters)
+  return template
+}
+
+/** @throws ApiError 400 for filters that no question could be asked with, and for layouts of more than is kept */
+export function checkTiles(tiles: Template['tiles']): void {
+  for (const tile of tiles) {
     if (tile.type === 'INSIGHT') checkFilters(tile.filters)
     checkLayouts(tile.layouts)
   }
-  if (template.dashboard_filters !== undefined) checkDashboardFilters(template.dashboard_filters)
-  return template
 }
 
 /** @throws ApiError 400 */

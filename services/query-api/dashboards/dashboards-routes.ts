@@ -4,25 +4,28 @@ import type { Clock } from '../../core/runtime/clock.ts'
 import { activityRoutes } from '../activity/activity-routes.ts'
 import { notFound } from '../http/api-error.ts'
 import { checkScope } from '../http/authorize.ts'
+import { FILE_PARAMETERS, readFileChoice } from '../http/file-parameters.ts'
 import { readBody } from '../http/read-body.ts'
 import { refuseUnknown } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
 import { idOf, objectRoutes } from '../objects/object-routes.ts'
 import { within } from '../objects/object-store.ts'
 import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
+import { resultView } from '../results/result-view.ts'
 import type { Results } from '../results/results.ts'
 import { writerOf } from '../saved-insights/saved-insights-routes.ts'
-import { resultView } from '../saved-insights/saved-result.ts'
 import { DASHBOARD_SHARES } from '../sharing/share-store.ts'
 import { sharingRoutes } from '../sharing/sharing-routes.ts'
 import { moveTile } from './change-tiles-store.ts'
 import { DashboardView, dashboardFamily, ObjectNumber, presentTile } from './dashboard-family.ts'
+import { dashboardFile } from './dashboard-file.ts'
 import { createDashboardStore, type Dashboard } from './dashboard-store.ts'
 import { exportRoutes } from './export-routes.ts'
+import { storedTemplateRoutes } from './stored-template-routes.ts'
 import { templateRoutes } from './template-routes.ts'
 import { type TileResult, tileResults } from './tile-results.ts'
 
-const { client_query_id: _named, ...PARAMETERS } = REFRESH_PARAMETERS
+const PARAMETERS = { refresh: REFRESH_PARAMETERS.refresh, ...FILE_PARAMETERS }
 
 const Move = Type.Object(
   {
@@ -55,13 +58,15 @@ export function dashboardRoutes(needs: DashboardNeeds): DatasetRoute[] {
     if (route.method === 'GET' && route.path.endsWith('/:id'))
       return {
         ...route,
-        summary: 'A dashboard with the results of all of its tiles, kept or computed.',
+        summary: 'A dashboard with the results of all of its tiles, kept or computed; as CSV their numbers.',
         limit: 'clickhouse',
         parameters: PARAMETERS,
         async answer(call) {
           refuseUnknown(call.query, Object.keys(PARAMETERS))
           const refresh = readRefresh(call.query)
+          const { format, csvMode } = readFileChoice(call.query)
           const row = await existing(call)
+          if (format === 'csv') return dashboardFile(results, call.question, row, refresh, csvMode)
           const { origin } = call.url
           const tiles = await tileResults(
             results,
@@ -115,6 +120,7 @@ export function dashboardRoutes(needs: DashboardNeeds): DatasetRoute[] {
       },
     },
     ...templateRoutes({ storeOf, clock }),
+    ...storedTemplateRoutes(metadata, clock),
     ...exportRoutes({ existing, results }),
     ...sharingRoutes(needs, {
       kind: DASHBOARD_SHARES,

@@ -1,25 +1,14 @@
-import { CSV_MODES, csvText } from '../http/csv.ts'
-import { csvAnswer } from '../http/csv-answer.ts'
-import { choiceDeclared } from '../http/parameter-declarations.ts'
-import { choiceParameter, refuseUnknown } from '../http/request-parameters.ts'
+import { FILE_PARAMETERS, readFileChoice } from '../http/file-parameters.ts'
+import { refuseUnknown } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
 import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
 import type { Results } from '../results/results.ts'
 import type { SavedInsight } from '../saved-insights/saved-insight-store.ts'
+import { dashboardFile, FILE_HEADER } from './dashboard-file.ts'
 import type { Dashboard, Tile } from './dashboard-store.ts'
 import { Template } from './dashboard-template.ts'
-import { pointsOf } from './result-points.ts'
-import { tileResults } from './tile-results.ts'
 
-const CSV_PARAMETERS = {
-  refresh: REFRESH_PARAMETERS.refresh,
-  csv_mode: choiceDeclared(
-    'Whether cells that a spreadsheet would run are defused.',
-    CSV_MODES,
-    'spreadsheet',
-  ),
-}
-const HEADER = ['tile', 'insight', 'series', 'point', 'value'] as const
+const CSV_PARAMETERS = { refresh: REFRESH_PARAMETERS.refresh, csv_mode: FILE_PARAMETERS.csv_mode }
 
 /** A dashboard as a document that makes it again, and its numbers as a table. */
 export function exportRoutes(needs: {
@@ -69,33 +58,13 @@ export function exportRoutes(needs: {
       success: { status: 200, description: 'A line per number.', mediaType: 'text/csv' },
       example: {
         params,
-        answer: `${HEADER.join(',')}\r\n1,Buyers,purchase,2026-11-22,118\r\n`,
+        answer: `${FILE_HEADER.join(',')}\r\n1,Buyers,purchase,2026-11-22,118\r\n`,
       },
       async answer(call) {
         refuseUnknown(call.query, Object.keys(CSV_PARAMETERS))
-        const mode = choiceParameter(call.query, 'csv_mode', CSV_MODES, 'spreadsheet')
-        const row = await existing(call)
-        const found = await tileResults(
-          results,
-          call.question,
-          row.tiles ?? [],
-          JSON.parse(row.filters),
-          readRefresh(call.query),
-          null,
-        )
-        const fault = found.find((one) => one.fault !== null)?.fault
-        // Half a table looks like a whole one.
-        if (fault) throw fault
-        const lines = found.flatMap(({ tile, answer }) =>
-          pointsOf(answer?.result).map(({ series, point, value }) => [
-            tile.id,
-            tile.insight?.name ?? '',
-            series,
-            point,
-            value,
-          ]),
-        )
-        return csvAnswer(`dashboard-${row.id}.csv`, csvText(HEADER, lines, mode))
+        const { csvMode } = readFileChoice(call.query, 'csv')
+        const refresh = readRefresh(call.query)
+        return dashboardFile(results, call.question, await existing(call), refresh, csvMode)
       },
     },
   ]

@@ -10,11 +10,15 @@ import {
 } from '../saved-insights/saved-insight-store.ts'
 import { dashboardFilters } from './dashboard-store.ts'
 import { type Template, usualLayouts } from './dashboard-template.ts'
+import { templateOf } from './template-family.ts'
+import { createTemplateStore } from './template-store.ts'
 import { addTiles, type NewTile, tilesOf } from './tile-store.ts'
 
 /** What a new dashboard begins with. */
 export type Making =
   | { readonly from: 'template'; readonly template: Template }
+  /** The dataset's own, by its number. */
+  | { readonly from: 'stored-template'; readonly id: number }
   /** `deep`: copies of the insights, instead of the same ones. Texts are copied in any case. */
   | { readonly from: 'dashboard'; readonly id: number; readonly deep: boolean }
 
@@ -81,13 +85,28 @@ export async function furnish(
 
   // The new one is there already, and is not what was meant.
   if (making.from === 'dashboard') await checkThere(db, dataset, making.id, dashboard)
-  const tiles =
-    making.from === 'template' ? await ofTemplate(making.template) : await ofDashboard(making.id, making.deep)
-  await addTiles(db, dataset, dashboard, tiles)
+  await addTiles(db, dataset, dashboard, await tilesFor())
+
+  async function tilesFor(): Promise<NewTile[]> {
+    switch (making.from) {
+      case 'template':
+        return ofTemplate(making.template)
+      case 'stored-template':
+        return ofTemplate(await storedTemplate(db, dataset, making.id))
+      case 'dashboard':
+        return ofDashboard(making.id, making.deep)
+    }
+  }
 }
 
 function copyOf({ name, description, insight, filters, tags }: SavedInsight): NewInsight {
   return { name: name === '' ? '' : `${name} (copy)`, description, insight, filters, tags }
+}
+
+async function storedTemplate(db: MetadataQueries, dataset: string, id: number): Promise<Template> {
+  const row = await createTemplateStore(within(db)).get(dataset, id)
+  if (row !== null && row.deleted === 0) return templateOf(row)
+  throw invalidInput('use_template', `There is no template ${id}.`, 'does_not_exist')
 }
 
 async function checkThere(db: MetadataQueries, dataset: string, id: number, made: number): Promise<void> {

@@ -1,31 +1,19 @@
 import { Type } from '@sinclair/typebox'
 import type { Clock } from '../../core/runtime/clock.ts'
 import { checkScope } from '../http/authorize.ts'
-import { listOf } from '../http/list-page.ts'
 import { readObject } from '../http/read-body.ts'
 import { refuseUnknown } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
 import { tooMany } from '../objects/object-routes.ts'
 import type { ObjectStore, OwnColumns } from '../objects/object-store.ts'
-import { builtInTemplates } from './built-in-templates.ts'
 import { DashboardView, dashboardFamily } from './dashboard-family.ts'
 import type { Dashboard } from './dashboard-store.ts'
 import { readTemplate, Template } from './dashboard-template.ts'
+import { TEMPLATE_EXAMPLE } from './template-family.ts'
 
-const NamedTemplate = Type.Composite([Type.Object({ id: Type.String() }), Template])
 const Body = Type.Object({ template: Template }, { additionalProperties: false })
 
-/** A document is small; what it says is in the guide. */
-const EXAMPLE: Template = {
-  template_name: 'Sales',
-  dashboard_filters: { date_from: '-30d' },
-  tiles: [
-    { type: 'TEXT', body: 'Every purchase counts.' },
-    { type: 'INSIGHT', name: 'Buyers', filters: { events: [{ id: 'purchase', math: 'dau' }] } },
-  ],
-}
-
-/** Dashboards as documents: those that come with the product, and one's own. */
+/** What a document looks like, and a dashboard made of one. */
 export function templateRoutes(needs: {
   readonly storeOf: (call: DatasetCall) => ObjectStore<Dashboard>
   readonly clock: Pick<Clock, 'now'>
@@ -36,23 +24,6 @@ export function templateRoutes(needs: {
   const params = { dataset: 'shop' }
   const made = dashboardFamily.example.view as object
   return [
-    {
-      ...common,
-      method: 'GET',
-      path: `${DATASET_PATH}/dashboard_templates`,
-      summary: 'Templates that come with the product, by the names that use_template takes.',
-      access: read,
-      success: { status: 200, description: 'All of them.', schema: listOf(NamedTemplate) },
-      example: {
-        params,
-        answer: { count: 1, next: null, previous: null, results: [{ id: 'sales', ...EXAMPLE }] },
-      },
-      async answer(call) {
-        refuseUnknown(call.query, [])
-        const results = [...builtInTemplates()].map(([id, template]) => ({ id, ...template }))
-        return { body: { count: results.length, next: null, previous: null, results } }
-      },
-    },
     {
       ...common,
       method: 'GET',
@@ -74,7 +45,11 @@ export function templateRoutes(needs: {
       access: { object: 'dashboard', action: 'write' },
       body: Body,
       success: { status: 201, description: 'As it was made.', schema: DashboardView },
-      example: { params, body: { template: EXAMPLE }, answer: { ...made, creation_mode: 'template' } },
+      example: {
+        params,
+        body: { template: TEMPLATE_EXAMPLE },
+        answer: { ...made, creation_mode: 'template' },
+      },
       async answer(call) {
         checkScope(call.principal, { object: 'insight', action: 'write' })
         const template = readTemplate((readObject(call.body) as { readonly template?: unknown }).template)

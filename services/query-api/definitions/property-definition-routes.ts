@@ -8,7 +8,13 @@ import {
   textDeclared,
   wholeDeclared,
 } from '../http/parameter-declarations.ts'
-import { choiceParameter, type RawQuery, refuseUnknown, textParameter } from '../http/request-parameters.ts'
+import {
+  choiceParameter,
+  type RawQuery,
+  refuseUnknown,
+  requiredText,
+  textParameter,
+} from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute, pathParameter } from '../http/route.ts'
 import { flagParameter } from '../insights/insight-request.ts'
 import { FILTER_LIMITS, readGroupTypeIndex } from '../query/property-filters.ts'
@@ -166,8 +172,7 @@ export function propertyDefinitionRoutes(needs: DefinitionNeeds): DatasetRoute[]
       answer: async ({ query, question }) => {
         refuseUnknown(query, Object.keys(TOGETHER_PARAMETERS))
         const eventNames = textsParameter(query, 'event_names')
-        const property = textParameter(query, 'property_name')
-        if (property === null) throw invalidInput('property_name', 'Say which property.', 'required')
+        const property = requiredText(query, 'property_name')
         if (eventNames.length === 0) throw invalidInput('event_names', 'Say which events.', 'required')
         return { body: await seenTogether(ask, question, eventNames, property) }
       },

@@ -3,7 +3,7 @@ import { csvText } from '../http/csv.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
 import { nextAddress } from '../http/next-address.ts'
 import { flagDeclared, jsonDeclared, textDeclared } from '../http/parameter-declarations.ts'
-import { type Format, refuseUnknown, textParameter } from '../http/request-parameters.ts'
+import { type Format, refuseUnknown, requiredText, textParameter } from '../http/request-parameters.ts'
 import {
   type Answer,
   DATASET_PATH,
@@ -144,8 +144,7 @@ export function eventRoutes(needs: EventNeeds & { readonly streamRows: StreamRow
       },
       answer: async ({ query, question }) => {
         refuseUnknown(query, Object.keys(VALUES_PARAMETERS))
-        const key = textParameter(query, 'key')
-        if (key === null) throw invalidInput('key', 'Say whose values: key.', 'required')
+        const key = requiredText(query, 'key')
         const value = textParameter(query, 'value')
         const eventNames = textsParameter(query, 'event_name')
         return { body: await eventValues(ask, question, clock.now(), { key, value, eventNames }) }

@@ -4,7 +4,7 @@ import { eventViewRowsSql } from '../query/event-view-rows.ts'
 import { Compilation, type Compiled } from '../sql/compilation.ts'
 import { orderingSql } from '../sql/compile-call.ts'
 import { compileExpression, type Surroundings } from '../sql/compile-expression.ts'
-import { findFunction } from '../sql/functions.ts'
+import { hasAggregate } from '../sql/has-aggregate.ts'
 import { SqlFault } from '../sql/sql-fault.ts'
 import { SQL_LIMITS } from '../sql/sql-limits.ts'
 import type { Expression, Item, Ordering } from '../sql/syntax.ts'
@@ -149,48 +149,4 @@ function wholeOf(expression: Expression): 'event' | 'person' | null {
 function nameOf({ expression }: Item): string {
   if (expression.kind === 'name') return expression.path.join('.')
   return expression.kind === 'call' ? `${expression.name}()` : 'value'
-}
-
-/** Is the value of a group of rows? What stands in a query of its own, or before OVER, does not count. */
-export function hasAggregate(expression: Expression): boolean {
-  if (expression.kind === 'subquery') return false
-  if (
-    expression.kind === 'call' &&
-    expression.over === null &&
-    findFunction(expression.name)?.kind === 'aggregate'
-  )
-    return true
-  return partsOf(expression).some(hasAggregate)
-}
-
-function partsOf(expression: Expression): readonly Expression[] {
-  switch (expression.kind) {
-    case 'call':
-      return expression.args
-    case 'unary':
-    case 'is_null':
-    case 'cast':
-      return [expression.operand]
-    case 'binary':
-      return [expression.left, expression.right]
-    case 'in':
-      return [expression.operand, ...('selects' in expression.among ? [] : expression.among)]
-    case 'between':
-      return [expression.operand, expression.low, expression.high]
-    case 'case':
-      return [
-        ...(expression.base === null ? [] : [expression.base]),
-        ...expression.whens.flatMap(({ when, result }) => [when, result]),
-        ...(expression.otherwise === null ? [] : [expression.otherwise]),
-      ]
-    case 'tuple':
-    case 'array':
-      return expression.items
-    case 'index':
-      return [expression.operand, expression.index]
-    case 'lambda':
-      return [expression.body]
-    default:
-      return []
-  }
 }

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
+import type { Metadata } from '../../core/metadata/metadata.ts'
 import type { ExportRow } from '../../core/metadata/metadata-tables.ts'
 import type { Clock } from '../../core/runtime/clock.ts'
 import { ApiError, notFound } from '../http/api-error.ts'
@@ -7,6 +8,7 @@ import { listAnswer, listOf, pageParameters, readPage } from '../http/list-page.
 import { flagDeclared } from '../http/parameter-declarations.ts'
 import { choiceParameter, refuseUnknown } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
+import { checkObject } from '../objects/check-object.ts'
 import { idOf } from '../objects/object-routes.ts'
 import { ExportBody, plainName, readExportBody } from './export-body.ts'
 import { contentKey, type ExportContent, removeContents } from './export-content.ts'
@@ -76,9 +78,10 @@ export function exportRoutes(needs: {
   readonly store: ExportStore
   readonly content: ExportContent
   readonly sources: ExportSources
+  readonly metadata: Pick<Metadata, 'db'>
   readonly clock: Pick<Clock, 'now'>
 }): DatasetRoute[] {
-  const { store, content, sources, clock } = needs
+  const { store, content, sources, metadata, clock } = needs
 
   async function existing(call: DatasetCall): Promise<ExportRow> {
     const row = await store.get(call.question.dataset.id, idOf(call))
@@ -113,7 +116,8 @@ export function exportRoutes(needs: {
       ...common,
       method: 'POST',
       path,
-      summary: 'Has a list or an insight made into a file. The key also needs the scope of what is exported.',
+      summary:
+        'Has a list, an insight or a dashboard made into a file. The key also needs the scope of what is exported.',
       access: write,
       body: ExportBody,
       success: {
@@ -126,8 +130,12 @@ export function exportRoutes(needs: {
         const nowMs = clock.now()
         const { dataset } = call.question
         const { body, mediaType, expiresMs } = readExportBody(call.body, nowMs)
-        const found = sources.read(dataset.id, body)
+        const found = sources.read(dataset.id, body, call.url.origin)
         checkScope(call.principal, accessOf(found))
+        for (const object of ['insight', 'dashboard'] as const) {
+          const id = body[object]
+          if (id !== undefined) await checkObject(metadata.db, object, dataset.id, id, object)
+        }
         const extension = mediaType === 'text/csv' ? 'csv' : 'json'
         refuseUnknown(queryOf(found, extension), Object.keys(found.route.parameters ?? {}))
         const name = body.export_context?.filename ?? `${dataset.id}-${found.source.path}`

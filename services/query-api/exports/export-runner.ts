@@ -182,7 +182,7 @@ async function answerOf(needs: ExportNeeds, claim: ExportRow, signal: AbortSigna
     query: queryOf(found, claim.media_type === 'text/csv' ? 'csv' : 'json'),
     params: { ...params, dataset: dataset.id },
     body: undefined,
-    url: new URL(`${HOST}/api/datasets/${dataset.id}/${source.path}`),
+    url: new URL(`/api/datasets/${dataset.id}/${source.path}`, source.origin ?? HOST),
     // Whoever asked for the export had this right then.
     principal: { name: claim.created_by, rights, grants: rights },
     question: { dataset, zone: zoneOf(dataset), signal },

@@ -10,6 +10,8 @@ export interface ExportSource {
   /** Below the dataset, without a suffix. */
   readonly path: string
   readonly query: RawQuery
+  /** Where links of the answer lead; left out by versions before. */
+  readonly origin?: string
 }
 
 /** The route that answers a source, with what its path names. */
@@ -25,8 +27,11 @@ export interface FoundSource {
  * `insights/:id` and `dashboards/:id`.
  */
 export interface ExportSources {
-  /** @throws ApiError 400 for what cannot be exported, 404 for another dataset */
-  read(dataset: string, body: ExportBody): FoundSource
+  /**
+   * @param origin where links in the file lead
+   * @throws ApiError 400 for what cannot be exported, 404 for another dataset
+   */
+  read(dataset: string, body: ExportBody, origin: string): FoundSource
   /** Of one that was read before; null when this version cannot do it. */
   find(source: ExportSource): FoundSource | null
 }
@@ -50,22 +55,12 @@ export function createExportSources(routes: readonly Route[]): ExportSources {
 
   return {
     find,
-    read(dataset, { insight, dashboard, export_context: context }) {
+    read(dataset, { insight, dashboard, export_context: context }, origin) {
       if ([insight, dashboard, context].filter((given) => given !== undefined).length !== 1)
         throw invalidInput('export_context', 'Say one of insight, dashboard and export_context.')
-      if (context === undefined) {
-        const [attr, path] =
-          insight === undefined
-            ? ['dashboard', `dashboards/${dashboard}`]
-            : ['insight', `insights/${insight}`]
-        const found = find({ path, query: {} })
-        if (found !== null) return found
-        throw invalidInput(
-          attr,
-          `This version exports no ${attr} by its number. Say export_context: {"path": "insights/trend", "body": {…}}.`,
-        )
-      }
-      const source = readContext(dataset, context)
+      const saved = insight === undefined ? `dashboards/${dashboard}` : `insights/${insight}`
+      const source =
+        context === undefined ? { path: saved, query: {}, origin } : readContext(dataset, context, origin)
       const found = find(source)
       if (found !== null) return found
       const paths = exportable.map(({ path }) => path.slice(DATASET_PATH.length + 1))
@@ -78,6 +73,7 @@ export function createExportSources(routes: readonly Route[]): ExportSources {
 function readContext(
   dataset: string,
   { path, body }: NonNullable<ExportBody['export_context']>,
+  origin: string,
 ): ExportSource {
   const url = URL.parse(path, `http://host${DATASET_PATH.replace(':dataset', dataset)}/`)
   const own = `/api/datasets/${dataset}/`
@@ -86,13 +82,16 @@ function readContext(
   const {
     format: _,
     limit: __,
+    // A file waits for its results, and has no name to cancel them by.
+    refresh: ___,
+    client_query_id: ____,
     ...query
   } = {
     ...Object.fromEntries(url.searchParams),
     ...(body === undefined ? {} : textsOf(body)),
   }
   delete query.personal_api_key
-  return { path: url.pathname.slice(own.length).replace(/(\.csv)?\/?$/, ''), query }
+  return { path: url.pathname.slice(own.length).replace(/(\.csv)?\/?$/, ''), query, origin }
 }
 
 /** What a source is asked with: whole, where that can be said, and in the format of the export. */

@@ -21,11 +21,24 @@ export function newestGroupRows(dataset: string, index: number, bindings: Bindin
 
 const COLUMNS = 'group_key, toUnixTimestamp64Milli(created_at) AS created_ms, properties'
 
+/** Groups of one type; with `search` those whose key or name contains it. */
+export interface GroupSelection {
+  readonly index: number
+  readonly search: string | null
+}
+
+export interface GroupPage {
+  readonly limit: number
+  /** Groups before the page, counted from the cursor. */
+  readonly offset: number
+  readonly cursor: CreatedCursor | null
+}
+
 /** Groups as of now, the newest first, and of the same millisecond by their keys. */
 export function groupPageSql(
   dataset: string,
-  selection: { readonly index: number; readonly search: string | null },
-  page: { readonly limit: number; readonly cursor: CreatedCursor | null },
+  selection: GroupSelection,
+  page: GroupPage,
   bindings: Bindings,
 ): string {
   const conditions = [newestGroupRows(dataset, selection.index, bindings)]
@@ -42,7 +55,7 @@ export function groupPageSql(
   }
   return (
     `SELECT ${COLUMNS} FROM ${conditions.join(' AND ')} ORDER BY created_at DESC, group_key ASC ` +
-    `LIMIT ${bindings.bind(page.limit, 'UInt64')}`
+    `LIMIT ${bindings.bind(page.limit, 'UInt64')} OFFSET ${bindings.bind(page.offset, 'UInt64')}`
   )
 }
 

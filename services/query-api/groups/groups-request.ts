@@ -1,10 +1,9 @@
-import { invalidInput } from '../http/api-error.ts'
 import { countDeclared, textDeclared, wholeDeclared } from '../http/parameter-declarations.ts'
 import { countParameter, type RawQuery, refuseUnknown, textParameter } from '../http/request-parameters.ts'
 import { type CreatedCursor, CURSOR_LENGTH_MAX, decodeCreatedCursor } from '../query/created-cursor.ts'
 import { FILTER_LIMITS, readGroupTypeIndex } from '../query/property-filters.ts'
 
-const GROUP_LIMITS = { default: 100, max: 1_000 } as const
+export const GROUP_LIMITS = { default: 100, max: 1_000, offsetMax: 10_000_000 } as const
 
 export const INDEX_PARAMETER = {
   group_type_index: wholeDeclared(
@@ -47,11 +46,4 @@ export function readGroupsRequest(query: RawQuery): GroupsRequest {
 /** @throws ApiError 400 */
 export function readIndex(query: RawQuery): number {
   return readGroupTypeIndex(textParameter(query, 'group_type_index'), 'group_type_index')
-}
-
-/** @throws ApiError 400 for one that is left out */
-export function requiredText(query: RawQuery, name: string): string {
-  const text = textParameter(query, name)
-  if (text === null) throw invalidInput(name, `Say which: ${name}.`, 'required')
-  return text
 }

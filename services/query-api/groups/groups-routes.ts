@@ -2,15 +2,13 @@ import { Type } from '@sinclair/typebox'
 import type { Clock } from '../../core/runtime/clock.ts'
 import { notFound } from '../http/api-error.ts'
 import { nextAddress } from '../http/next-address.ts'
-import { refuseUnknown, textParameter } from '../http/request-parameters.ts'
+import { refuseUnknown, requiredText, textParameter } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetRoute } from '../http/route.ts'
 import { readValuesRequest, VALUES_PARAMETERS, valuesSql } from '../persons/person-values.ts'
 import type { Ask } from '../query/ask.ts'
-import { encodeCreatedCursor } from '../query/created-cursor.ts'
 import {
   type GroupRecord,
   groupByKeySql,
-  groupPageSql,
   groupPropertiesSql,
   groupTypesSql,
   newestGroupRows,
@@ -22,8 +20,8 @@ import {
   RELATED_PARAMETERS,
   readGroupsRequest,
   readIndex,
-  requiredText,
 } from './groups-request.ts'
+import { groupView, listGroups } from './list-groups.ts'
 import { relatedTo } from './related.ts'
 
 /** Names of properties of one type of groups. */
@@ -90,21 +88,9 @@ export function groupRoutes(needs: {
       },
       async answer({ question, query, url }) {
         const asked = readGroupsRequest(query)
-        const records = await ask<GroupRecord>(question, (bindings) =>
-          groupPageSql(question.dataset.id, asked, { ...asked, limit: asked.limit + 1 }, bindings),
-        )
-        const shown = records.slice(0, asked.limit)
-        const last = shown.at(-1)
-        const next =
-          records.length > asked.limit && last !== undefined
-            ? encodeCreatedCursor({ createdMs: Number(last.created_ms), key: last.group_key })
-            : null
+        const { groups, next } = await listGroups(ask, question, asked, { ...asked, offset: 0 })
         return {
-          body: {
-            next: next === null ? null : nextAddress(url, next),
-            previous: null,
-            results: shown.map((record) => groupView(record, asked.index)),
-          },
+          body: { next: next === null ? null : nextAddress(url, next), previous: null, results: groups },
         }
       },
     },
@@ -205,15 +191,6 @@ export function groupRoutes(needs: {
       },
     },
   ]
-}
-
-function groupView(record: GroupRecord, index: number) {
-  return {
-    group_type_index: index,
-    group_key: record.group_key,
-    group_properties: JSON.parse(record.properties) as Record<string, unknown>,
-    created_at: new Date(Number(record.created_ms)).toISOString(),
-  }
 }
 
 const EXAMPLE_GROUP = {

@@ -19,6 +19,13 @@ export function textParameter(query: RawQuery, name: string, lengthMax = TEXT_LE
   return value
 }
 
+/** @throws ApiError 400 for one that is left out, too */
+export function requiredText(query: RawQuery, name: string): string {
+  const text = textParameter(query, name)
+  if (text === null) throw invalidInput(name, `Say which: ${name}.`, 'required')
+  return text
+}
+
 /**
  * Refuses what a question does not know, because leaving it out would answer another question than was asked.
  *

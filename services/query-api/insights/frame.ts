@@ -32,6 +32,8 @@ export interface Entity extends EntityRequest {
 export interface Frame {
   readonly dataset: string
   readonly zone: TimeZone
+  /** Time of the question, epoch ms. */
+  readonly nowMs: number
   /** `[fromMs, toMs)` */
   readonly fromMs: number
   readonly toMs: number
@@ -67,7 +69,8 @@ export async function frameOf<E extends EntityRequest>(
 ): Promise<{ readonly frame: Frame; readonly entities: readonly (E & Entity)[] }> {
   const { dataset, zone } = question
   const dateFrom = rangeTo === undefined ? request.dateFrom : 'all'
-  const asked = parseDateRange(dateFrom, request.dateTo, needs.clock.now(), zone)
+  const nowMs = needs.clock.now()
+  const asked = parseDateRange(dateFrom, request.dateTo, nowMs, zone)
   const range = rangeTo === undefined ? asked : rangeTo(asked.toMs)
   const resolved = await Promise.all(
     entities.map(async (entity) => ({ ...entity, ...(await meaningOf(entity, dataset.id, needs)) })),
@@ -86,6 +89,7 @@ export async function frameOf<E extends EntityRequest>(
     frame: {
       dataset: dataset.id,
       zone,
+      nowMs,
       fromMs: range.fromMs ?? (await firstEventMs(needs.ask, question)) ?? range.toMs - DAY_MS,
       toMs: range.toMs,
       filters,

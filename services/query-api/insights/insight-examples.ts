@@ -11,6 +11,8 @@ const answered = <Result>(result: Result) => ({
   result,
   is_cached: false,
   last_refresh: '2026-11-22T14:05:00.000Z',
+  next_allowed_client_refresh: '2026-11-22T14:06:00.000Z',
+  query_status: null,
   timezone: 'Europe/Berlin',
   next: null,
 })
@@ -22,7 +24,7 @@ const PAGE_VIEW = { id: 'page_view', type: 'events', order: 0, name: 'page_view'
 const TREND_ASKED = { event: 'page_view', math: 'dau', date_from: '-2d' }
 const FUNNEL_ASKED = { events: [{ id: 'product_view' }, { id: 'purchase' }], date_from: '-30d' }
 
-export const TREND_EXAMPLE = {
+const TREND_EXAMPLE = {
   asked: TREND_ASKED,
   answer: answered<TrendRow[]>([
     {
@@ -38,8 +40,9 @@ export const TREND_EXAMPLE = {
 
 const STEP = { custom_name: null, type: 'events' } as const
 
-/** Of every insight but trends, by the last part of its path. */
+/** Of every insight, by the last part of its path. */
 export const INSIGHT_EXAMPLES = {
+  trend: TREND_EXAMPLE,
   funnel: {
     asked: FUNNEL_ASKED,
     answer: answered<FunnelStepRow[]>([

@@ -1,16 +1,11 @@
 import type { RawQuery } from '../http/request-parameters.ts'
-import type { Question } from '../query/question.ts'
-import type { InsightNeeds } from './frame.ts'
 import { readFunnelRequest } from './funnel-request.ts'
-import { INSIGHTS, type Result } from './insight-questions.ts'
+import { INSIGHTS, type InsightDeclaration, type Result } from './insight-questions.ts'
 import { readLifecycleRequest } from './lifecycle.ts'
-import { linkedTrend } from './linked-people.ts'
 import { readPathRequest } from './path-request.ts'
-import type { PeopleLink } from './people-link.ts'
 import { readRetentionRequest } from './retention-request.ts'
 import { readStickinessRequest } from './stickiness.ts'
 import { readTimingRequest } from './timing-request.ts'
-import { trend } from './trend.ts'
 import { readTrendRequest } from './trend-request.ts'
 
 /** A kind of insight, however its question came here: in a call, or saved long ago. */
@@ -20,22 +15,19 @@ export interface InsightKind {
   /** @throws ApiError 400 for parameters that no question can be asked with, as far as they alone tell */
   readonly check: (query: RawQuery) => unknown
   readonly result: Result
-}
-
-async function trends(needs: InsightNeeds, question: Question, query: RawQuery, link: PeopleLink) {
-  const request = readTrendRequest(query)
-  return linkedTrend(await trend(needs, question, request), request.breakdown !== null, link)
+  /** What `result` gave, as a file has it. */
+  readonly table: InsightDeclaration['table']
 }
 
 function declared(path: (typeof INSIGHTS)[number]['path'], check: InsightKind['check']): InsightKind {
   const found = INSIGHTS.find((one) => one.path === path)
   if (found === undefined) throw new Error(`There is no insight ${path}.`)
-  return { people: found.people, check, result: found.result }
+  return { people: found.people, check, result: found.result, table: found.table }
 }
 
 /** By the names that clients of product-analytics APIs save them under. */
 export const INSIGHT_KINDS = {
-  TRENDS: { people: 'trends', check: (query) => readTrendRequest(query), result: trends },
+  TRENDS: declared('trend', (query) => readTrendRequest(query)),
   FUNNELS: declared('funnel', (query) => readFunnelRequest(query)),
   RETENTION: declared('retention', (query) => readRetentionRequest(query)),
   PATHS: declared('path', (query) => readPathRequest(query)),

@@ -21,6 +21,7 @@ import {
   linkedRetention,
   linkedSteps,
   linkedStickiness,
+  linkedTrend,
 } from './linked-people.ts'
 import { PATH_PARAMETERS, readPathRequest } from './path-request.ts'
 import { paths } from './paths.ts'
@@ -31,6 +32,8 @@ import { RETENTION_PARAMETERS, readRetentionRequest } from './retention-request.
 import { readStickinessRequest, STICKINESS_PARAMETERS, stickiness } from './stickiness.ts'
 import { timing } from './timing.ts'
 import { readTimingRequest, TIMING_PARAMETERS } from './timing-request.ts'
+import { trend } from './trend.ts'
+import { readTrendRequest, TREND_PARAMETERS } from './trend-request.ts'
 
 /** What an insight answers as its `result`. */
 export type Result = (
@@ -52,8 +55,19 @@ export interface InsightDeclaration
   readonly table: (result: any) => InsightTable
 }
 
-/** Every insight but trends. */
 export const INSIGHTS: readonly InsightDeclaration[] = [
+  {
+    path: 'trend',
+    table: linesTable,
+    summary: 'Events or people per interval.',
+    parameters: TREND_PARAMETERS,
+    description: 'A line per series and breakdown value.',
+    people: 'trends',
+    async result(needs, question, query, link) {
+      const request = readTrendRequest(query)
+      return linkedTrend(await trend(needs, question, request), request.breakdown !== null, link)
+    },
+  },
   {
     path: 'funnel',
     table: funnelTable,

@@ -55,8 +55,8 @@ export const ACTIONS_PARAMETER: ParameterDeclaration = jsonDeclared(
 )
 
 /**
- * What clients send along with any insight: it concerns their own screens, or caching, which is not theirs to decide
- * here. Whatever it says, the answer is the same.
+ * What clients send along with any insight: it concerns their own screens, or how old an answer may be, which was read
+ * before. Whatever it says, the question is the same.
  */
 const IGNORED_PARAMETERS = ['refresh', 'client_query_id', 'session_id', 'layout', 'entity_type'] as const
 

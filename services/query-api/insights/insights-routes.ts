@@ -1,19 +1,19 @@
-import { type CsvMode, csvText } from '../http/csv.ts'
-import { csvAnswer } from '../http/csv-answer.ts'
+import { csvText } from '../http/csv.ts'
 import { FILE_PARAMETERS, readFileChoice } from '../http/file-parameters.ts'
 import type { Format, RawQuery } from '../http/request-parameters.ts'
 import type { Answer, DatasetCall, DatasetRoute } from '../http/route.ts'
-import type { Question } from '../query/question.ts'
+import { REFRESH_PARAMETERS, readRefresh, UNSAVED_FRESH_MS } from '../results/refresh.ts'
+import { isBegun, resultView } from '../results/result-view.ts'
+import type { Results } from '../results/results.ts'
+import { resultsOfFileMs } from '../results/results-of-file.ts'
 import type { InsightNeeds } from './frame.ts'
-import { type InsightTable, linesTable } from './insight-csv.ts'
-import { INSIGHT_EXAMPLES, TREND_EXAMPLE } from './insight-examples.ts'
+import type { InsightTable } from './insight-csv.ts'
+import { INSIGHT_EXAMPLES } from './insight-examples.ts'
+import { insightFile } from './insight-file.ts'
 import { INSIGHTS } from './insight-questions.ts'
-import { linkedTrend } from './linked-people.ts'
 import { peopleLink } from './people-link.ts'
 import { peopleRoutes } from './people-routes.ts'
 import { questionRoutes } from './question-routes.ts'
-import { trend } from './trend.ts'
-import { readTrendRequest, TREND_PARAMETERS } from './trend-request.ts'
 
 const COMMON = {
   tag: 'insights',
@@ -32,55 +32,48 @@ interface InsightRoutes extends Pick<DatasetRoute, 'summary'> {
   answer(call: DatasetCall, query: RawQuery, format?: Format): Promise<Answer>
 }
 
-export function insightRoutes(needs: InsightNeeds): DatasetRoute[] {
-  const answerOf = (question: Question, result: unknown): Answer => ({
-    body: {
-      result,
-      is_cached: false,
-      last_refresh: new Date(needs.clock.now()).toISOString(),
-      timezone: question.zone,
-      next: null,
-    },
-  })
-
-  async function trends({ question, url }: DatasetCall, query: RawQuery, format?: Format): Promise<Answer> {
-    const asked = readTrendRequest(query, format)
-    const lines = await trend(needs, question, asked)
-    if (asked.format === 'csv') {
-      const rows = lines.map(({ row }) => row)
-      return fileAnswer(`${question.dataset.id}-trend.csv`, linesTable(rows), asked.csvMode)
-    }
-    const link = peopleLink(url, 'trends', query)
-    return answerOf(question, linkedTrend(lines, asked.breakdown !== null, link))
-  }
-
-  const others = INSIGHTS.map(
+/**
+ * @param results where answers are kept for a minute: who reloads a page asks once, and whoever wants another one says
+ *                so by `refresh`
+ */
+export function insightRoutes(needs: InsightNeeds, results: Results): DatasetRoute[] {
+  const insights = INSIGHTS.map(
     ({ people, result, ...declared }): InsightRoutes => ({
       ...declared,
-      parameters: { ...declared.parameters, ...FILE_PARAMETERS },
+      parameters: { ...declared.parameters, ...REFRESH_PARAMETERS, ...FILE_PARAMETERS },
       example: INSIGHT_EXAMPLES[declared.path],
       async answer({ question, url }, query, format) {
-        const { format: _, csv_mode: __, ...asked } = query
         const file = readFileChoice(query, format)
-        const found = await result(needs, question, asked, peopleLink(url, people, asked))
-        const name = `${question.dataset.id}-${declared.path.replace('/', '-')}.csv`
-        return file.format === 'csv'
-          ? fileAnswer(name, declared.table(found), file.csvMode)
-          : answerOf(question, found)
+        const refresh = readRefresh(query)
+        const asked = parametersOf(query)
+        const answered = await results.answer({
+          question,
+          asked: ['insight', declared.path, Object.entries(asked).toSorted(), url.origin],
+          freshMs: UNSAVED_FRESH_MS,
+          refresh,
+          compute: (own, question) => result(own, question, asked, peopleLink(url, people, asked)),
+        })
+        if (file.format === 'csv') {
+          const refreshedMs = resultsOfFileMs([answered])
+          const name = `${question.dataset.id}-${declared.path.replace('/', '-')}`
+          return insightFile(name, declared.table(answered.result), file.csvMode, refreshedMs)
+        }
+        return {
+          status: isBegun(answered) ? 202 : 200,
+          body: { ...resultView(answered), timezone: question.zone, next: null },
+        }
       },
     }),
   )
 
-  const trendDeclared: InsightRoutes = {
-    path: 'trend',
-    summary: 'Events or people per interval.',
-    parameters: TREND_PARAMETERS,
-    description: 'A line per series and breakdown value.',
-    example: TREND_EXAMPLE,
-    table: linesTable,
-    answer: trends,
-  }
-  return [...[trendDeclared, ...others].flatMap(routesOf), ...peopleRoutes(needs)]
+  return [...insights.flatMap(routesOf), ...peopleRoutes(needs)]
+}
+
+/** What the answer does not depend on, or is part of its key anyway. */
+const BESIDE = ['personal_api_key', ...Object.keys(REFRESH_PARAMETERS), ...Object.keys(FILE_PARAMETERS)]
+
+function parametersOf(query: RawQuery): RawQuery {
+  return Object.fromEntries(Object.entries(query).filter(([name]) => !BESIDE.includes(name)))
 }
 
 function routesOf({ path, table, answer, summary, ...declared }: InsightRoutes): DatasetRoute[] {
@@ -98,8 +91,4 @@ function routesOf({ path, table, answer, summary, ...declared }: InsightRoutes):
       answer: (call, query) => answer(call, query, 'csv'),
     }),
   ]
-}
-
-function fileAnswer(name: string, { header, rows }: InsightTable, mode: CsvMode): Answer {
-  return { ...csvAnswer(name, csvText(header, rows, mode)), written: { rows: rows.length } }
 }

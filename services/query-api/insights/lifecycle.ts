@@ -21,7 +21,7 @@ import {
 import { intervalDay, intervalLabel } from './interval-labels.ts'
 import { afterInterval } from './retention.ts'
 import { INTERVAL_PARAMETER, readInterval, readSeries } from './trend-request.ts'
-import { startMsSql } from './trend-sql.ts'
+import { startMsSql } from './trend-shape.ts'
 
 export const LIFECYCLE_PARAMETERS = {
   event: textDeclared('The series: events of this name; all events when left out.'),

@@ -1,6 +1,8 @@
 import { invalidInput } from '../http/api-error.ts'
 import { readGroupTypeIndex } from '../query/property-filters.ts'
+import type { Expression } from '../sql/syntax.ts'
 import { optionalText } from './entity-request.ts'
+import { readExpression } from './expression-math.ts'
 
 /** Numbers over many, none of which is no number: 0. Percentiles lie between neighbours, by linear interpolation. */
 export const AGGREGATES = {
@@ -28,6 +30,8 @@ export type SeriesMath =
   | { readonly kind: 'unique_session' }
   /** A number that events have. */
   | { readonly kind: 'property'; readonly aggregate: Aggregate; readonly key: string }
+  /** What an expression over the events says. */
+  | { readonly kind: 'expression'; readonly text: string; readonly expression: Expression }
   /** How long the sessions are that have events, seconds, each session once. */
   | { readonly kind: 'session_duration'; readonly aggregate: Aggregate }
   /** How many events an actor has, over the actors that have any. */
@@ -48,14 +52,24 @@ const SIMPLE: Readonly<Record<string, SeriesMath>> = {
 const PER_ACTOR = '_count_per_actor'
 const PER_ACTOR_MATHS = (Object.keys(AGGREGATES) as Aggregate[]).filter((name) => name !== 'sum')
 
+/** Members that hold the expression, by the math. Names of other products' clients stand beside our own. */
+const EXPRESSIONS: Readonly<Record<string, string>> = { sql: 'math_sql', hogql: 'math_hogql' }
+
 export const MATHS = [
   ...Object.keys(SIMPLE),
+  ...Object.keys(EXPRESSIONS),
   'unique_group',
   ...Object.keys(AGGREGATES),
   ...PER_ACTOR_MATHS.map((name) => name + PER_ACTOR),
 ]
 
-export const MATH_MEMBERS = ['math', 'math_property', 'math_property_type', 'math_group_type_index'] as const
+export const MATH_MEMBERS = [
+  'math',
+  'math_property',
+  'math_property_type',
+  'math_group_type_index',
+  ...Object.values(EXPRESSIONS),
+] as const
 
 /** A number is read from the event, the duration of a session from the session. */
 const PROPERTY_TYPES = ['event_properties', 'session_properties']
@@ -82,6 +96,12 @@ export function readMath(
 function countsOf(math: string, given: Readonly<Record<string, unknown>>, attr: string): SeriesMath {
   const simple = Object.hasOwn(SIMPLE, math) ? SIMPLE[math] : undefined
   if (simple !== undefined) return simple
+  const member = Object.hasOwn(EXPRESSIONS, math) ? EXPRESSIONS[math] : undefined
+  if (member !== undefined) {
+    const text = optionalText(given[member], `${attr}__${member}`)
+    if (text === null) throw invalidInput(`${attr}__${member}`, `${math} needs a ${member}.`)
+    return { kind: 'expression', text, expression: readExpression(text, `${attr}__${member}`) }
+  }
   if (math === 'unique_group') {
     const index = readGroupTypeIndex(given.math_group_type_index, `${attr}__math_group_type_index`)
     return { kind: 'unique_group', index }

@@ -16,7 +16,7 @@ import {
   refuseUndeclared,
 } from './insight-request.ts'
 import { INTERVAL_PARAMETER, readInterval, SERIES_MAX } from './trend-request.ts'
-import { startMsSql } from './trend-sql.ts'
+import { startMsSql } from './trend-shape.ts'
 
 const COMPUTATIONS = ['non_cumulative', 'cumulative'] as const
 

@@ -7,6 +7,7 @@ import { addIntervals } from '../query/zoned-time.ts'
 import { cohortIdsOf } from './breakdown.ts'
 import { breakdownValuesOf } from './breakdown-values.ts'
 import { actorSql, eventRowsSql } from './event-rows.ts'
+import { firstTimesSql } from './first-times-sql.ts'
 import { frameOf, type InsightNeeds } from './frame.ts'
 import { OTHER_SLOT, OWN_SLOT, slotSql } from './funnel-sql.ts'
 import { wholeParameter } from './insight-request.ts'
@@ -23,7 +24,8 @@ import {
 import { afterInterval } from './retention.ts'
 import { type Period, periodsOf, pointsOf } from './trend.ts'
 import { readTrendRequest, SERIES_MAX, type TrendRequest } from './trend-request.ts'
-import { firstTimesSql, rowColumns, type Series, subjectSql, type TrendShape } from './trend-sql.ts'
+import { rowColumns, type Series, type TrendShape } from './trend-shape.ts'
+import { subjectSql } from './trend-sql.ts'
 
 /** Beside the parameters of the trend: which series, period, point and line of it. */
 export const TREND_PEOPLE_PARAMETERS = {
@@ -45,7 +47,7 @@ export async function trendPeople(
   question: Question,
   query: RawQuery,
 ): Promise<{ readonly sql: PeopleSql; readonly groupTypeIndex: number | null }> {
-  const request = readTrendRequest(query, 'json', TREND_PEOPLE_PARAMETERS)
+  const request = readTrendRequest(query, TREND_PEOPLE_PARAMETERS)
   const order = wholeParameter(query, 'entity_order', 0, SERIES_MAX - 1) ?? 0
   if (request.series[order] === undefined)
     throw invalidInput('entity_order', 'There is no series of this number.')

@@ -1,5 +1,4 @@
 import { invalidInput } from '../http/api-error.ts'
-import { FILE_PARAMETERS, type FileChoice, readFileChoice } from '../http/file-parameters.ts'
 import {
   choiceDeclared,
   countDeclared,
@@ -7,7 +6,7 @@ import {
   type ParameterDeclarations,
   textDeclared,
 } from '../http/parameter-declarations.ts'
-import { choiceParameter, type Format, type RawQuery, textParameter } from '../http/request-parameters.ts'
+import { choiceParameter, type RawQuery, textParameter } from '../http/request-parameters.ts'
 import { INTERVALS, type Interval } from '../query/zoned-time.ts'
 import { BREAKDOWN_LIMITS, BREAKDOWN_PARAMETERS, type Breakdown, readBreakdown } from './breakdown.ts'
 import { type EntityRequest, readEntities } from './entity-request.ts'
@@ -66,7 +65,6 @@ export const TREND_PARAMETERS = {
   smoothing_intervals: countDeclared('Points that every one is the mean of.', 1, SMOOTHING_MAX),
   ...INSIGHT_PARAMETERS,
   ...BREAKDOWN_PARAMETERS,
-  ...FILE_PARAMETERS,
 }
 
 /** Maths whose points can be added up to one that means something. */
@@ -83,7 +81,7 @@ export interface SeriesRequest extends EntityRequest {
   readonly counts: SeriesMath
 }
 
-export interface TrendRequest extends InsightRequest, FileChoice {
+export interface TrendRequest extends InsightRequest {
   readonly series: readonly SeriesRequest[]
   readonly interval: Interval
   readonly shape: 'points' | 'cumulative' | 'aggregate'
@@ -98,11 +96,7 @@ export interface TrendRequest extends InsightRequest, FileChoice {
  * @param further parameters that the route reads besides
  * @throws ApiError 400 for what cannot be read, and for what is not supported
  */
-export function readTrendRequest(
-  query: RawQuery,
-  format?: Format,
-  further: ParameterDeclarations = {},
-): TrendRequest {
+export function readTrendRequest(query: RawQuery, further: ParameterDeclarations = {}): TrendRequest {
   refuseUndeclared(query, TREND_PARAMETERS, further, TREND_IMPLIED)
   const series = readSeries(query)
   const display = choiceParameter(query, 'display', DISPLAY_NAMES, 'ActionsLineGraph')
@@ -121,7 +115,6 @@ export function readTrendRequest(
       query,
       display === 'WorldMap' ? BREAKDOWN_LIMITS.countries : BREAKDOWN_LIMITS.default,
     ),
-    ...readFileChoice(query, format),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Question } from '../query/question.ts'
 import { addIntervals } from '../query/zoned-time.ts'
+import { answeringFaults } from '../sql/sql-failure.ts'
 import { cohortIdsOf } from './breakdown.ts'
 import type { BreakdownValues } from './breakdown-sql.ts'
 import { breakdownValuesOf } from './breakdown-values.ts'
@@ -14,7 +15,8 @@ import {
 } from './trend-lines.ts'
 import type { TrendRequest } from './trend-request.ts'
 import { actionOf, type RowFrame, type TrendRow, trendRow } from './trend-rows.ts'
-import { type Series, type TrendRecord, trendSql } from './trend-sql.ts'
+import type { Series, TrendShape } from './trend-shape.ts'
+import { type TrendRecord, trendSql } from './trend-sql.ts'
 
 /** A row with what tells its points apart. */
 export interface TrendAnswerRow {
@@ -90,18 +92,18 @@ async function linesOf(
 ): Promise<TrendLine[]> {
   const startsMs = pointsOf(period, request.shape, series)
   const isCumulative = request.shape === 'cumulative'
-  const records = await ask<TrendRecord>(question, (bindings) =>
-    trendSql(
-      period.frame,
-      series,
-      {
-        startsMs,
-        firstOnly: isCumulative,
-        breakdown: request.breakdown === null || values === null ? null : { by: request.breakdown, values },
-      },
-      bindings,
-    ),
-  )
+  const shape: TrendShape = {
+    startsMs,
+    firstOnly: isCumulative,
+    breakdown: request.breakdown === null || values === null ? null : { by: request.breakdown, values },
+  }
+  const asked = () =>
+    ask<TrendRecord>(question, (bindings) => trendSql(period.frame, series, shape, bindings))
+  const { counts, type, math } = series
+  const records =
+    counts.kind === 'expression'
+      ? await answeringFaults(counts.text, `${type}__math_${math}`, asked)
+      : await asked()
   const lines = trendLines(startsMs, scaled(records, request, series), values)
   return isCumulative ? lines.map((line) => ({ ...line, data: cumulative(line.data) })) : lines
 }
@@ -112,7 +114,7 @@ function scaled(
   { samplingFactor }: TrendRequest,
   { counts }: Series,
 ): readonly TrendRecord[] {
-  const isCount = !['per_actor', 'session_duration'].includes(counts.kind)
+  const isCount = !['per_actor', 'session_duration', 'expression'].includes(counts.kind)
   const isSize = counts.kind === 'property' && counts.aggregate !== 'sum'
   if (samplingFactor === 1 || !isCount || isSize) return records
   return records.map((record) => ({ ...record, amount: Number(record.amount) / samplingFactor }))

@@ -1,13 +1,10 @@
 import { canonicalJson } from '../../core/control/canonical-json.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
 import type { Question } from '../query/question.ts'
-import type { RefreshRequest } from '../results/refresh.ts'
+import { type RefreshRequest, UNSAVED_FRESH_MS } from '../results/refresh.ts'
 import type { Results } from '../results/results.ts'
 import type { Node } from './query-nodes.ts'
 import type { QueryResult } from './run-query.ts'
-
-/** A result does for a query that waits as long as it is not older than this: who reloads a page asks once. */
-const FRESH_MS = 60_000
 
 export interface AskedQuery {
   readonly question: Question
@@ -32,7 +29,7 @@ export async function answerQuery(
     question,
     // Equal JSON in any order of its members is the same query.
     asked: ['query', canonicalJson(node), origin],
-    freshMs: FRESH_MS,
+    freshMs: UNSAVED_FRESH_MS,
     refresh,
     compute,
   })

@@ -9,14 +9,11 @@ import { parseDateRange } from '../query/date-range.ts'
 import { FILTER_TYPES } from '../query/property-filters.ts'
 import { answeringFaults } from '../sql/sql-failure.ts'
 import { SQL_LIMITS, SQL_ROWS } from '../sql/sql-limits.ts'
-import { type Node, refuseMembers, textsOf, wholeOf } from './query-nodes.ts'
+import { type Node, refuseMembers, textsOf, UNUSED_MEMBERS, wholeOf } from './query-nodes.ts'
 import type { RunKind } from './run-query.ts'
 
 const MEMBERS = [
-  'kind',
-  'response',
-  'tags',
-  'version',
+  ...UNUSED_MEMBERS,
   'select',
   'where',
   'orderBy',

@@ -1,8 +1,5 @@
 import { INSIGHTS } from '../insights/insight-questions.ts'
-import { linkedTrend } from '../insights/linked-people.ts'
 import { peopleLink } from '../insights/people-link.ts'
-import { trend } from '../insights/trend.ts'
-import { readTrendRequest } from '../insights/trend-request.ts'
 import { insightNode, rawQuery } from './insight-kinds.ts'
 import type { RunKind } from './run-query.ts'
 
@@ -13,10 +10,6 @@ export const insightAnswer: RunKind = async (needs, { question, url }, node) => 
   const address = new URL(url)
   address.pathname = address.pathname.replace(/\/query\/?$/, `/insights/${kind.insight}`)
   const link = peopleLink(address, kind.people, query)
-  if (kind.insight === 'trend') {
-    const asked = readTrendRequest(query)
-    return { results: linkedTrend(await trend(needs, question, asked), asked.breakdown !== null, link) }
-  }
   const insight = INSIGHTS.find(({ path }) => path === kind.insight)
   if (insight === undefined) throw new Error(`There is no insight ${kind.insight}.`)
   return { results: await insight.result(needs, question, query, link) }

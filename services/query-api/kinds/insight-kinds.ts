@@ -1,7 +1,14 @@
 import { invalidInput } from '../http/api-error.ts'
 import type { RawQuery } from '../http/request-parameters.ts'
 import { textsOf as parametersOf } from '../insights/posted-parameters.ts'
-import { type Node, nodeOf, optionalNode, parameterName, refuseMembers } from './query-nodes.ts'
+import {
+  type Node,
+  nodeOf,
+  optionalNode,
+  parameterName,
+  refuseMembers,
+  UNUSED_MEMBERS,
+} from './query-nodes.ts'
 
 /** How a kind of query becomes the parameters of an insight. */
 export interface InsightKind {
@@ -14,10 +21,10 @@ export interface InsightKind {
   parameters(node: Node): Node
 }
 
-/** Members of any query. The first ones say how it is drawn or who made it, and change nothing of the answer. */
-const UNUSED = ['kind', 'response', 'tags', 'version', 'dataColorTheme'] as const
+/** Members of any insight. */
 const COMMON = [
-  ...UNUSED,
+  ...UNUSED_MEMBERS,
+  'dataColorTheme',
   'dateRange',
   'properties',
   'filterTestAccounts',
@@ -67,25 +74,17 @@ function filterParameters(
 /** An event, or an action, as the parameters of insights have it. @throws ApiError 400 */
 function entityOf(value: unknown, attr: string): Node {
   const given = nodeOf(value, attr)
-  const {
-    kind,
-    event,
-    name,
-    fixedProperties,
-    properties,
-    math_hogql: mathExpression,
-    response: _,
-    version: __,
-    ...others
-  } = given
+  const { kind, event, name, fixedProperties, properties, response: _, version: __, ...others } = given
   if (kind !== 'EventsNode' && kind !== 'ActionsNode')
     throw invalidInput(`${attr}__kind`, 'A series is an EventsNode or an ActionsNode.')
-  if (mathExpression !== undefined && mathExpression !== null)
-    throw invalidInput(`${attr}__math_hogql`, 'Values are counted by math and math_property here.')
   const filters = [properties, fixedProperties].filter((each) => each !== undefined && each !== null)
   const isAction = kind === 'ActionsNode'
   return {
-    ...Object.fromEntries(Object.entries(others).map(([member, each]) => [parameterName(member), each])),
+    ...Object.fromEntries(
+      Object.entries(others)
+        .filter(([, each]) => each !== null && each !== undefined)
+        .map(([member, each]) => [parameterName(member), each]),
+    ),
     id: isAction ? given.id : (event ?? null),
     type: isAction ? 'actions' : 'events',
     ...(typeof name === 'string' ? { name } : {}),

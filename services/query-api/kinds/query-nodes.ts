@@ -4,6 +4,9 @@ import { NAME_LENGTH_MAX } from '../http/request-parameters.ts'
 /** A query, or a part of one, as JSON has it. */
 export type Node = Readonly<Record<string, unknown>>
 
+/** Members of any query that say who made it, and change nothing of the answer. */
+export const UNUSED_MEMBERS = ['kind', 'response', 'tags', 'version'] as const
+
 /** @throws ApiError 400 for anything but an object */
 export function nodeOf(value: unknown, attr: string): Node {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Node

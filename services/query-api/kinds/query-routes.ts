@@ -4,6 +4,7 @@ import { jsonDeclared } from '../http/parameter-declarations.ts'
 import { readObject, refuseDeep } from '../http/read-body.ts'
 import { type RawQuery, refuseUnknown } from '../http/request-parameters.ts'
 import { type Answer, DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
+import type { RecordingViews } from '../recordings/recording-views-store.ts'
 import {
   CLIENT_ID_LENGTH_MAX,
   REFRESH_MODES,
@@ -14,7 +15,8 @@ import {
 import type { Results } from '../results/results.ts'
 import { answerQuery } from './answer-query.ts'
 import { type Node, nodeOf, refuseMembers } from './query-nodes.ts'
-import { type QueryNeeds, runQuery } from './run-query.ts'
+import { RECORDINGS_KIND, recordingsQuery } from './recordings-query.ts'
+import { type QueryNeeds, runQuery, withoutDrawing } from './run-query.ts'
 
 /** Longest query in an address, characters. */
 const ADDRESS_LENGTH_MAX = 65_536
@@ -37,7 +39,10 @@ const Body = Type.Object({
 })
 const BODY_MEMBERS = Object.keys(Body.properties)
 
-export function queryRoutes(needs: QueryNeeds, results: Results): DatasetRoute[] {
+export function queryRoutes(
+  needs: QueryNeeds & { readonly views: RecordingViews },
+  results: Results,
+): DatasetRoute[] {
   async function answer(call: DatasetCall, given: Node): Promise<Answer> {
     refuseMembers(given, [...BODY_MEMBERS, 'filters_override', 'variables_override'], 'body')
     for (const member of ['filters_override', 'variables_override'])
@@ -45,9 +50,11 @@ export function queryRoutes(needs: QueryNeeds, results: Results): DatasetRoute[]
         throw invalidInput(member, 'Put what is to be overridden into the query itself.')
     if (given.query === undefined)
       throw invalidInput('query', 'Send the query: {"kind":"SQLQuery","query":"…"}.', 'required')
-    const node = nodeOf(given.query, 'query')
+    const node = withoutDrawing(nodeOf(given.query, 'query'))
     const { question, url } = call
-    const asked = { question, node, refresh: readRefresh(given), origin: url.origin }
+    const refresh = readRefresh(given)
+    if (node.kind === RECORDINGS_KIND) return { body: await recordingsQuery(needs, call, node, refresh) }
+    const asked = { question, node, refresh, origin: url.origin }
     return {
       body: await answerQuery(results, asked, (own, question) =>
         runQuery({ ...needs, ...own }, { ...call, question }, node),

@@ -4,10 +4,13 @@ import { invalidInput } from '../http/api-error.ts'
 import type { DatasetCall } from '../http/route.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
 import { actorsQuery } from './actors-query.ts'
+import { correlationQuery } from './correlation-query.ts'
 import { eventsQuery } from './events-query.ts'
+import { groupsQuery } from './groups-query.ts'
 import { insightAnswer } from './insight-answer.ts'
 import { INSIGHT_KINDS } from './insight-kinds.ts'
-import type { Node } from './query-nodes.ts'
+import { type Node, optionalNode } from './query-nodes.ts'
+import { RECORDINGS_KIND } from './recordings-query.ts'
 import { schemaQuery } from './schema-query.ts'
 import { metadataQuery, sqlQuery } from './sql-query.ts'
 
@@ -19,7 +22,7 @@ export type QueryResult = Readonly<Record<string, unknown>>
 /** @throws ApiError 400 */
 export type RunKind = (needs: QueryNeeds, call: DatasetCall, node: Node) => Promise<QueryResult>
 
-/** What can be asked, by its `kind`. Names of other products' clients stand beside our own. */
+/** What can be asked and kept, by its `kind`. Names of other products' clients stand beside our own. */
 const KINDS: Readonly<Record<string, RunKind>> = {
   EventsQuery: eventsQuery,
   SQLQuery: sqlQuery,
@@ -28,18 +31,26 @@ const KINDS: Readonly<Record<string, RunKind>> = {
   HogQLMetadata: metadataQuery,
   DatabaseSchemaQuery: schemaQuery,
   ActorsQuery: actorsQuery,
+  GroupsQuery: groupsQuery,
+  FunnelCorrelationQuery: correlationQuery,
   ...Object.fromEntries(Object.keys(INSIGHT_KINDS).map((kind) => [kind, insightAnswer])),
 }
 
-export const QUERY_KINDS: readonly string[] = Object.keys(KINDS)
+export const QUERY_KINDS: readonly string[] = [...Object.keys(KINDS), RECORDINGS_KIND]
+
+const DRAWINGS = ['InsightVizNode', 'DataTableNode', 'DataVisualizationNode']
+
+/** What only draws an answer is taken away: its source is what is asked. @throws ApiError 400 */
+export function withoutDrawing(node: Node): Node {
+  let asked = node
+  while (DRAWINGS.includes(String(asked.kind))) asked = optionalNode(asked.source, 'query__source')
+  return asked
+}
 
 /** @throws ApiError 400 for a kind that there is not, and for what is wrong in the query */
 export function runQuery(needs: QueryNeeds, call: DatasetCall, node: Node): Promise<QueryResult> {
   const kind = String(node.kind).slice(0, 64)
   const run = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined
-  // What only draws an answer is unwrapped: its source is what is asked.
-  if (kind === 'InsightVizNode' || kind === 'DataTableNode' || kind === 'DataVisualizationNode')
-    return runQuery(needs, call, (node.source ?? {}) as Node)
   if (run === undefined)
     throw invalidInput(
       'query__kind',

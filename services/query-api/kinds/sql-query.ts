@@ -9,12 +9,12 @@ import { parseItem } from '../sql/parse-query.ts'
 import { answeringFaults } from '../sql/sql-failure.ts'
 import { lineAndColumn, SqlFault } from '../sql/sql-fault.ts'
 import { type Asking, compileSql, type SqlStatement } from '../sql/sql-statement.ts'
-import { type Node, refuseMembers } from './query-nodes.ts'
+import { type Node, refuseMembers, UNUSED_MEMBERS } from './query-nodes.ts'
 import type { RunKind } from './run-query.ts'
 
 /** A text in the query language. What it asks for is answered as columns and rows. */
 export const sqlQuery: RunKind = async (needs, { question }, node) => {
-  refuseMembers(node, ['kind', 'response', 'tags', 'version', 'name', 'query', 'values'], 'query')
+  refuseMembers(node, [...UNUSED_MEMBERS, 'name', 'query', 'values'], 'query')
   const text = textOf(node, 'query')
   const values = readGivenValues(node.values, 'query__values')
   const asking = { dataset: question.dataset.id, zone: question.zone, nowMs: needs.clock.now() }
@@ -48,11 +48,7 @@ interface QueryError {
 
 /** What is wrong with a text, and where; nothing is run. */
 export const metadataQuery: RunKind = async (needs, { question }, node) => {
-  refuseMembers(
-    node,
-    ['kind', 'response', 'tags', 'version', 'language', 'query', 'select', 'expr', 'values'],
-    'query',
-  )
+  refuseMembers(node, [...UNUSED_MEMBERS, 'language', 'query', 'select', 'expr', 'values'], 'query')
   const member = ['query', 'select', 'expr'].find((each) => typeof node[each] === 'string') ?? 'query'
   const text = textOf(node, member)
   const isExpression = member === 'expr' || /Expr$/.test(String(node.language ?? ''))

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { KpiRow } from '../../core/metadata/metadata-tables.ts'
 import { invalidInput } from '../http/api-error.ts'
+import { checkObject } from '../objects/check-object.ts'
 import { createJournaledStore, type Writer } from '../objects/journaled-store.ts'
 import { orderedBy, USUAL_ORDERS } from '../objects/list-store.ts'
 import { type ObjectStore, type ObjectTable, type Transactions, within } from '../objects/object-store.ts'
@@ -33,15 +34,7 @@ export function createKpiStore(metadata: Transactions, writer: Writer): ObjectSt
   const storeOf = (on: Transactions) => createJournaledStore<KpiRow>(on, KIND, 'kpi', writer)
 
   async function checkInsight(on: Transactions, dataset: string, id: number | undefined): Promise<void> {
-    if (id === undefined) return
-    const row = await on.db
-      .selectFrom('insights')
-      .select('id')
-      .where('dataset_id', '=', dataset)
-      .where('id', '=', id)
-      .where('deleted', '=', 0)
-      .executeTakeFirst()
-    if (row === undefined) throw invalidInput('insight', `There is no insight ${id}.`, 'does_not_exist')
+    if (id !== undefined) await checkObject(on.db, 'insight', dataset, id, 'insight')
   }
 
   return {

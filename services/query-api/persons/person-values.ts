@@ -1,6 +1,11 @@
-import { invalidInput } from '../http/api-error.ts'
 import { countDeclared, textDeclared } from '../http/parameter-declarations.ts'
-import { countParameter, type RawQuery, refuseUnknown, textParameter } from '../http/request-parameters.ts'
+import {
+  countParameter,
+  type RawQuery,
+  refuseUnknown,
+  requiredText,
+  textParameter,
+} from '../http/request-parameters.ts'
 import type { Bindings } from '../query/bindings.ts'
 import { jsonPropertySql } from '../query/event-properties.ts'
 
@@ -24,10 +29,8 @@ export interface ValuesRequest {
  */
 export function readValuesRequest(query: RawQuery, further: readonly string[] = []): ValuesRequest {
   refuseUnknown(query, [...Object.keys(VALUES_PARAMETERS), ...further])
-  const key = textParameter(query, 'key')
-  if (key === null) throw invalidInput('key', 'Say which property: key.', 'required')
   return {
-    key,
+    key: requiredText(query, 'key'),
     value: textParameter(query, 'value'),
     limit: countParameter(query, 'limit', VALUE_LIMITS.default, VALUE_LIMITS.max),
   }

@@ -12,6 +12,21 @@ export const NEWEST_PROPERTIES = 'newest_properties'
 const NEWEST = /\bnewest_(key|properties|created_at)\b/
 
 /**
+ * Joins of the persons as they are now to rows with the column {@link PERSON_KEY}, where somebody names what they have.
+ *
+ * @param named all SQL that stands outside and names columns of the rows
+ */
+export function newestPersonsJoins(
+  named: readonly string[],
+  dataset: string,
+  bindings: Bindings,
+): readonly string[] {
+  if (!named.some((sql) => NEWEST.test(sql))) return []
+  const persons = newestPersonsSql(dataset, bindings)
+  return [`LEFT ANY JOIN (${persons}) AS people ON ${PERSON_KEY} = people.newest_key`]
+}
+
+/**
  * Rows of `events` of one dataset, with those columns about people that somebody names; the joins for others are left
  * out.
  *
@@ -25,14 +40,10 @@ export function eventViewRowsSql(
   bindings: Bindings,
 ): string {
   const names = (column: string) => named.some((sql) => sql.includes(column))
-  const isNewest = named.some((sql) => NEWEST.test(sql))
+  const newest = newestPersonsJoins(named, dataset, bindings)
   const where = [`dataset_id = ${bindings.bind(dataset, 'String')}`, ...conditions].join(' AND ')
   let rows = `SELECT * FROM events WHERE ${where}`
-  if (isNewest || names(PERSON_KEY)) rows = withPersonSql(rows, dataset, bindings)
+  if (newest.length > 0 || names(PERSON_KEY)) rows = withPersonSql(rows, dataset, bindings)
   if (names(THEN_PROPERTIES)) rows = withPersonThenSql(rows, dataset, bindings)
-  if (isNewest)
-    rows =
-      `SELECT * FROM (${rows}) AS done LEFT ANY JOIN (${newestPersonsSql(dataset, bindings)}) AS people ` +
-      `ON done.${PERSON_KEY} = people.newest_key`
-  return rows
+  return newest.length > 0 ? `SELECT * FROM (${rows}) AS done ${newest.join(' ')}` : rows
 }

@@ -1,5 +1,5 @@
 import type { Dataset } from '../../../schemas/control/v1.ts'
-import { type TimeZone, timeZone } from './zoned-time.ts'
+import { type TimeZone, timeZone, UTC } from './zoned-time.ts'
 
 /** Who asks, about what, and the signal that tells that nobody waits for the answer any more. */
 export interface Question {
@@ -12,5 +12,5 @@ export interface Question {
 
 /** The zone that a dataset's questions are answered in; UTC when it names none or one that nobody knows. */
 export function zoneOf(dataset: Dataset): TimeZone {
-  return timeZone(dataset.timezone ?? 'UTC') ?? (timeZone('UTC') as TimeZone)
+  return timeZone(dataset.timezone ?? UTC) ?? UTC
 }

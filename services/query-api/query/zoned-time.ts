@@ -1,5 +1,7 @@
-/** Name of an IANA time zone that this process knows; made by {@link timeZone} only. */
+/** Name of an IANA time zone that this process knows; made by {@link timeZone} only, but for {@link UTC}. */
 export type TimeZone = string & { readonly __zone: true }
+
+export const UTC = 'UTC' as TimeZone
 
 /** Null for a name that is none. */
 export function timeZone(name: string): TimeZone | null {

@@ -1,7 +1,6 @@
-import { invalidInput } from '../http/api-error.ts'
 import { OFFSET_MAX, readPage } from '../http/list-page.ts'
 import { choiceDeclared, countDeclared, textDeclared, wholeDeclared } from '../http/parameter-declarations.ts'
-import { choiceParameter, refuseUnknown, textParameter } from '../http/request-parameters.ts'
+import { choiceParameter, refuseUnknown, requiredText, textParameter } from '../http/request-parameters.ts'
 import type { Answer, DatasetCall, SuccessDeclaration } from '../http/route.ts'
 import { VERSIONS } from './recordings-request.ts'
 import { blockLines, blockSources, CHUNKS_MAX, type SnapshotNeeds, snapshotPage } from './snapshots.ts'
@@ -35,12 +34,11 @@ export async function answerSnapshots(
   const source = textParameter(query, 'source')
   if (source !== null) {
     const chosen = choiceParameter(query, 'source', SOURCES, 'blob')
-    const blobKey = textParameter(query, 'blob_key')
     if (chosen === 'realtime') {
       await blockSources(needs, question, session)
       return { headers: LINES_TYPE, body: '' }
     }
-    if (blobKey === null) throw invalidInput('blob_key', 'This parameter is required.', 'required')
+    const blobKey = requiredText(query, 'blob_key')
     return { headers: LINES_TYPE, body: await blockLines(needs, question, session, blobKey) }
   }
   if (version !== '1') return { body: { sources: await blockSources(needs, question, session) } }

@@ -12,6 +12,9 @@ export const REFRESH_MODES = [
 ] as const
 export type RefreshMode = (typeof REFRESH_MODES)[number]
 
+/** An answer that nobody saved is fresh for so long: who reloads a page asks once. */
+export const UNSAVED_FRESH_MS = 60_000
+
 /** Longest name that clients give a computation. */
 export const CLIENT_ID_LENGTH_MAX = 200
 

@@ -4,9 +4,9 @@ import { flagDeclared, textDeclared } from '../http/parameter-declarations.ts'
 import type { ObjectFamily } from '../objects/object-family.ts'
 import { SHARED_VIEW, sharedView } from '../objects/object-view.ts'
 import { QueryStatusView } from '../results/query-status.ts'
+import { NO_RESULT } from '../results/result-view.ts'
 import { checkFilters, type Filters, kindOf } from './insight-filters.ts'
 import type { SavedInsight } from './saved-insight-store.ts'
-import { NO_RESULT } from './saved-result.ts'
 
 const LENGTHS = { name: 400, description: 1_000, tag: 255 } as const
 export const TAGS_MAX = 50

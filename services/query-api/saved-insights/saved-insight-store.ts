@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
 import type { MetadataQueries } from '../../core/metadata/metadata.ts'
 import type { SavedInsightRow } from '../../core/metadata/metadata-tables.ts'
-import { dashboardFilters } from '../dashboards/dashboard-store.ts'
 import { usualLayouts } from '../dashboards/dashboard-template.ts'
 import { addTiles, removeTiles, tilesOf, tilesOfInsights } from '../dashboards/tile-store.ts'
 import { invalidInput } from '../http/api-error.ts'
+import { checkObject } from '../objects/check-object.ts'
 import { createJournaledStore, type Writer } from '../objects/journaled-store.ts'
 import { flagged } from '../objects/list-store.ts'
 import {
@@ -104,8 +104,7 @@ async function placeOn(
     if (!dashboards.includes(dashboard)) await removeTiles(db, dataset, { insight, dashboard })
   for (const dashboard of dashboards) {
     if (there.includes(dashboard)) continue
-    if ((await dashboardFilters({ db }, dataset, dashboard)) === null)
-      throw invalidInput('dashboards', `There is no dashboard ${dashboard}.`, 'does_not_exist')
+    await checkObject(db, 'dashboard', dataset, dashboard, 'dashboards')
     const layouts = usualLayouts((await tilesOf(db, dataset, dashboard)).length)
     await addTiles(db, dataset, dashboard, [{ insight_id: insight, body: null, layouts, color: null }])
   }

@@ -3,26 +3,32 @@ import type { Clock } from '../../core/runtime/clock.ts'
 import { activityRoutes } from '../activity/activity-routes.ts'
 import { dashboardFilters } from '../dashboards/dashboard-store.ts'
 import { invalidInput, notFound } from '../http/api-error.ts'
+import { FILE_PARAMETERS, readFileChoice } from '../http/file-parameters.ts'
 import { wholeDeclared } from '../http/parameter-declarations.ts'
-import { refuseUnknown } from '../http/request-parameters.ts'
-import type { DatasetCall, DatasetRoute } from '../http/route.ts'
+import { type Format, refuseUnknown } from '../http/request-parameters.ts'
+import type { Answer, DatasetCall, DatasetRoute } from '../http/route.ts'
+import { insightFile } from '../insights/insight-file.ts'
+import { INSIGHT_KINDS } from '../insights/insight-kinds.ts'
 import { wholeParameter } from '../insights/insight-request.ts'
 import { idOf, objectRoutes } from '../objects/object-routes.ts'
 import { newShortId } from '../objects/short-id.ts'
 import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
+import { isBegun, resultView } from '../results/result-view.ts'
 import type { Results } from '../results/results.ts'
+import { resultsOfFileMs } from '../results/results-of-file.ts'
 import { INSIGHT_SHARES } from '../sharing/share-store.ts'
 import { sharingRoutes } from '../sharing/sharing-routes.ts'
 import { housekeepingRoutes } from './housekeeping-routes.ts'
-import { type Filters, underDashboard } from './insight-filters.ts'
+import { type Filters, kindOf, underDashboard } from './insight-filters.ts'
 import { savedInsightFamily } from './saved-insight-family.ts'
 import { createSavedInsightStore, type InsightWriter, type SavedInsight } from './saved-insight-store.ts'
-import { resultView, savedResult } from './saved-result.ts'
+import { savedResult } from './saved-result.ts'
 
 /** Highest number that a parameter may name. */
 const NUMBER_MAX = 999_999_999
 const PARAMETERS = {
   ...REFRESH_PARAMETERS,
+  ...FILE_PARAMETERS,
   from_dashboard: wholeDeclared(
     'Number of a dashboard: its filters stand over those of the insight.',
     1,
@@ -67,26 +73,39 @@ export function savedInsightRoutes(needs: {
     throw invalidInput('from_dashboard', `There is no dashboard ${dashboard}.`, 'does_not_exist')
   }
 
-  const shared = objectRoutes(savedInsightFamily, storeOf, clock)
+  async function answer(call: DatasetCall, given?: Format): Promise<Answer> {
+    refuseUnknown(call.query, Object.keys(PARAMETERS))
+    const refresh = readRefresh(call.query)
+    const { format, csvMode } = readFileChoice(call.query, given)
+    const row = await existing(call)
+    const view = savedInsightFamily.present(row) as { readonly filters: Filters }
+    const filters = await filtersOf(call, view.filters)
+    const answered = await savedResult(results, call.question, filters, refresh, call.url.origin)
+    if (format === 'csv') {
+      const refreshedMs = resultsOfFileMs([answered])
+      const table = INSIGHT_KINDS[kindOf(filters)].table(answered.result)
+      return insightFile(`insight-${row.id}`, table, csvMode, refreshedMs)
+    }
+    return { status: isBegun(answered) ? 202 : 200, body: { ...view, ...resultView(answered) } }
+  }
+
+  const asked = { limit: 'clickhouse', parameters: PARAMETERS } as const
   return [
-    ...shared.map((route): DatasetRoute => {
-      if (route.method !== 'GET' || !route.path.endsWith('/:id')) return route
-      return {
-        ...route,
-        summary: 'A saved insight with its result, kept or computed.',
-        limit: 'clickhouse',
-        parameters: PARAMETERS,
-        async answer(call) {
-          refuseUnknown(call.query, Object.keys(PARAMETERS))
-          const refresh = readRefresh(call.query)
-          const row = await existing(call)
-          const view = savedInsightFamily.present(row) as { readonly filters: Filters }
-          const filters = await filtersOf(call, view.filters)
-          const answered = await savedResult(results, call.question, filters, refresh, call.url.origin)
-          const isBegun = answered.status !== null && answered.lastRefreshMs === null
-          return { status: isBegun ? 202 : 200, body: { ...view, ...resultView(answered) } }
+    ...objectRoutes(savedInsightFamily, storeOf, clock).flatMap((route): DatasetRoute[] => {
+      if (route.method !== 'GET' || !route.path.endsWith('/:id')) return [route]
+      const summary = 'A saved insight with its result, kept or computed.'
+      return [
+        { ...route, ...asked, summary, answer: (call) => answer(call) },
+        {
+          ...route,
+          ...asked,
+          path: `${route.path}.csv`,
+          summary: 'The numbers of a saved insight, as a CSV file.',
+          success: { status: 200, description: 'As its kind has them.', mediaType: 'text/csv' },
+          example: { ...route.example, answer: 'series,21-Nov-2026,22-Nov-2026\r\npurchase,112,118\r\n' },
+          answer: (call) => answer(call, 'csv'),
         },
-      }
+      ]
     }),
     ...sharingRoutes(needs, {
       kind: INSIGHT_SHARES,

@@ -31,6 +31,14 @@ test('without event names every event of the datasets is asked for, also one wit
   expect(selection.matches({ event: 'any' })).toBe(false)
 })
 
+test('names that are left out are left out whatever else is asked', () => {
+  const selection = compileSelection({ datasets: ['shop'], events: ['a', 'b'], exclude_events: ['b', 'c'] })
+  expect(['a', 'b', 'c'].filter((event) => selection.matchesHeaders('shop', event))).toEqual(['a'])
+  const all = compileSelection({ datasets: ['shop'], exclude_events: ['b'] })
+  expect(['a', 'b', null].filter((event) => all.matchesHeaders('shop', event))).toEqual(['a', null])
+  expect(all.matches({ dataset_id: 'shop', event: 'b' })).toBe(false)
+})
+
 test('a condition is asked on top of dataset and name', () => {
   const selection = compileSelection({
     datasets: ['shop'],

@@ -48,6 +48,7 @@ function statements(values: Values, operator: string): { texts: string[]; bound:
   const frame = {
     dataset: values.dataset,
     zone: utc,
+    nowMs: 3,
     fromMs: 1,
     toMs: 2,
     filters,

@@ -154,7 +154,7 @@ async function world() {
     }
   }
 
-  const call = async (method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown) => {
+  const call = async (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown) => {
     const answer = await api.send(method, `/api/datasets/shop/batch_exports${path}`, key, body)
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`)
     return answer.body
@@ -187,7 +187,7 @@ async function world() {
         for (const { chain } of await store.allChains()) {
           if (chain.kind !== 'schedule') expect(chain.status).toBe('completed')
           // The tick that was last is in an open batch.
-          else
+          else if (chain.status === 'running')
             for (const { partition_number: partition, next_offset: next } of await store.positions(
               chain.delivery_id,
             ))
@@ -260,6 +260,39 @@ test('a reset delivers a run again under other names, and takes its place', asyn
     whole(shop.landed).slice(0, 9),
   )
   await expect(shop.call('POST', `/1/runs/${old?.id}/reset`)).rejects.toThrow('conflict')
+  await shop.close()
+})
+
+test('an export with an end delivers its last interval whole and nothing after, which a backfill still gets', async () => {
+  const shop = await world()
+  const iso = (ms: number) => new Date(ms).toISOString()
+  const made = await shop.call('POST', '', { ...BODY, end_at: iso(NOW_MS + MINUTE_MS) })
+  expect(made).toMatchObject({ end_at: iso(NOW_MS + WINDOW_MS) })
+  shop.startSink()
+  await shop.produce(6)
+  await shop.wait(WINDOW_MS - 1)
+  await shop.produce(3)
+  await shop.wait(1)
+  await shop.produce(4)
+  await shop.wait(WINDOW_MS)
+  await vi.waitFor(
+    async () => {
+      await shop.keep()
+      expect(shop.api.control.snapshot.deliveries.size).toBe(0)
+    },
+    { timeout: 30_000, interval: 50 },
+  )
+  expect(shop.delivered()).toEqual(whole(shop.landed).slice(0, 9))
+  const { results } = (await shop.call('GET', '/1/runs')) as { results: RunView[] }
+  expect(results.map((run) => [run.status, run.records_completed])).toEqual([['Completed', 9]])
+  await expect(shop.call('GET', `/1/runs/1-${NOW_MS + WINDOW_MS}`)).rejects.toThrow('not_found')
+  await expect(shop.call('PATCH', '/1', { end_at: null })).rejects.toThrow('This batch export has ended.')
+  expect(await shop.call('PATCH', '/1', { end_at: made.end_at, name: 'Over' })).toMatchObject({
+    name: 'Over',
+  })
+  await shop.call('POST', '/1/backfill', { start_at: iso(NOW_MS), end_at: iso(NOW_MS + 2 * WINDOW_MS) })
+  await shop.settled()
+  expect(shop.delivered()).toEqual(whole(shop.landed))
   await shop.close()
 })
 

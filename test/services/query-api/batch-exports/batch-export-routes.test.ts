@@ -58,12 +58,13 @@ test('one is made, shown, replaced, changed and ended, and the S3 sink is told e
     mask_pii: false,
   })
   expect(delivery()).not.toHaveProperty('mask_pii')
-  const patch = { destination: { config: { file_format: 'Parquet', include_events: ['buy'] } } }
+  const own = { file_format: 'Parquet', include_events: ['buy', 'pay'], exclude_events: ['pay'] }
+  const patch = { destination: { config: own } }
   expect((await call('PATCH', '/1', patch)).body.destination.config).toMatchObject({
     ...patch.destination.config,
     prefix: CONFIG.prefix,
   })
-  expect(delivery()).toMatchObject({ id, format: 'parquet', events: ['buy'] })
+  expect(delivery()).toMatchObject({ id, format: 'parquet', events: ['buy', 'pay'], exclude_events: ['pay'] })
   expect((await call('GET', '/1')).body).toMatchObject({ name: 'Other', deliveries: [id] })
   expect((await call('GET')).body).toMatchObject({ count: 1, results: [{ id: 1 }] })
   expect((await call('DELETE', '/1')).status).toBe(204)
@@ -96,7 +97,9 @@ test.each([
   [{ ...BODY, timezone: 'Mars/Base' }, 'timezone', 'invalid_input'],
   [{ ...BODY, interval_offset: 24 }, 'interval_offset', 'invalid_input'],
   [{ ...BODY, start_at: '2027-01-01' }, 'start_at', 'invalid_input'],
-  [{ ...BODY, end_at: '2027-01-01' }, 'end_at', 'invalid_input'],
+  [{ ...BODY, end_at: '2026-11-22T12:00:00Z' }, 'end_at', 'invalid_input'],
+  [{ ...BODY, end_at: 'soon' }, 'end_at', 'invalid_input'],
+  [withConfig({ exclude_events: [] }), 'destination__config__exclude_events', 'invalid_input'],
   [withConfig({ bucket_name: 'No' }), 'destination__config__bucket_name', 'invalid_input'],
   [withConfig({ prefix: '{minute}' }), 'destination__config__prefix', 'invalid_input'],
   [withConfig({ prefix: 'a/../b' }), 'destination__config__prefix', 'invalid_input'],
@@ -133,6 +136,23 @@ test('what its manifests hang on cannot change', async () => {
     body: { attr: 'interval' },
   })
   expect(await call('PATCH', '/1', { interval: 'hour', name: 'Same' })).toMatchObject({ status: 200 })
+})
+
+test('an end is that of an interval, is told to the schedule alone, and is moved before it has come', async () => {
+  const { call, delivery, clock } = await serving()
+  const end = '2026-11-22T14:00:00.000Z'
+  expect((await call('POST', '', { ...BODY, end_at: '2026-11-22T13:00:01Z' })).body.end_at).toBe(end)
+  expect(delivery()).toMatchObject({ until: end })
+  expect((await call('PATCH', '/1', { name: 'Other' })).body.end_at).toBe(end)
+  const early = await call('PATCH', '/1', { end_at: '2026-11-22T12:00:00Z' })
+  expect(early).toMatchObject({ status: 400, body: { attr: 'end_at' } })
+  const later = (await call('PATCH', '/1', { end_at: '2026-11-23T00:00:00+01:00' })).body.end_at
+  expect(later).toBe('2026-11-22T23:00:00.000Z')
+  await clock.advance(24 * 3_600_000)
+  expect((await call('PATCH', '/1', { end_at: later })).status).toBe(200)
+  expect((await call('PATCH', '/1', { end_at: end })).status).toBe(400)
+  expect((await call('PUT', '/1', BODY)).body.end_at).toBe(null)
+  expect(delivery()).not.toHaveProperty('until')
 })
 
 test('a pause stops the schedule; it goes on where it was, or with the interval under way', async () => {

@@ -37,12 +37,13 @@ test('schedule and backfills share out the offsets: each to one of them, none to
       fc.nat({ max: LENGTH }),
       fc.nat({ max: LENGTH }),
       fc.array(range, { maxLength: 4 }),
-      (scheduleStart, asks, readTo, from, backfills) => {
+      fc.boolean(),
+      (scheduleStart, asks, readTo, from, backfills, isEnded) => {
         const read = Math.max(readTo, scheduleStart)
         const offsets = Array.from({ length: LENGTH }, (_, at) => at)
         // What its manifests say up to `read`, and what it does with the rest.
         const scheduled = offsets.filter(
-          (at) => at >= scheduleStart && (at < read ? asks[at] === true : at >= from),
+          (at) => at >= scheduleStart && (at < read ? asks[at] === true : !isEnded && at >= from),
         )
         const skipped = offsets
           .filter((at) => at >= scheduleStart && at < read && asks[at] === false)
@@ -54,10 +55,11 @@ test('schedule and backfills share out the offsets: each to one of them, none to
             scheduleStart,
             scheduleFrom: from,
             readTo: read,
+            isEnded,
             skipped,
             others: decided,
           })
-          if (found === null) expect(read).toBeLessThan(from)
+          if (found === null) expect([isEnded, read < from]).toEqual([false, true])
           else {
             expect(
               points(found).filter((at) => scheduled.includes(at) || points(decided).includes(at)),
@@ -65,7 +67,7 @@ test('schedule and backfills share out the offsets: each to one of them, none to
             decided.push(...found)
           }
         }
-        if (read >= from)
+        if (isEnded || read >= from)
           expect([...scheduled, ...points(decided)].toSorted((a, b) => a - b)).toEqual(offsets)
       },
     ),

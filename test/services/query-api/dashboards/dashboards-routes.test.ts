@@ -213,6 +213,78 @@ test.each([...builtInTemplates().keys()])(
   },
 )
 
+const TEMPLATES = '/api/datasets/shop/dashboard_templates'
+const TEMPLATE = {
+  template_name: 'Sales',
+  dashboard_description: 'Who buys?',
+  dashboard_filters: { date_from: '-30d' },
+  tags: ['shop'],
+  tiles: [
+    { type: 'TEXT', body: 'x' },
+    { type: 'INSIGHT', name: 'Buyers', filters: FILTERS },
+  ],
+}
+
+test('templates of a dataset stand before those of the product, and make dashboards as they do', async () => {
+  const { call, send, personalKey } = await opened()
+  const made = await call('POST', TEMPLATES, TEMPLATE)
+  expect(made).toMatchObject({ status: 201, body: { id: 1, is_built_in: false, ...TEMPLATE } })
+  await call('POST', TEMPLATES, { ...TEMPLATE, template_name: 'Again' })
+  const ids = async (query: string) => {
+    const { results, count } = (await call('GET', TEMPLATES + query)).body
+    return [count, ...results.map(({ id }: { id: unknown }) => id)]
+  }
+  expect(await ids('')).toEqual([7, 2, 1, 'activation', 'content', 'e-commerce', 'retention', 'traffic'])
+  expect(await ids('?limit=2&offset=1')).toEqual([7, 1, 'activation'])
+  expect(await ids('?limit=2&offset=5')).toEqual([7, 'retention', 'traffic'])
+  expect(await ids('?search=SAL')).toEqual([1, 1])
+  expect((await call('GET', `${TEMPLATES}/traffic`)).body).toMatchObject({ id: 'traffic', is_built_in: true })
+  const board = (await call('POST', PATH, { name: 'Mine', use_template: 1 })).body
+  expect(board).toMatchObject({
+    creation_mode: 'template',
+    tiles: [{ text: { body: 'x' } }, { insight: { name: 'Buyers', filters: FILTERS } }],
+  })
+  expect((await call('PATCH', `${TEMPLATES}/1`, { tags: [] })).body).toMatchObject({ ...TEMPLATE, tags: [] })
+  const { template_name, tiles } = TEMPLATE
+  expect((await call('PUT', `${TEMPLATES}/1`, { template_name, tiles })).body).toMatchObject({
+    dashboard_filters: {},
+    tiles,
+  })
+  await call('PATCH', `${TEMPLATES}/2`, { deleted: true })
+  expect((await call('POST', PATH, { use_template: 2 })).body).toMatchObject({ attr: 'use_template' })
+  expect((await call('DELETE', `${TEMPLATES}/1`)).status).toBe(204)
+  expect(await ids('')).toHaveLength(6)
+  const reader = await personalKey(['dashboard:read'])
+  expect((await send('POST', TEMPLATES, reader, TEMPLATE)).status).toBe(403)
+  const stranger = await personalKey(['*'], ['blog'])
+  expect((await send('PATCH', `${TEMPLATES}/2`, stranger, { deleted: false })).status).toBe(404)
+  expect((await send('POST', '/api/datasets/blog/dashboards', stranger, { use_template: 2 })).status).toBe(
+    400,
+  )
+})
+
+test('what a template cannot be is refused, and those of the product stay as they are', async () => {
+  const { call } = await opened()
+  for (const [change, attr] of [
+    [{ template_name: '' }, 'template_name'],
+    [{ tiles: [{ type: 'INSIGHT', name: 'a', filters: { insight: 'SQL' } }] }, 'filters__insight'],
+    [{ tiles: [{ type: 'TEXT' }] }, 'tiles__0'],
+    [{ dashboard_filters: { interval: 'day' } }, 'dashboard_filters__interval'],
+    [{ id: 5 }, 'id'],
+  ] as const) {
+    const refused = await call('POST', TEMPLATES, { ...TEMPLATE, ...change })
+    expect([change, refused.status, refused.body.attr]).toEqual([change, 400, attr])
+  }
+  for (const [method, body] of [
+    ['PUT', TEMPLATE],
+    ['PATCH', { tags: [] }],
+    ['DELETE', undefined],
+  ] as const)
+    expect(await call(method, `${TEMPLATES}/traffic`, body)).toMatchObject({ status: 403 })
+  const list = await call('GET', TEMPLATES)
+  expect([list.body.count, list.headers['ratelimit-policy']]).toEqual([5, '480;w=60;comment="burst"'])
+})
+
 test('there is a template for each of what people begin with', async () => {
   const { call } = await opened()
   const list = (await call('GET', '/api/datasets/shop/dashboard_templates')).body
@@ -230,6 +302,7 @@ test('there is a template for each of what people begin with', async () => {
 test.each([
   [{ use_template: 'none' }, 'use_template', 'does_not_exist'],
   [{ use_template: '../package' }, 'use_template', 'does_not_exist'],
+  [{ use_template: 1 }, 'use_template', 'does_not_exist'],
   [{ use_template: 'traffic', use_dashboard: 1 }, 'use_dashboard', 'invalid_input'],
   [{ duplicate_tiles: true }, 'duplicate_tiles', 'invalid_input'],
   [{ use_dashboard: 9 }, 'use_dashboard', 'does_not_exist'],
@@ -281,11 +354,14 @@ test('the numbers of a dashboard come as a table, and not by half', async () => 
   const { call, insight, get, key } = await opened(() => rows(5))
   await call('POST', PATH, {})
   await insight({ dashboards: [1], name: '=x' })
+  expect((await get(`${PATH}/1/export.csv?refresh=force_cache`, key)).json().code).toBe('not_ready')
   const csv = await get(`${PATH}/1/export.csv`, key)
   expect(csv.headers['content-disposition']).toBe('attachment; filename="dashboard-1.csv"')
   expect(csv.body).toBe(
     `tile,insight,series,point,value\r\n1,'=x,purchase,2026-11-20,0\r\n1,'=x,purchase,2026-11-21,5\r\n1,'=x,purchase,2026-11-22,0\r\n`,
   )
+  expect(csv.headers['last-modified']).toBe('Sun, 22 Nov 2026 12:00:00 GMT')
+  expect((await get(`${PATH}/1?format=csv`, key)).body).toBe(csv.body)
   expect((await get(`${PATH}/1/export.csv?csv_mode=raw`, key)).body).toContain('1,=x,')
   await insight({ dashboards: [1], filters: { actions: [{ id: 7 }] } })
   expect((await get(`${PATH}/1/export.csv`, key)).statusCode).toBe(400)

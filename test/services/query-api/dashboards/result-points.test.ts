@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { pointsOf } from '../../../../services/query-api/dashboards/result-points.ts'
-import { INSIGHT_EXAMPLES, TREND_EXAMPLE } from '../../../../services/query-api/insights/insight-examples.ts'
+import { INSIGHT_EXAMPLES } from '../../../../services/query-api/insights/insight-examples.ts'
 
 const told = (result: unknown) =>
   pointsOf(result).map(({ series, point, value }) => `${series}|${point}|${value}`)
@@ -8,7 +8,7 @@ const told = (result: unknown) =>
 test.each([
   [
     'a trend',
-    TREND_EXAMPLE.answer.result,
+    INSIGHT_EXAMPLES.trend.answer.result,
     ['page_view|2026-11-20|5', 'page_view|2026-11-21|5', 'page_view|2026-11-22|4'],
   ],
   ['one number', [{ label: 'a', count: 0, data: [], aggregated_value: 7 }], ['a||7']],

@@ -27,7 +27,7 @@ const EXPORTS = '/api/datasets/shop/exports'
 
 async function serving(answer?: (asked: AskedQuestion) => readonly unknown[]) {
   const api = recordingEnvironment(answer)
-  const key = await api.personalKey(['export:write', 'query:read'])
+  const key = await api.personalKey(['export:write', 'query:read', 'insight:read', 'dashboard:read'])
   return {
     ...api,
     key,
@@ -90,14 +90,65 @@ test('an insight is exported as JSON, with its parameters in the body of the con
   await api.app.close()
 })
 
+test('a saved insight and a dashboard are exported by their numbers, with links to where they were asked for', async () => {
+  const day = { start_ms: String(Date.parse('2026-11-20T23:00:00Z')), line: '', is_other: 0, amount: '5' }
+  const api = await serving(({ sql }) => (sql.includes('AS amount') ? [day] : []))
+  const all = await api.personalKey(['*'], ['shop', 'blog'])
+  const filters = { events: [{ id: 'purchase' }], date_from: '-2d' }
+  await api.send('POST', '/api/datasets/shop/dashboards', all, { name: 'Sales' })
+  await api.send('POST', '/api/datasets/shop/insights', all, { name: 'Buyers', filters, dashboards: [1] })
+  const asked = [
+    { insight: 1, export_format: 'text/csv' },
+    { insight: 1, export_format: 'application/json' },
+    { dashboard: 1, export_format: 'text/csv' },
+    { dashboard: 1, export_format: 'application/json' },
+    { export_context: { path: 'insights/1.csv?refresh=force_cache' }, export_format: 'text/csv' },
+  ]
+  const made = []
+  for (const body of asked) made.push((await api.make(body)).body)
+  expect(made.map(({ export_context: context, filename }) => [context.path, filename])).toEqual([
+    ['insights/1', 'shop-insights-1.csv'],
+    ['insights/1', 'shop-insights-1.json'],
+    ['dashboards/1', 'shop-dashboards-1.csv'],
+    ['dashboards/1', 'shop-dashboards-1.json'],
+    ['insights/1', 'shop-insights-1.csv'],
+  ])
+  const elsewhere = EXPORTS.replace('shop', 'blog')
+  for (const body of asked.slice(0, 4)) {
+    expect(await api.make(body, await api.personalKey(['export:write']))).toMatchObject({ status: 403 })
+    expect((await api.send('POST', elsewhere, all, body)).body).toMatchObject({ code: 'does_not_exist' })
+  }
+  await api.begin()
+  const ended = []
+  for (const { id } of made) ended.push(await api.ended(id))
+  expect(ended.map(({ status, rows }) => [status, rows])).toEqual([
+    ['completed', 1],
+    ['completed', null],
+    ['completed', 3],
+    ['completed', null],
+    ['completed', 1],
+  ])
+  const table = 'series,20-Nov-2026,21-Nov-2026,22-Nov-2026\r\npurchase,0,5,0\r\n'
+  expect([(await api.content(1)).body, (await api.content(5)).body]).toEqual([table, table])
+  expect((await api.content(3)).body).toContain('1,Buyers,purchase,2026-11-21,5\r\n')
+  const [insight, dashboard] = [(await api.content(2)).json(), (await api.content(4)).json()]
+  expect(insight).toMatchObject({ id: 1, last_refresh: '2026-11-22T12:00:00.000Z' })
+  expect(insight.result[0].persons_urls[0].url).toMatch(
+    /^http:\/\/localhost\/api\/datasets\/shop\/persons\/trends\?/,
+  )
+  expect(dashboard.tiles[0].insight.result[0].data).toEqual([0, 5, 0])
+  await api.app.close()
+})
+
 test.each([
   [{ ...EVENTS, export_format: 'image/png' }, 400, 'export_format', 'not_supported'],
   [{ ...EVENTS, export_format: 'application/pdf' }, 400, 'export_format', 'not_supported'],
   [{ ...EVENTS, export_format: 'xml' }, 400, 'export_format', 'invalid_input'],
   [{ export_format: 'text/csv' }, 400, 'export_context', 'invalid_input'],
   [{ ...EVENTS, insight: 1 }, 400, 'export_context', 'invalid_input'],
-  [{ insight: 1, export_format: 'text/csv' }, 400, 'insight', 'invalid_input'],
-  [{ dashboard: 1, export_format: 'text/csv' }, 400, 'dashboard', 'invalid_input'],
+  [{ insight: 1, export_format: 'text/csv' }, 400, 'insight', 'does_not_exist'],
+  [{ dashboard: 1, export_format: 'text/csv' }, 400, 'dashboard', 'does_not_exist'],
+  [{ insight: 0, export_format: 'text/csv' }, 400, 'insight', 'invalid_input'],
   [{ ...EVENTS, expires_after: '2026-11-22T11:00:00Z' }, 400, 'expires_after', 'invalid_input'],
   [{ ...EVENTS, expires_after: '2029-01-01' }, 400, 'expires_after', 'invalid_input'],
   [{ ...EVENTS, export_context: { path: 'annotations' } }, 400, 'export_context__path', 'invalid_input'],

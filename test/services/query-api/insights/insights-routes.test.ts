@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
 import { recordingEnvironment } from '../recording-environment.ts'
 
+const expressed = (math_hogql: string) =>
+  `events=${encodeURIComponent(JSON.stringify([{ id: 'a', math: 'hogql', math_hogql }]))}`
+
 test.each([
   ['interval=second', 'interval'],
   ['interval=hour;', 'interval'],
@@ -16,6 +19,14 @@ test.each([
   ['events=[{"id":"a","colour":"red"}]', 'events__colour'],
   ['actions=[{"id":"a"}]', 'actions__id'],
   ['actions=[{"id":7}]', 'actions__id'],
+  ['event=a&math=sql', 'events__math_sql'],
+  [expressed('sum(properties.a'), 'events__math_hogql'],
+  [expressed('properties.a'), 'events__math_hogql'],
+  [expressed('count() + evnt'), 'events__math_hogql'],
+  [expressed('max((SELECT 1))'), 'events__math_hogql'],
+  [expressed('sleep(count())'), 'events__math_hogql'],
+  [expressed('count() FROM events'), 'events__math_hogql'],
+  [`display=ActionsLineGraphCumulative&${expressed('count()')}`, 'display'],
   ['compare=perhaps', 'compare'],
   ['formula=A/B', 'formula'],
   ['formula=A/(A', 'formula'],
@@ -61,6 +72,34 @@ test('parameters that ask for what is done anyway are taken', async () => {
   const query =
     'insight=TRENDS&display=ActionsLineGraph&compare=false&breakdown_type=event&refresh=true&formula='
   expect((await get(`/api/datasets/shop/insights/trend?${query}`)).statusCode).toBe(200)
+})
+
+test('an answer is kept for a minute, by its question alone, and computed anew or later for who asks so', async () => {
+  const { get, asked, clock, keys } = recordingEnvironment()
+  const path = '/api/datasets/shop/insights/lifecycle'
+  const ask = async (query: string, key = keys.shopRead) => (await get(`${path}${query}`, key)).json()
+  const first = await ask('?event=a&date_from=-1d')
+  expect(first).toMatchObject({
+    is_cached: false,
+    last_refresh: '2026-11-22T12:00:00.000Z',
+    next_allowed_client_refresh: '2026-11-22T12:01:00.000Z',
+    query_status: null,
+    timezone: 'Europe/Berlin',
+  })
+  const statements = asked.length
+  await clock.advance(59_999)
+  const again = { ...first, is_cached: true }
+  expect(await ask('?date_from=-1d&event=a')).toEqual(again)
+  expect(await ask(`?date_from=-1d&event=a&personal_api_key=${keys.shopRead}`)).toEqual(again)
+  const file = await get(`${path}.csv?event=a&date_from=-1d`)
+  expect(file.headers['last-modified']).toBe('Sun, 22 Nov 2026 12:00:00 GMT')
+  expect(asked.length).toBe(statements)
+  expect(await ask('?event=a&date_from=-1d&refresh=force_blocking')).toMatchObject({ is_cached: false })
+  expect(await ask('?event=b&date_from=-1d&refresh=force_cache')).toMatchObject({ result: null })
+  expect((await get(`${path}.csv?event=b&refresh=force_cache`)).json()).toMatchObject({ code: 'not_ready' })
+  const begun = await get(`${path}?event=b&refresh=async&client_query_id=mine`)
+  expect([begun.statusCode, begun.json()]).toMatchObject([202, { query_status: { id: 'mine' } }])
+  expect(await ask('?event=a&refresh=soon')).toMatchObject({ attr: 'refresh' })
 })
 
 test('a trend as CSV has a line per series and value, and a column per interval', async () => {

@@ -4,6 +4,13 @@ import { recordingEnvironment } from '../recording-environment.ts'
 const URL = '/api/datasets/shop/query'
 const asking = (query: unknown, over: object = {}) => ({ query, ...over })
 
+const FUNNEL = { kind: 'FunnelsQuery', series: ['a', 'b'].map((event) => ({ kind: 'EventsNode', event })) }
+const behind = (kind: string, over: object = {}) => ({
+  kind: 'InsightActorsQuery',
+  source: { kind },
+  ...over,
+})
+
 async function post(body: unknown) {
   const { send, keys, asked } = recordingEnvironment()
   return { ...(await send('POST', URL, keys.shopRead, body)), asked }
@@ -31,7 +38,7 @@ test.each([
       kind: 'TrendsQuery',
       series: [{ kind: 'EventsNode', event: 'a', math: 'hogql', math_hogql: '1' }],
     }),
-    'query__series__0__math_hogql',
+    'events__math_hogql',
   ],
   [asking({ kind: 'TrendsQuery', series: [], trend: 1 }), 'query__trend'],
   [
@@ -43,6 +50,34 @@ test.each([
     'funnel_window',
   ],
   [asking({ kind: 'ActorsQuery' }), 'query__source'],
+  [
+    asking({ kind: 'ActorsQuery', source: behind('RetentionQuery'), select: ['apperances'] }),
+    'query__select',
+  ],
+  [asking({ kind: 'ActorsQuery', source: behind('PathsQuery'), select: ['appearances'] }), 'query__select'],
+  [asking({ kind: 'ActorsQuery', source: behind('RetentionQuery', { interval: 11 }) }), 'selected_interval'],
+  [asking({ kind: 'GroupsQuery' }), 'query__group_type_index'],
+  [asking({ kind: 'GroupsQuery', group_type_index: 5 }), 'query__group_type_index'],
+  [asking({ kind: 'GroupsQuery', group_type_index: 0, select: ['person'] }), 'query__select'],
+  [asking({ kind: 'GroupsQuery', group_type_index: 0, limit: 1_001 }), 'query__limit'],
+  [asking({ kind: 'GroupsQuery', group_type_index: 0, cursor: {} }), 'cursor'],
+  [asking({ kind: 'GroupsQuery', group_type_index: 0, properties: [] }), 'query__properties'],
+  [asking({ kind: 'FunnelCorrelationQuery' }), 'query__source'],
+  [asking({ kind: 'FunnelCorrelationQuery', source: { kind: 'TrendsQuery' } }), 'query__kind'],
+  [
+    asking({ kind: 'FunnelCorrelationQuery', source: FUNNEL, funnelCorrelationType: 'luck' }),
+    'funnel_correlation_type',
+  ],
+  [
+    asking({
+      kind: 'FunnelCorrelationQuery',
+      source: { kind: 'FunnelsActorsQuery', source: FUNNEL, day: 1 },
+    }),
+    'query__source__day',
+  ],
+  [asking({ kind: 'RecordingsQuery', order: 'start_time' }), 'query__order'],
+  [asking({ kind: 'RecordingsQuery', person_uuid: 'me' }), 'person_uuid'],
+  [asking({ kind: 'RecordingsQuery' }, { refresh: 'async' }), 'refresh'],
   [
     asking({ kind: 'ActorsQuery', source: { kind: 'InsightActorsQuery', source: { kind: 'constructor' } } }),
     'query__kind',
@@ -150,6 +185,24 @@ test('a query may be asked by GET, needs the right to read queries, and is of on
   const other = await personalKey(['insight:read'])
   const body = asking({ kind: 'DatabaseSchemaQuery' })
   expect((await send('POST', URL, other, body)).status).toBe(403)
+})
+
+test('recordings are asked with the right to them, and are kept for nobody', async () => {
+  const session = { id: 's1', started_ms: '1000', ended_ms: '5000', the_person: '', distinct_id: 'u1' }
+  const { send, personalKey } = recordingEnvironment(({ sql }) => (sql.includes('started') ? [session] : []))
+  const key = await personalKey(['query:read', 'session_recording:write'])
+  const query = { kind: 'DataTableNode', source: { kind: 'RecordingsQuery', limit: 1 } }
+  const ask = async (by: string) => (await send('POST', URL, by, asking(query))).body
+  expect(await ask(key)).toMatchObject({
+    results: [{ id: 's1', viewed: false, recording_duration: 4 }],
+    has_next: false,
+    limit: 1,
+    is_cached: false,
+  })
+  await send('PATCH', '/api/datasets/shop/session_recordings/s1', key, { viewed: true })
+  expect((await ask(key)).results).toMatchObject([{ viewed: true }])
+  expect((await ask(await personalKey(['*']))).results).toMatchObject([{ viewed: false }])
+  expect((await ask(await personalKey(['query:read']))).code).toBe('permission_denied')
 })
 
 test('queries are limited by an hour of their own', async () => {

@@ -105,6 +105,23 @@ test('a saved insight answers as the same question would, from then on out of wh
   expect([later.is_cached, later.result[0].data]).toEqual([false, [0, 7, 0]])
 })
 
+test('a saved insight comes as a file, by its suffix and by its format, which tells its age', async () => {
+  const { call, get, key } = await opened(() => rows(5))
+  await call('POST', PATH, { filters: FILTERS })
+  const refused = (await get(`${PATH}/1.csv?refresh=force_cache`, key)).json()
+  expect(refused).toMatchObject({ code: 'not_ready', attr: 'refresh' })
+  const file = await get(`${PATH}/1.csv`, key)
+  expect(file.body).toBe('series,20-Nov-2026,21-Nov-2026,22-Nov-2026\r\npurchase,0,5,0\r\n')
+  expect(file.headers).toMatchObject({
+    'content-disposition': 'attachment; filename="insight-1.csv"',
+    'last-modified': 'Sun, 22 Nov 2026 12:00:00 GMT',
+  })
+  expect((await get(`${PATH}/1?format=csv&refresh=force_cache`, key)).body).toBe(file.body)
+  expect((await get(`${PATH}/1?format=xml`, key)).json()).toMatchObject({ attr: 'format' })
+  for (const path of [`${PATH}/2.csv`, '/api/datasets/blog/insights/1.csv', `${PATH}/x.csv`])
+    expect((await get(path, key)).statusCode).toBe(404)
+})
+
 test('who wants it now gets it now, by either word', async () => {
   let amount = 1
   const { call } = await opened(() => rows(amount++))
