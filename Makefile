@@ -30,8 +30,8 @@ check: setup ## Lint, format check, types and the layout rules
 simulate: setup ## Tell simulated histories of faults [SEEDS=10000 FROM=1], or one in full [SEED=n]
 	@$(RUN) node test/simulation/run.ts $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000) --from $(or $(FROM),1))
 
-bench: setup ## Measure this machine and write test/bench/latest.json
-	@$(RUN) node test/bench/run.ts
+bench: setup ## Measure this machine and write test/bench/latest.json [ONLY=analytics EVENTS=10000000]
+	@$(RUN) node test/bench/run.ts $(ONLY) --events $(or $(EVENTS),10000000)
 
 mutants: setup ## Plant one bug after the other and see that the simulation finds it: [SEEDS=400] [ONLY=text]
 	@$(RUN) node test/simulation/mutants.ts --write $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only '$(ONLY)')

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { startClickHouse } from '../../infra/engines/clickhouse.ts'
 import { startKafka } from '../../infra/engines/kafka.ts'
@@ -6,7 +6,7 @@ import { freePort } from '../../infra/engines/ports.ts'
 import { startS3Proxy } from '../../infra/engines/s3proxy.ts'
 import type { Delivery, Subscription } from '../../schemas/control/v1.ts'
 import { isDrained } from '../../services/cli/demo/lag.ts'
-import { generateAccessKey } from '../../services/core/control/access-key.ts'
+import { accessKeyHash, generateAccessKey } from '../../services/core/control/access-key.ts'
 import { openControlPublisher } from '../../services/core/control/control-publisher.ts'
 import { openKafkaLog } from '../../services/core/kafka/kafka-log.ts'
 import { KAFKA_SETTINGS } from '../../services/core/kafka/kafka-settings.ts'
@@ -22,7 +22,9 @@ export interface BenchContext {
   readonly log: Log
   readonly names: KafkaNames
   readonly writeKey: string
+  readonly readKey: string
   readonly clickhouseUrl: string
+  readonly clickhousePid: number
   say(text: string): void
   start(stage: string, settings?: Readonly<Record<string, string>>): Promise<StageProcess>
   subscribe(subscription: Subscription): Promise<void>
@@ -61,24 +63,21 @@ export async function openBenchContext(stateDir: string, say: (text: string) => 
   const names = kafkaNames(settings.kafkaPrefix)
   const publisher = await openControlPublisher({ log, names, clock: systemClock, logger })
   const writeKey = generateAccessKey('write', randomBytes)
+  const readKey = generateAccessKey('read', randomBytes)
+  const keyChange = (scope: 'write' | 'read', key: string) =>
+    putChange('key', { id: `bench-${scope}`, dataset: 'shop', scope, sha256: accessKeyHash(key) }, 'config')
   await publisher.publish([
     putChange('dataset', { id: 'shop', account: 'bench' }, 'config'),
-    putChange(
-      'key',
-      {
-        id: 'bench',
-        dataset: 'shop',
-        scope: 'write',
-        sha256: createHash('sha256').update(writeKey).digest('hex'),
-      },
-      'config',
-    ),
+    keyChange('write', writeKey),
+    keyChange('read', readKey),
   ])
   return {
     log,
     names,
     writeKey,
+    readKey,
     clickhouseUrl: clickhouse.url,
+    clickhousePid: clickhouse.pid,
     say,
     start: (stage, more = {}) =>
       startStageProcess(stage, { ...environment, ...more }, join(stateDir, `${stage}.log`)),

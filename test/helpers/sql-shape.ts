@@ -1,4 +1,5 @@
 import { ENRICHED_EVENT_FIELDS } from '../../schemas/enriched-event/v1.ts'
+import { DERIVED_COLUMNS } from '../../services/query-api/query/stored-events.ts'
 import { SQL_FUNCTIONS } from '../../services/query-api/sql/functions.ts'
 import { STORED_TABLES } from '../../services/query-api/sql/views.ts'
 
@@ -12,15 +13,16 @@ const WORDS = new Set([
     'true false inf equals notEquals less lessOrEquals greater greaterOrEquals like ilike notLike notILike plus minus multiply divide modulo ' +
     'negate not in isNull isNotNull multiIf if ifNull accurateCastOrNull toTimeZone fromUnixTimestamp64Milli toUnixTimestamp64Milli ' +
     'parseDateTime64BestEffortOrNull toDate toInterval uniqExact tupleElement SHA1 unhex hex lower char concat substring position ' +
-    'JSONHas JSONType JSONExtractString JSONExtractRaw argMax argMin arrayJoin cityHash64 positionCaseInsensitiveUTF8 match has toFloat64OrNull count'
+    'startsWith length arrayElement sipHash64 JSONHas JSONType JSONExtractString JSONExtractRaw argMax argMin arrayJoin cityHash64 positionCaseInsensitiveUTF8 match has toFloat64OrNull count'
   ).split(' '),
   ...(
-    'the_person then_properties then_id then_from then_owner then_key state_key state_from state_properties newest_key newest_properties ' +
+    'the_person person_hash moved_hash override_hash then_properties then_id then_from then_owner then_key state_key state_from state_properties newest_key newest_properties ' +
     'newest_created_at override_id override_key owner_key happened overrides arrived owners owned states done people person_key version ' +
     'is_deleted created_at properties valid_from group_type_index group_type group_key distinct_id dataset_id set set_once event_time_ms ' +
     'cursor_time_ms cursor_partition cursor_offset session_key session_value element person'
   ).split(' '),
   ...ENRICHED_EVENT_FIELDS.map(({ name }) => name),
+  ...DERIVED_COLUMNS,
   ...SQL_FUNCTIONS.map(({ engine }) => engine),
   ...STORED_TABLES,
 ])
@@ -32,8 +34,8 @@ const TEXTS = new Set([
   "'$el_text'",
   "''",
   "'UTC'",
-  "'Null'",
-  "'String'",
+  "'null'",
+  "'\"'",
   "'Float64'",
   "'Int64'",
   "'Bool'",
@@ -109,5 +111,6 @@ export function restrictedTables(
 
 /** A statement without the numbers of its placeholders: two of one shape are equal. */
 export function shapeOf(sql: string): string {
-  return sql.replace(/\{p\d+:/g, '{p:')
+  // Which of these columns has a property follows from its name.
+  return sql.replace(/\{p\d+:/g, '{p:').replace(/\bproperties_[0-7]\b/g, 'properties_n')
 }

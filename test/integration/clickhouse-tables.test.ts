@@ -4,8 +4,11 @@ import type { ClickHouse } from '../../services/core/clickhouse/clickhouse.ts'
 import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
 import { insertSettings } from '../../services/core/clickhouse/insert-settings.ts'
-import { migrate } from '../../services/core/clickhouse/migrate.ts'
+import { migrate, readMigrations } from '../../services/core/clickhouse/migrate.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { createBindings } from '../../services/query-api/query/bindings.ts'
+import { propertySql } from '../../services/query-api/query/event-properties.ts'
+import { STORED_EVENTS } from '../../services/query-api/query/stored-events.ts'
 import { needs } from '../helpers/needs.ts'
 import { enrichedEvent } from '../services/s3-sink/enriched-rows.ts'
 
@@ -56,5 +59,56 @@ describe('the tables as the migrations make them', needs('chdb'), () => {
     )
     expect(row).toMatchObject({ rows: MONTHS, months: MONTHS })
     expect((row as { partitions: number }).partitions).toBeLessThanOrEqual(26)
+  })
+
+  test('what questions read of an event is the same for rows from before its columns were added', async () => {
+    const database = `t_${randomBytes(4).toString('hex')}`
+    const VERSION_BEFORE = 8
+    await migrate(root, database, readMigrations().slice(0, VERSION_BEFORE))
+    const texts = {
+      plan: 'pro',
+      'Größe "neu"': 'a "quote", a \\ and a \n',
+      'a.b': 1.5,
+      big: 9007199254740991,
+      list: [1, 'x', null],
+      object: { plan: 'inner' },
+      yes: true,
+      none: null,
+      empty: '',
+      null: 'null',
+    }
+    const insert = (index: number) =>
+      root.insert(
+        `${database}.events`,
+        'JSONEachRow',
+        Buffer.from(JSON.stringify(enrichedEvent(index, { properties: texts, distinct_id: 'ada' }))),
+        insertSettings(1),
+      )
+    await insert(1)
+    await migrate(root, database)
+    await insert(2)
+    const keys = [...Object.keys(texts), 'missing']
+    const bindings = createBindings()
+    const columns = keys.map((key, n) => {
+      const { isSet, text } = propertySql(key, bindings.bind(key, 'String'))
+      return `if(${isSet}, ${text}, NULL) AS k${n}`
+    })
+    const rows = await root.query<Record<string, string | null>>(
+      `SELECT ${columns.join(', ')}, toString(distinct_hash = sipHash64('ada')) AS hashed
+       FROM (${STORED_EVENTS.replace('FROM events', `FROM ${database}.events`)}) ORDER BY src_offset`,
+      bindings.parameters,
+    )
+    const textOf = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
+    const expected = Object.fromEntries(
+      keys.map((key, n) => {
+        const value = (texts as Record<string, unknown>)[key] ?? null
+        return [`k${n}`, value === null ? null : textOf(value)]
+      }),
+    )
+    expect(rows).toEqual([
+      { ...expected, hashed: '1' },
+      { ...expected, hashed: '1' },
+    ])
+    await root.command(`DROP DATABASE ${database}`)
   })
 })

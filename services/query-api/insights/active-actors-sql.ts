@@ -1,6 +1,6 @@
 import type { Bindings } from '../query/bindings.ts'
 import { addIntervals } from '../query/zoned-time.ts'
-import { actorSql, eventRowsSql } from './event-rows.ts'
+import { actorSql, eventRowsSql, isSomebodySql } from './event-rows.ts'
 import type { Frame } from './frame.ts'
 import { linesSql, rowColumns, type Series, type TrendShape } from './trend-shape.ts'
 
@@ -40,7 +40,7 @@ export function activeSql(
     `SELECT line, is_other, arraySort(groupUniqArray(piece)) AS pieces, ${first} AS firsts, ${end} AS ends, ` +
     'arrayPushFront(arrayPopBack(ends), 0) AS befores, ' +
     `arrayJoin(arrayFlatten(${fresh})) AS point ` +
-    `FROM (SELECT ${linesSql(shape, bindings)}, piece, subject FROM (${rows}) WHERE subject != '') ` +
+    `FROM (SELECT ${linesSql(shape, bindings)}, piece, subject FROM (${rows}) WHERE ${isSomebodySql(frame, 'subject')}) ` +
     'GROUP BY line, is_other, subject) GROUP BY start_ms, line, is_other'
   )
 }

@@ -1,7 +1,14 @@
 import type { Bindings } from '../query/bindings.ts'
 import { filterSql } from '../query/filter-sql.ts'
 import { groupKeySql } from '../query/group-rows.ts'
-import { PERSON_KEY, THEN_PROPERTIES, withPersonSql, withPersonThenSql } from '../query/person-rows.ts'
+import {
+  PERSON_HASH,
+  PERSON_KEY,
+  THEN_PROPERTIES,
+  withEventPersonSql,
+  withPersonThenSql,
+} from '../query/person-rows.ts'
+import { STORED_EVENTS } from '../query/stored-events.ts'
 import { timeSql } from '../query/time-sql.ts'
 import { type Entity, type Frame, filterScope } from './frame.ts'
 
@@ -41,18 +48,25 @@ export function eventRowsSql(frame: Frame, wanted: RowsWanted, bindings: Binding
   if (frame.samplingFactor < 1) where.push(sampledSql(frame, bindings))
   const outer = [...wanted.columns, ...(wanted.joins ?? []), ...where]
   const isNamed = (column: string) => outer.some((sql) => sql.includes(column))
-  let rows = `SELECT * FROM events WHERE ${base.join(' AND ')}`
-  if (isNamed(PERSON_KEY)) rows = withPersonSql(rows, frame.dataset, bindings)
+  let rows = `${STORED_EVENTS} WHERE ${base.join(' AND ')}`
+  if (isNamed(PERSON_KEY) || isNamed(PERSON_HASH)) rows = withEventPersonSql(rows, frame.dataset, bindings)
   if (isNamed(THEN_PROPERTIES)) rows = withPersonThenSql(rows, frame.dataset, bindings)
   const joined = [`(${rows}) AS found`, ...(wanted.joins ?? [])].join(' ')
   return `SELECT ${wanted.columns.join(', ')} FROM ${joined}${where.length > 0 ? ` WHERE ${where.join(' AND ')}` : ''}`
 }
 
-/** Text: who acts, a person or a group; empty for an event of nobody. */
+/**
+ * Who acts, a person or a group: text, empty for an event of nobody; in a frame that only counts persons a number, 0
+ * for nobody.
+ */
 export function actorSql(frame: Frame, bindings: Bindings): string {
-  return frame.groupTypeIndex === null
-    ? PERSON_KEY
-    : groupKeySql(frame.dataset, frame.groupTypeIndex, bindings)
+  if (frame.groupTypeIndex !== null) return groupKeySql(frame.dataset, frame.groupTypeIndex, bindings)
+  return frame.countsOnly ? PERSON_HASH : PERSON_KEY
+}
+
+/** Whether a column that {@link actorSql} made is somebody. */
+export function isSomebodySql(frame: Frame, column: string): string {
+  return frame.countsOnly && frame.groupTypeIndex === null ? `${column} != 0` : `${column} != ''`
 }
 
 /** Whether an event is of the entity. */
@@ -67,6 +81,14 @@ export function entitySql(entity: Entity, frame: Frame, bindings: Bindings): str
   return entity.filters.parts.length === 0 ? `(${any})` : `((${any}) AND ${filterSql(entity.filters, scope)})`
 }
 
+/**
+ * What is grouped as an ordered array of tuples. Each column is gathered by itself, which costs a fraction of gathering
+ * tuples; all of them have the rows in one order.
+ */
+export function orderedSql(...columns: readonly string[]): string {
+  return `arraySort(arrayZip(${columns.map((column) => `groupArray(${column})`).join(', ')}))`
+}
+
 /** Names that events of the entities can have; null when they can have any. */
 function namesOf(entities: readonly Entity[]): string[] | null {
   const names = entities.flatMap(({ steps }) => steps.map(({ event }) => event))
@@ -76,5 +98,5 @@ function namesOf(entities: readonly Entity[]): string[] | null {
 /** The same actors are in a sample whatever is asked about them. */
 function sampledSql(frame: Frame, bindings: Bindings): string {
   const share = bindings.bind(Math.round(frame.samplingFactor * SAMPLING_STEPS), 'UInt64')
-  return `(cityHash64(${actorSql(frame, bindings)}) % ${SAMPLING_STEPS} < ${share})`
+  return `(cityHash64(${actorSql({ ...frame, countsOnly: false }, bindings)}) % ${SAMPLING_STEPS} < ${share})`
 }

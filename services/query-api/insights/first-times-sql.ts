@@ -1,7 +1,7 @@
 import type { Bindings } from '../query/bindings.ts'
 import { filterSql } from '../query/filter-sql.ts'
 import { NO_FILTERS } from '../query/property-filters.ts'
-import { actorSql, eventRowsSql } from './event-rows.ts'
+import { actorSql, eventRowsSql, isSomebodySql } from './event-rows.ts'
 import { type Frame, filterScope } from './frame.ts'
 import { linesSql, rowColumns, type Series, type TrendShape } from './trend-shape.ts'
 
@@ -59,7 +59,7 @@ export function firstTimesSql(
   const per = shape.breakdown?.by.by === 'cohorts' ? ', value' : ''
   const firsts =
     'SELECT subject, argMin((start_ms, value, time_ms, passes), place) AS first ' +
-    `FROM (${rows}) WHERE subject != '' GROUP BY subject${per}`
+    `FROM (${rows}) WHERE ${isSomebodySql(frame, 'subject')} GROUP BY subject${per}`
   return (
     'SELECT subject, first.1 AS start_ms, first.2 AS value, first.3 AS time_ms ' +
     `FROM (${firsts}) WHERE first.4`

@@ -41,6 +41,8 @@ export interface Frame {
   readonly filters: FilterGroup
   readonly samplingFactor: number
   readonly groupTypeIndex: number | null
+  /** Whether nobody asks who the actors are: numbers then stand for persons, which cost less. */
+  readonly countsOnly: boolean
   readonly invalidPatterns: ReadonlySet<string>
   readonly cohorts: ReadonlyMap<number, CohortMembers>
   readonly cohortNames: ReadonlyMap<number, string>
@@ -95,12 +97,18 @@ export async function frameOf<E extends EntityRequest>(
       filters,
       samplingFactor: request.samplingFactor,
       groupTypeIndex: request.groupTypeIndex,
+      countsOnly: false,
       invalidPatterns: await invalidPatterns(needs.ask, question, groups),
       cohorts: new Map(cohorts.map(({ id, members }) => [id, members])),
       cohortNames: new Map(cohorts.map(({ id, name }) => [id, name])),
     },
     entities: resolved,
   }
+}
+
+/** The frame of statements that count actors and name none. */
+export function counting(frame: Frame): Frame {
+  return { ...frame, countsOnly: true }
 }
 
 /** What conditions of a statement of this question depend on. */

@@ -1,5 +1,5 @@
 import type { Bindings } from '../query/bindings.ts'
-import type { Frame } from './frame.ts'
+import { counting, type Frame } from './frame.ts'
 import { type Funnel, funnelActorsSql } from './funnel-sql.ts'
 
 /** Seconds from one step to another of a run that reached the later one; steps counted from 0. */
@@ -33,7 +33,7 @@ export function funnelStepsSql(frame: Frame, funnel: Funnel, bindings: Bindings)
     (step) =>
       `if(level > ${step}, arrayAvg(arrayMap(run -> ${secondsSql('run', step - 1, step)}, best)), 0) AS seconds${step}`,
   )
-  const people = `SELECT slot, level${seconds.map((sql) => `, ${sql}`).join('')} FROM (${bestRunsSql(frame, funnel, bindings)})`
+  const people = `SELECT slot, level${seconds.map((sql) => `, ${sql}`).join('')} FROM (${bestRunsSql(counting(frame), funnel, bindings)})`
   const list = (items: readonly string[]) =>
     items.length === 0 ? '[]::Array(Nullable(Float64))' : `[${items.join(', ')}]`
   const over = (aggregate: string, step: number) =>
@@ -66,7 +66,7 @@ export function funnelTrendSql(
   return (
     `SELECT slot, start_ms, countIf(level > ${fromStep}) AS reached_from, countIf(level > ${toStep}) AS reached_to ` +
     `FROM (SELECT actor, slot, ${start} AS start_ms, max(run.1) AS level ` +
-    `FROM (${funnelActorsSql(frame, funnel, bindings)}) ARRAY JOIN runs AS run GROUP BY actor, slot, start_ms) ` +
+    `FROM (${funnelActorsSql(counting(frame), funnel, bindings)}) ARRAY JOIN runs AS run GROUP BY actor, slot, start_ms) ` +
     'GROUP BY slot, start_ms'
   )
 }
@@ -89,7 +89,7 @@ function timesSql(
 ): string {
   return (
     `SELECT slot, arrayAvg(arrayMap(run -> ${secondsSql('run', fromStep, toStep)}, best)) AS seconds ` +
-    `FROM (${bestRunsSql(frame, funnel, bindings)}) WHERE level > ${toStep}`
+    `FROM (${bestRunsSql(counting(frame), funnel, bindings)}) WHERE level > ${toStep}`
   )
 }
 

@@ -1,7 +1,7 @@
 import type { Bindings } from '../query/bindings.ts'
 import type { Breakdown } from './breakdown.ts'
 import { type BreakdownValues, binSql, breakdownSql } from './breakdown-sql.ts'
-import { actorSql, entitySql, eventRowsSql } from './event-rows.ts'
+import { actorSql, entitySql, eventRowsSql, isSomebodySql, orderedSql } from './event-rows.ts'
 import type { Entity, Frame } from './frame.ts'
 import type { Attribution, Exclusion, FunnelRequest } from './funnel-request.ts'
 import { funnelRunsSql } from './funnel-runs-sql.ts'
@@ -37,7 +37,7 @@ export function funnelActorsSql(frame: Frame, funnel: Funnel, bindings: Bindings
   const { steps, exclusions, order, breakdown } = funnel
   const isStrict = order === 'strict'
   const value = breakdown === null ? null : breakdownSql(breakdown.by, frame, bindings)
-  const rows = eventRowsSql(
+  const happened = eventRowsSql(
     frame,
     {
       fromMs: frame.fromMs,
@@ -56,10 +56,11 @@ export function funnelActorsSql(frame: Frame, funnel: Funnel, bindings: Bindings
     },
     bindings,
   )
+  const rows = `SELECT * FROM (${happened}) WHERE ${isSomebodySql(frame, 'actor')}`
   const perActor =
     breakdown === null
-      ? "SELECT actor, '' AS slot, arraySort(groupArray((time_ms, src_partition, src_offset, mask))) AS happened " +
-        `FROM (${rows}) WHERE actor != '' GROUP BY actor`
+      ? `SELECT actor, '' AS slot, ${orderedSql('time_ms', 'src_partition', 'src_offset', 'mask')} AS happened ` +
+        `FROM (${rows}) GROUP BY actor`
       : attributedSql(rows, steps.length, breakdown, bindings)
   const isEntered = order === 'unordered' ? stepsMask(steps.length) : 1
   return funnelRunsSql(
@@ -100,7 +101,7 @@ function attributedSql(
   const event =
     '(time_ms, src_partition, src_offset, ' +
     `bitOr(mask, if(value != '', toUInt64(${2 ** HAS_VALUE_BIT}), toUInt64(0))), ${slotOf('value')})`
-  const columns = `arraySort(groupArray(${event})) AS happened FROM (${rows}) WHERE actor != '' GROUP BY actor`
+  const columns = `arraySort(groupArray(${event})) AS happened FROM (${rows}) GROUP BY actor`
   const slot = (element: string) => `${element}.5`
   // A person's cohorts are the same at all its events.
   if (attribution.by === 'all_events' || by.by === 'cohorts')

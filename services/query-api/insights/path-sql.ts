@@ -1,8 +1,8 @@
 import type { Bindings } from '../query/bindings.ts'
 import { propertySql } from '../query/event-properties.ts'
 import { PAGE_VIEW_EVENTS } from '../query/session-properties.ts'
-import { actorSql, eventRowsSql } from './event-rows.ts'
-import type { Frame } from './frame.ts'
+import { actorSql, eventRowsSql, isSomebodySql, orderedSql } from './event-rows.ts'
+import { counting, type Frame } from './frame.ts'
 import { bestRunsSql } from './funnel-answers-sql.ts'
 import type { Funnel } from './funnel-sql.ts'
 import type { PathRequest, PathsAroundFunnel } from './path-request.ts'
@@ -33,16 +33,17 @@ export function pathEdgesSql(frame: Frame, paths: Paths, bindings: Bindings): st
   const { minWeight, maxWeight, edgeLimit } = paths
   const most = maxWeight === null ? '' : ` AND value <= ${bindings.bind(maxWeight, 'UInt64')}`
   return (
-    'SELECT edge.1 AS source, edge.2 AS target, count() AS value, avg(edge.3) AS average_ms ' +
-    `FROM (${pathRowsSql(frame, paths, bindings)}) ARRAY JOIN ${EDGES} AS edge ` +
-    `GROUP BY source, target HAVING value >= ${bindings.bind(minWeight, 'UInt64')}${most} ` +
+    "SELECT concat(toString(edge.1), '_', edge.2) AS source, concat(toString(edge.1 + 1), '_', edge.3) AS target, " +
+    'count() AS value, avg(edge.4) AS average_ms ' +
+    `FROM (${pathRowsSql(counting(frame), paths, bindings)}) ARRAY JOIN ${EDGES} AS edge ` +
+    `GROUP BY edge.1, edge.2, edge.3 HAVING value >= ${bindings.bind(minWeight, 'UInt64')}${most} ` +
     `ORDER BY value DESC, source ASC, target ASC LIMIT ${bindings.bind(edgeLimit, 'UInt64')}`
   )
 }
 
-/** `(source, target, milliseconds)` of every two stops of a path that follow one another. */
+/** `(number of the first, first, second, milliseconds)` of every two stops of a path that follow one another. */
 const EDGES =
-  "arrayMap((from, to, n) -> (concat(toString(n), '_', from.2), concat(toString(n + 1), '_', to.2), to.1 - from.1), " +
+  'arrayMap((from, to, n) -> (n, from.2, to.2, to.1 - from.1), ' +
   'arrayPopBack(stops), arrayPopFront(stops), arrayEnumerate(arrayPopBack(stops)))'
 
 /** A row per path: `actor`, and `stops`, an array of `(time in ms, item)`. */
@@ -64,10 +65,10 @@ export function pathRowsSql(frame: Frame, paths: Paths, bindings: Bindings): str
     },
     bindings,
   )
-  const kept = ["actor != ''", "item != ''", ...excludedSql(paths, bindings)]
-  const source = paths.around === null ? rows : aroundFunnelSql(rows, paths.around, bindings)
+  const kept = [isSomebodySql(frame, 'actor'), "item != ''", ...excludedSql(paths, bindings)]
+  const source = paths.around === null ? rows : aroundFunnelSql(rows, frame, paths.around, bindings)
   const events =
-    'SELECT actor, arraySort(groupArray((time_ms, src_partition, src_offset, item))) AS happened ' +
+    `SELECT actor, ${orderedSql('time_ms', 'src_partition', 'src_offset', 'item')} AS happened ` +
     `FROM (${source}) WHERE ${kept.join(' AND ')} GROUP BY actor`
   const isNewPath =
     `arrayMap((event, before) -> before.1 != 0 AND event.1 - before.1 > ${PATH_GAP_MS}, happened, ` +
@@ -145,8 +146,14 @@ function cutSql({ start, end, stepLimit }: Paths, bindings: Bindings): string {
 }
 
 /** Events of people of a funnel on one side of its steps; of their best runs the first one. */
-function aroundFunnelSql(rows: string, around: NonNullable<Paths['around']>, bindings: Bindings): string {
-  const { frame, funnel, side, step } = around
+function aroundFunnelSql(
+  rows: string,
+  { countsOnly }: Frame,
+  around: NonNullable<Paths['around']>,
+  bindings: Bindings,
+): string {
+  const { funnel, side, step } = around
+  const frame = { ...around.frame, countsOnly }
   const reached = step > 0 ? `level >= ${step}` : `level = ${-step - 1}`
   const at = step > 0 ? step : -step - 1
   const bounds =

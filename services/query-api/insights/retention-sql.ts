@@ -1,8 +1,8 @@
 import type { Bindings } from '../query/bindings.ts'
 import { timeSql } from '../query/time-sql.ts'
 import type { Interval } from '../query/zoned-time.ts'
-import { actorSql, entitySql, eventRowsSql } from './event-rows.ts'
-import type { Entity, Frame } from './frame.ts'
+import { actorSql, entitySql, eventRowsSql, isSomebodySql } from './event-rows.ts'
+import { counting, type Entity, type Frame } from './frame.ts'
 import type { RetentionRequest } from './retention-request.ts'
 
 export interface Retention
@@ -33,7 +33,7 @@ export function retentionSql(frame: Frame, retention: Retention, bindings: Bindi
   const length = retention.startsMs.length
   return (
     `SELECT cohort, sumForEach(arrayMap(n -> toUInt64(bitTest(came, n)), range(${length}))) AS counts ` +
-    `FROM (${retentionActorsSql(frame, retention, bindings)}) GROUP BY cohort`
+    `FROM (${retentionActorsSql(counting(frame), retention, bindings)}) GROUP BY cohort`
   )
 }
 
@@ -89,9 +89,13 @@ function calendarSql(frame: Frame, retention: Retention, bindings: Bindings): st
   const start =
     `if(event_time < ${timeSql(frame.fromMs, bindings)}, toInt64(0), ` +
     `toInt64(roundDown(toUnixTimestamp64Milli(event_time), ${starts})))`
+  const rows = `SELECT * FROM (${rowsSql(frame, retention, start, bindings)}) WHERE ${isSomebodySql(frame, 'actor')}`
+  // Where one event is enough nobody has to count those of a period.
   const buckets =
-    'SELECT actor, time_ms, countIf(is_target) AS targets, countIf(is_return) AS returns ' +
-    `FROM (${rowsSql(frame, retention, start, bindings)}) WHERE actor != '' GROUP BY actor, time_ms`
+    minimum === 1
+      ? `SELECT actor, time_ms, is_target AS targets, is_return AS returns FROM (${rows})`
+      : 'SELECT actor, time_ms, countIf(is_target) AS targets, countIf(is_return) AS returns ' +
+        `FROM (${rows}) GROUP BY actor, time_ms`
   const bit = `if(time_ms = 0, toUInt64(0), bitShiftLeft(toUInt64(1), toUInt64(indexOf(${starts}, time_ms) - 1)))`
   const begun = firstTime ? `argMinIf(${bit}, time_ms, targets > 0)` : `groupBitOrIf(${bit}, targets > 0)`
   const masks = `SELECT actor, ${begun} AS begun, groupBitOrIf(${bit}, returns >= ${minimum}) AS seen FROM (${buckets}) GROUP BY actor`
@@ -112,7 +116,7 @@ function windowsSql(frame: Frame, retention: Retention, bindings: Bindings): str
   const people =
     `SELECT actor, ${begins} AS begins, groupArrayIf(time_ms, is_return) AS returns ` +
     `FROM (${rowsSql(frame, retention, 'toUnixTimestamp64Milli(event_time)', bindings)}) ` +
-    "WHERE actor != '' GROUP BY actor HAVING countIf(is_target) > 0"
+    `WHERE ${isSomebodySql(frame, 'actor')} GROUP BY actor HAVING countIf(is_target) > 0`
   const after = `arraySort(arrayMap(t -> intDiv(t - begin, ${PERIOD_MS[period]}), arrayFilter(t -> t >= begin, returns)))`
   // In ascending order a period has enough events when the one so many places further is of the same period.
   const enough =

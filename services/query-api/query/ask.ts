@@ -32,6 +32,9 @@ export type Tell = (
 /** Setting under which ClickHouse writes times as ISO 8601 in UTC. */
 const ISO_TIMES = { date_time_output_format: 'iso' } as const
 
+/** Groups that take more than one part in so many of a statement's memory go on in files of ClickHouse's, instead of ending it. */
+const GROUPED_SHARE = 3
+
 function limitsOf(cost: CostLimits) {
   return {
     max_execution_time: cost.executionSecondsMax,
@@ -39,6 +42,7 @@ function limitsOf(cost: CostLimits) {
     max_rows_to_read: cost.rowsReadMax,
     read_overflow_mode: 'throw',
     max_memory_usage: cost.memoryBytesMax,
+    max_bytes_before_external_group_by: Math.floor(cost.memoryBytesMax / GROUPED_SHARE),
   } as const
 }
 

@@ -1,4 +1,5 @@
 import type { ENRICHED_EVENT_FIELDS } from '../../../schemas/enriched-event/v1.ts'
+import { propertiesColumn } from './stored-events.ts'
 
 type EnrichedColumn = (typeof ENRICHED_EVENT_FIELDS)[number]['name']
 
@@ -61,13 +62,13 @@ export interface PropertySql {
 }
 
 /**
- * A property of an event: the customer's own, else what enrichment found.
+ * A property of an event, over rows of {@link STORED_EVENTS}: the customer's own, else what enrichment found.
  *
  * @param key         property name, for looking up its column
  * @param placeholder the same name, bound
  */
 export function propertySql(key: string, placeholder: string): PropertySql {
-  const own = jsonPropertySql('properties', placeholder)
+  const own = memberSql(`arrayElement(${propertiesColumn(key)}, ${placeholder})`)
   const column = COLUMN_OF.get(key)
   if (column === undefined) return own
   return {
@@ -83,9 +84,21 @@ export function propertySql(key: string, placeholder: string): PropertySql {
  * @param placeholder the member's name, bound
  */
 export function jsonPropertySql(column: string, placeholder: string): PropertySql {
-  const isSet = `(JSONHas(${column}, ${placeholder}) AND JSONType(${column}, ${placeholder}) != 'Null')`
-  const text =
-    `if(JSONType(${column}, ${placeholder}) = 'String', JSONExtractString(${column}, ${placeholder}), ` +
-    `JSONExtractRaw(${column}, ${placeholder}))`
-  return { isSet, text: `if(${isSet}, ${text}, '')` }
+  return memberSql(`JSONExtractRaw(${column}, ${placeholder})`)
+}
+
+/**
+ * A member by itself. An object is parsed once, whatever is asked of a member: what it is follows from its JSON.
+ *
+ * @param json String: the member as JSON, empty where there is none
+ */
+function memberSql(json: string): PropertySql {
+  const isSet = `(${json} NOT IN ('', 'null'))`
+  const isText = `startsWith(${json}, '"')`
+  // Most texts have nothing that JSON escapes, and then stand between their quotes as they are.
+  const plain = `${isText} AND position(${json}, char(92)) = 0, substring(${json}, 2, length(${json}) - 2)`
+  return {
+    isSet,
+    text: `multiIf(NOT ${isSet}, '', ${plain}, ${isText}, JSONExtractString(${json}), ${json})`,
+  }
 }

@@ -3,9 +3,10 @@ import {
   newestPersonsSql,
   PERSON_KEY,
   THEN_PROPERTIES,
-  withPersonSql,
+  withEventPersonSql,
   withPersonThenSql,
 } from './person-rows.ts'
+import { STORED_EVENTS } from './stored-events.ts'
 
 /** Column of a question's rows: the properties of the person as it is now, a JSON object or empty. */
 export const NEWEST_PROPERTIES = 'newest_properties'
@@ -42,8 +43,8 @@ export function eventViewRowsSql(
   const names = (column: string) => named.some((sql) => sql.includes(column))
   const newest = newestPersonsJoins(named, dataset, bindings)
   const where = [`dataset_id = ${bindings.bind(dataset, 'String')}`, ...conditions].join(' AND ')
-  let rows = `SELECT * FROM events WHERE ${where}`
-  if (newest.length > 0 || names(PERSON_KEY)) rows = withPersonSql(rows, dataset, bindings)
+  let rows = `${STORED_EVENTS} WHERE ${where}`
+  if (newest.length > 0 || names(PERSON_KEY)) rows = withEventPersonSql(rows, dataset, bindings)
   if (names(THEN_PROPERTIES)) rows = withPersonThenSql(rows, dataset, bindings)
   return newest.length > 0 ? `SELECT * FROM (${rows}) AS done ${newest.join(' ')}` : rows
 }

@@ -1,8 +1,11 @@
 import { PERSON_NAMESPACE_HEX } from '../../core/event/person-id.ts'
 import type { Bindings } from './bindings.ts'
+import { DISTINCT_HASH } from './stored-events.ts'
 
 /** Column of a question's rows: the key of the person who did it; empty for an event of nobody. */
 export const PERSON_KEY = 'the_person'
+/** Column of a question's rows: a number for that person, 0 for an event of nobody. Two persons of ten million have the same one in one of 400,000 datasets. */
+export const PERSON_HASH = 'person_hash'
 /** Column of a question's rows: the person's properties when the event arrived, a JSON object or empty. */
 export const THEN_PROPERTIES = 'then_properties'
 
@@ -57,6 +60,23 @@ export function withPersonSql(rows: string, dataset: string, bindings: Bindings)
   return (
     `SELECT *, if(ifNull(override_key, '') = '', ifNull(distinct_id, ''), ifNull(override_key, '')) AS ${PERSON_KEY} FROM (${rows}) AS happened ` +
     `LEFT ANY JOIN (${overridesSql(dataset, bindings)}) AS overrides ON happened.distinct_id = overrides.override_id`
+  )
+}
+
+/**
+ * Events with the columns {@link PERSON_KEY} and {@link PERSON_HASH} added, joined by numbers.
+ *
+ * @param rows a SELECT with the columns `distinct_id` and `distinct_hash`, no others named as in here
+ */
+export function withEventPersonSql(rows: string, dataset: string, bindings: Bindings): string {
+  const moved =
+    'SELECT sipHash64(override_id) AS moved_hash, override_key, sipHash64(override_key) AS override_hash ' +
+    `FROM (${overridesSql(dataset, bindings)})`
+  const isMoved = 'ifNull(override_hash, 0) != 0'
+  return (
+    `SELECT *, if(${isMoved}, ifNull(override_key, ''), ifNull(distinct_id, '')) AS ${PERSON_KEY}, ` +
+    `if(${isMoved}, ifNull(override_hash, 0), ${DISTINCT_HASH}) AS ${PERSON_HASH} FROM (${rows}) AS happened ` +
+    `LEFT ANY JOIN (${moved}) AS overrides ON happened.${DISTINCT_HASH} = overrides.moved_hash`
   )
 }
 

@@ -10,7 +10,7 @@ import type { AppliedMigration, Migration } from '../../../services/core/runtime
 const migrations = readMigrations()
 const statements = migrations.flatMap((migration) => statementsOf(migration, 'db'))
 
-/** Columns of a table in the order that the migrations make them, with types. */
+/** Columns of a table that are sent, in the order that the migrations make them, with types. */
 function columnsOf(table: string): string[][] {
   return statements.flatMap((sql) => {
     const made = new RegExp(`^CREATE TABLE IF NOT EXISTS \`db\`\\.${table}\\b`, 'm').test(sql)
@@ -18,9 +18,9 @@ function columnsOf(table: string): string[][] {
     if (made)
       return [...sql.matchAll(/^ {2}`(\w+)` (.+?),?$/gm)].map(([, name = '', type = '']) => [name, type])
     if (added)
-      return [...sql.matchAll(/ADD COLUMN IF NOT EXISTS `(\w+)` (.+?)(?:,?$)/gm)].map(
-        ([, name = '', type = '']) => [name, type],
-      )
+      return [...sql.matchAll(/ADD COLUMN IF NOT EXISTS `(\w+)` (.+?)(?:,?$)/gm)]
+        .map(([, name = '', type = '']) => [name, type])
+        .filter(([, type]) => !type?.includes(' MATERIALIZED '))
     return []
   })
 }

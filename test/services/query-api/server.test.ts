@@ -113,6 +113,7 @@ test('every statement carries the cost limits, an id and the signal', async () =
       max_execution_time: 20,
       max_rows_to_read: 1000,
       max_memory_usage: 2000,
+      max_bytes_before_external_group_by: 666,
       max_result_bytes: 3000,
       result_overflow_mode: 'throw',
     },

@@ -54,6 +54,7 @@ function statements(values: Values, operator: string): { texts: string[]; bound:
     filters,
     samplingFactor: 0.5,
     groupTypeIndex: null,
+    countsOnly: false,
     invalidPatterns: none,
     cohorts: new Map(),
     cohortNames: new Map(),
