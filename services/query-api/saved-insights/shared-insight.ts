@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
+import { resultView } from '../results/result-view.ts'
 import type { ResultAnswer } from '../results/results.ts'
 import { kindOf } from './insight-filters.ts'
 import type { SavedInsight } from './saved-insight-store.ts'
-import { resultView } from '../results/result-view.ts'
 
 const TextOrNull = Type.Union([Type.String(), Type.Null()])
 
