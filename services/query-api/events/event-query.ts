@@ -1,8 +1,8 @@
 import type { Bindings } from '../query/bindings.ts'
 import { PROPERTY_COLUMNS } from '../query/event-properties.ts'
-import { eventViewRowsSql } from '../query/event-view-rows.ts'
+import { eventViewRowsSql, joinsPeople } from '../query/event-view-rows.ts'
 import { type CohortMembers, filterSql } from '../query/filter-sql.ts'
-import { PERSON_KEY, personIdSql } from '../query/person-rows.ts'
+import { PERSON_KEY, personIdSql, withEventPersonSql } from '../query/person-rows.ts'
 import type { FilterGroup } from '../query/property-filters.ts'
 import { timeSql } from '../query/time-sql.ts'
 import type { TimeZone } from '../query/zoned-time.ts'
@@ -136,18 +136,31 @@ export function eventPageSql(
   const { own, further } = selectionSql(selection, frame, bindings)
   const where = [...further, ...conditionsSql(selection.where, around)]
   const placed = pageSql(page, bindings)
-  const rows = eventViewRowsSql(
-    selection.dataset,
-    [...EVENT_COLUMNS, ...where],
-    [...own, ...placed.own],
-    bindings,
-  )
-  const offset = page.offset > 0 ? ` OFFSET ${bindings.bind(page.offset, 'UInt64')}` : ''
-  return (
-    `${around.withSql()}SELECT ${EVENT_COLUMNS.join(', ')} FROM (${rows}) ` +
-    `${where.length > 0 ? `WHERE ${where.join(' AND ')} ` : ''}ORDER BY ${placed.order}` +
-    `${page.limit === null ? '' : ` LIMIT ${bindings.bind(page.limit, 'UInt64')}`}${offset}`
-  )
+  const tail = pageTailSql(where, page, placed.order, bindings)
+  const conditions = [...own, ...placed.own]
+  if (page.limit === null || joinsPeople(where)) {
+    const rows = eventViewRowsSql(selection.dataset, [...EVENT_COLUMNS, ...where], conditions, bindings)
+    return `${around.withSql()}SELECT ${EVENT_COLUMNS.join(', ')} FROM (${rows}) ${tail}`
+  }
+  // Where nothing asks for people, the page is found first, and only its own people are looked for.
+  const found = `SELECT * FROM (${eventViewRowsSql(selection.dataset, where, conditions, bindings)}) ${tail}`
+  const rows = withEventPersonSql(found, selection.dataset, bindings, `SELECT distinct_id FROM (${found})`)
+  return `${around.withSql()}SELECT ${EVENT_COLUMNS.join(', ')} FROM (${rows}) ORDER BY ${placed.order}`
+}
+
+/** What follows the rows: conditions, order and length of a page. */
+function pageTailSql(
+  where: readonly string[],
+  { limit, offset }: EventPage,
+  order: string,
+  bindings: Bindings,
+): string {
+  return [
+    ...(where.length > 0 ? [`WHERE ${where.join(' AND ')}`] : []),
+    `ORDER BY ${order}`,
+    ...(limit === null ? [] : [`LIMIT ${bindings.bind(limit, 'UInt64')}`]),
+    ...(offset > 0 ? [`OFFSET ${bindings.bind(offset, 'UInt64')}`] : []),
+  ].join(' ')
 }
 
 /** All rows of one event id, the first one received first. There is more than one only past the dedupe window. */

@@ -27,6 +27,15 @@ export function newestPersonsJoins(
   return [`LEFT ANY JOIN (${persons}) AS people ON ${PERSON_KEY} = people.newest_key`]
 }
 
+/** Whether {@link eventViewRowsSql} has the column {@link PERSON_KEY} because somebody names it or what depends on it. */
+export function joinsPeople(named: readonly string[]): boolean {
+  return isNamed(named, PERSON_KEY) || named.some((sql) => NEWEST.test(sql))
+}
+
+function isNamed(named: readonly string[], column: string): boolean {
+  return named.some((sql) => sql.includes(column))
+}
+
 /**
  * Rows of `events` of one dataset, with those columns about people that somebody names; the joins for others are left
  * out.
@@ -40,11 +49,10 @@ export function eventViewRowsSql(
   conditions: readonly string[],
   bindings: Bindings,
 ): string {
-  const names = (column: string) => named.some((sql) => sql.includes(column))
   const newest = newestPersonsJoins(named, dataset, bindings)
   const where = [`dataset_id = ${bindings.bind(dataset, 'String')}`, ...conditions].join(' AND ')
   let rows = `${STORED_EVENTS} WHERE ${where}`
-  if (newest.length > 0 || names(PERSON_KEY)) rows = withEventPersonSql(rows, dataset, bindings)
-  if (names(THEN_PROPERTIES)) rows = withPersonThenSql(rows, dataset, bindings)
+  if (joinsPeople(named)) rows = withEventPersonSql(rows, dataset, bindings)
+  if (isNamed(named, THEN_PROPERTIES)) rows = withPersonThenSql(rows, dataset, bindings)
   return newest.length > 0 ? `SELECT * FROM (${rows}) AS done ${newest.join(' ')}` : rows
 }

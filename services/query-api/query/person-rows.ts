@@ -43,11 +43,16 @@ export function personIdSql(key: string, dataset: string, bindings: Bindings): s
   return `if(${key} = '', NULL, concat(${text.join(", '-', ")}))`
 }
 
-/** What merges and splits moved: `override_id` (a distinct id) belongs to `override_key`. One row per distinct id. */
-export function overridesSql(dataset: string, bindings: Bindings): string {
+/**
+ * What merges and splits moved: `override_id` (a distinct id) belongs to `override_key`. One row per distinct id.
+ *
+ * @param among a SELECT of the only distinct ids that matter; null for all
+ */
+export function overridesSql(dataset: string, bindings: Bindings, among: string | null = null): string {
+  const chosen = among === null ? '' : ` AND distinct_id IN (${among})`
   return (
     'SELECT distinct_id AS override_id, argMax(person_key, version) AS override_key FROM person_overrides ' +
-    `WHERE dataset_id = ${bindings.bind(dataset, 'String')} GROUP BY distinct_id`
+    `WHERE dataset_id = ${bindings.bind(dataset, 'String')}${chosen} GROUP BY distinct_id`
   )
 }
 
@@ -66,12 +71,18 @@ export function withPersonSql(rows: string, dataset: string, bindings: Bindings)
 /**
  * Events with the columns {@link PERSON_KEY} and {@link PERSON_HASH} added, joined by numbers.
  *
- * @param rows a SELECT with the columns `distinct_id` and `distinct_hash`, no others named as in here
+ * @param rows  a SELECT with the columns `distinct_id` and `distinct_hash`, no others named as in here
+ * @param among as of {@link overridesSql}: where the rows are few
  */
-export function withEventPersonSql(rows: string, dataset: string, bindings: Bindings): string {
+export function withEventPersonSql(
+  rows: string,
+  dataset: string,
+  bindings: Bindings,
+  among: string | null = null,
+): string {
   const moved =
     'SELECT sipHash64(override_id) AS moved_hash, override_key, sipHash64(override_key) AS override_hash ' +
-    `FROM (${overridesSql(dataset, bindings)})`
+    `FROM (${overridesSql(dataset, bindings, among)})`
   const isMoved = 'ifNull(override_hash, 0) != 0'
   return (
     `SELECT *, if(${isMoved}, ifNull(override_key, ''), ifNull(distinct_id, '')) AS ${PERSON_KEY}, ` +
