@@ -11,6 +11,7 @@ import {
 } from '../../../services/query-api/query/property-filters.ts'
 import { type TimeZone, timeZone } from '../../../services/query-api/query/zoned-time.ts'
 import { traceSql } from '../../../services/query-api/trace/trace-query.ts'
+import { shapeOf } from './statement-shape.ts'
 
 const utc = timeZone('UTC') as TimeZone
 const hostile = fc.oneof(
@@ -89,9 +90,10 @@ function statements(values: Values, operator: string): { texts: string[]; bound:
     breakdownValuesSql(by, 5, [series], frame, made[3]!),
     traceSql('rejected_events', values.dataset, values.event, made[4]!),
   ]
-  // Which of eight columns holds a property is all that its name decides.
-  const alike = texts.map((text) => text.replaceAll(/\bproperties_[0-7]\b/g, 'properties_?'))
-  return { texts: alike, bound: made.flatMap(({ parameters }) => Object.values(parameters).flat()) }
+  return {
+    texts: texts.map(shapeOf),
+    bound: made.flatMap(({ parameters }) => Object.values(parameters).flat()),
+  }
 }
 
 test.each(OPERATORS)('with %s the text of every statement is the same whatever is asked for', (operator) => {

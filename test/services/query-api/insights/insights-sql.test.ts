@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { recordingEnvironment } from '../recording-environment.ts'
+import { shapeOf } from '../statement-shape.ts'
 
 const hostile = fc.oneof(
   fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }),
@@ -114,7 +115,7 @@ async function statements(
   })
   expect([response.statusCode, response.body.slice(0, 200)]).toEqual([200, response.body.slice(0, 200)])
   return {
-    texts: asked.map(({ sql }) => sql),
+    texts: asked.map(({ sql }) => shapeOf(sql)),
     bound: asked.flatMap(({ parameters }) => Object.values(parameters).flat()),
   }
 }
