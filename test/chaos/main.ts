@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ChaosResult } from './chaos-result.ts'
 import { CHAOS_STAGES } from './chaos-system.ts'
@@ -72,12 +72,16 @@ const stateDir = judged
 try {
   const result = await (judged ? judgeState(stateDir, progress) : run(stateDir))
   process.stdout.write(`${renderResult(result)}\n`)
-  writeFileSync(
-    join(out, `result-${result.startedAt.replace(/\D/g, '')}-${result.seed}.json`),
-    JSON.stringify(result, null, 2),
-  )
-  if (isBalanced(result.verdict)) rmSync(stateDir, { recursive: true })
-  else print(`What the engines hold is kept: make chaos JUDGE=${stateDir} reads it again.`)
+  const name = `${result.startedAt.replace(/\D/g, '')}-${result.seed}`
+  writeFileSync(join(out, `result-${name}.json`), JSON.stringify(result, null, 2))
+  if (isBalanced(result.verdict)) {
+    if (result.unplanned.length > 0) {
+      const logs = join(out, `logs-${name}`)
+      renameSync(join(stateDir, 'logs'), logs)
+      print(`Processes ended that nobody had told to: ${logs} says why.`)
+    }
+    rmSync(stateDir, { recursive: true })
+  } else print(`What the engines hold is kept: make chaos JUDGE=${stateDir} reads it again.`)
   process.exitCode = isBalanced(result.verdict) ? 0 : 1
 } catch (error) {
   print(`${stateDir} is kept; where it has a run.json, make chaos JUDGE=${stateDir} reads it again.`)
