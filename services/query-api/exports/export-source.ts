@@ -69,6 +69,12 @@ export function createExportSources(routes: readonly Route[]): ExportSources {
   }
 }
 
+/**
+ * Parameters of an address that a file is not made with: it is whole, has a format of its own, waits for its results, is
+ * cancelled as an export, and is made in the name of whoever asked for it.
+ */
+const NOT_OF_FILES: readonly string[] = ['format', 'limit', 'refresh', 'client_query_id', 'personal_api_key']
+
 /** `{path, body}`; the path as it stands in an address, from the host on or below the dataset. */
 function readContext(
   dataset: string,
@@ -79,18 +85,11 @@ function readContext(
   const own = `/api/datasets/${dataset}/`
   if (url === null) throw invalidInput('export_context__path', 'This is no path.')
   if (!url.pathname.startsWith(own)) throw notFound()
-  const {
-    format: _,
-    limit: __,
-    // A file waits for its results, and has no name to cancel them by.
-    refresh: ___,
-    client_query_id: ____,
-    ...query
-  } = {
+  const given = {
     ...Object.fromEntries(url.searchParams),
     ...(body === undefined ? {} : textsOf(body)),
   }
-  delete query.personal_api_key
+  const query = Object.fromEntries(Object.entries(given).filter(([name]) => !NOT_OF_FILES.includes(name)))
   return { path: url.pathname.slice(own.length).replace(/(\.csv)?\/?$/, ''), query, origin }
 }
 

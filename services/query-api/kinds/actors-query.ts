@@ -105,9 +105,10 @@ async function actorsOf(
 function readSource(source: Node): { readonly kind: string; readonly parameters: Node } {
   if (!SOURCES.includes(String(source.kind)))
     throw invalidInput('query__source__kind', `A source is one of ${SOURCES.join(', ')}.`)
-  const { kind: _, source: inner, response: __, tags: ___, version: ____, ...selectors } = source
+  const others: readonly string[] = [...UNUSED_MEMBERS, 'source']
+  const selectors = Object.fromEntries(Object.entries(source).filter(([member]) => !others.includes(member)))
   refuseMembers(selectors, Object.keys(SELECTORS), 'query__source')
-  const { kind, parameters } = insightNode(nodeOf(inner, 'query__source__source'))
+  const { kind, parameters } = insightNode(nodeOf(source.source, 'query__source__source'))
   const own = Object.entries(selectors).flatMap(([member, value]) => {
     if (value === null || value === undefined) return []
     if (member === 'day' && kind.people === 'lifecycle') return [['target_date', value] as const]
