@@ -187,8 +187,12 @@ test('what rrweb recorded in Chromium is read back event by event, and plays to 
   })
   expect(page.answers).toMatchObject(Array(3).fill({ accepted: 1, rejected: 0 }))
   const recordings = `${connections.queryUrl}/api/datasets/shop/session_recordings`
-  const ask = async (url: string) =>
-    (await fetch(url, { headers: { authorization: `Bearer ${DEMO_KEYS.shop.read}` } })).json()
+  const ask = async (url: string) => {
+    const response = await fetch(url, { headers: { authorization: `Bearer ${DEMO_KEYS.shop.read}` } })
+    const body = await response.json()
+    expect([response.status, body]).toEqual([200, body])
+    return body
+  }
   const read = await vi.waitFor(
     async () => {
       const found: unknown[] = []
