@@ -35,7 +35,13 @@ beforeAll(async () => {
     stages: STAGE_NAMES,
     single: false,
     portOffset: 2_000 + Math.floor(Math.random() * 5_000),
-    env: { ...process.env, MILLRACE_KAFKA_PARTITIONS: '3', MILLRACE_RECORDINGS_BATCH_AGE: '1s' },
+    env: {
+      ...process.env,
+      MILLRACE_KAFKA_PARTITIONS: '3',
+      MILLRACE_RECORDINGS_BATCH_AGE: '1s',
+      // The tests ask again and again until what they wait for is there.
+      MILLRACE_QUERY_RATE_LIMITS: 'false',
+    },
     onUnit: () => {},
     onLeftBehind: () => {},
   })
