@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import type { DatasetId } from './chaos-events.ts'
+import { checkText, type DatasetId } from './chaos-events.ts'
 
 /** Recorded sessions of a run: few, for every batch writes an object for each that it has chunks of. */
 const SESSIONS = 4
@@ -31,7 +30,7 @@ export function chunkOf(seed: number, eventId: string): ChaosChunk | null {
 
 /** What vouches for the contents of a chunk: no other has it. */
 export function chunkCheck(seed: number, { number, eventId }: ChaosChunk): string {
-  return createHash('sha256').update(`${seed}/chunk ${number}/${eventId}`).digest('base64url').slice(0, 16)
+  return checkText(`${seed}/chunk ${number}/${eventId}`)
 }
 
 /** As a recorder sends it. */

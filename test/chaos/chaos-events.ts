@@ -75,7 +75,12 @@ export function numberOf(seed: number, eventId: string): number {
 
 /** What vouches for the payload: no other event has it. */
 export function checkOf(seed: number, { seq, dataset, eventId }: ChaosEvent): string {
-  return createHash('sha256').update(`${seed}/${seq}/${dataset}/${eventId}`).digest('base64url').slice(0, 16)
+  return checkText(`${seed}/${seq}/${dataset}/${eventId}`)
+}
+
+/** A text that follows from another one and that nothing else has. */
+export function checkText(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16)
 }
 
 /** As the client sends it: some clients' clocks are wrong by years. */

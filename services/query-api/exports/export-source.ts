@@ -1,6 +1,6 @@
 import { invalidInput, notFound } from '../http/api-error.ts'
 import type { Access } from '../http/authorize.ts'
-import type { Format, RawQuery } from '../http/request-parameters.ts'
+import { type Format, leavingOut, type RawQuery } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetRoute, type Route } from '../http/route.ts'
 import { textsOf } from '../insights/posted-parameters.ts'
 import type { ExportBody } from './export-body.ts'
@@ -89,7 +89,7 @@ function readContext(
     ...Object.fromEntries(url.searchParams),
     ...(body === undefined ? {} : textsOf(body)),
   }
-  const query = Object.fromEntries(Object.entries(given).filter(([name]) => !NOT_OF_FILES.includes(name)))
+  const query = leavingOut(given, NOT_OF_FILES)
   return { path: url.pathname.slice(own.length).replace(/(\.csv)?\/?$/, ''), query, origin }
 }
 

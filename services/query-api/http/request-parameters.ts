@@ -26,6 +26,14 @@ export function requiredText(query: RawQuery, name: string): string {
   return text
 }
 
+/** What was given but for these names. */
+export function leavingOut<T>(
+  given: Readonly<Record<string, T>>,
+  names: readonly string[],
+): Record<string, T> {
+  return Object.fromEntries(Object.entries(given).filter(([name]) => !names.includes(name)))
+}
+
 /**
  * Refuses what a question does not know, because leaving it out would answer another question than was asked.
  *

@@ -1,6 +1,6 @@
 import { csvText } from '../http/csv.ts'
 import { FILE_PARAMETERS, readFileChoice } from '../http/file-parameters.ts'
-import type { Format, RawQuery } from '../http/request-parameters.ts'
+import { type Format, leavingOut, type RawQuery } from '../http/request-parameters.ts'
 import type { Answer, DatasetCall, DatasetRoute } from '../http/route.ts'
 import { REFRESH_PARAMETERS, readRefresh, UNSAVED_FRESH_MS } from '../results/refresh.ts'
 import { isBegun, resultView } from '../results/result-view.ts'
@@ -45,7 +45,7 @@ export function insightRoutes(needs: InsightNeeds, results: Results): DatasetRou
       async answer({ question, url }, query, format) {
         const file = readFileChoice(query, format)
         const refresh = readRefresh(query)
-        const asked = parametersOf(query)
+        const asked = leavingOut(query, BESIDE)
         const answered = await results.answer({
           question,
           asked: ['insight', declared.path, Object.entries(asked).toSorted(), url.origin],
@@ -71,10 +71,6 @@ export function insightRoutes(needs: InsightNeeds, results: Results): DatasetRou
 
 /** What the answer does not depend on, or is part of its key anyway. */
 const BESIDE = ['personal_api_key', ...Object.keys(REFRESH_PARAMETERS), ...Object.keys(FILE_PARAMETERS)]
-
-function parametersOf(query: RawQuery): RawQuery {
-  return Object.fromEntries(Object.entries(query).filter(([name]) => !BESIDE.includes(name)))
-}
 
 function routesOf({ path, table, answer, summary, ...declared }: InsightRoutes): DatasetRoute[] {
   const { asked, answer: answered } = declared.example

@@ -1,4 +1,5 @@
 import { invalidInput } from '../http/api-error.ts'
+import { leavingOut } from '../http/request-parameters.ts'
 import { retentionPeople } from '../insights/activity-people.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
 import { type GroupRow, type PersonRow, peopleOf } from '../insights/people.ts'
@@ -105,8 +106,7 @@ async function actorsOf(
 function readSource(source: Node): { readonly kind: string; readonly parameters: Node } {
   if (!SOURCES.includes(String(source.kind)))
     throw invalidInput('query__source__kind', `A source is one of ${SOURCES.join(', ')}.`)
-  const others: readonly string[] = [...UNUSED_MEMBERS, 'source']
-  const selectors = Object.fromEntries(Object.entries(source).filter(([member]) => !others.includes(member)))
+  const selectors = leavingOut(source, [...UNUSED_MEMBERS, 'source'])
   refuseMembers(selectors, Object.keys(SELECTORS), 'query__source')
   const { kind, parameters } = insightNode(nodeOf(source.source, 'query__source__source'))
   const own = Object.entries(selectors).flatMap(([member, value]) => {
