@@ -14,7 +14,7 @@ export interface Recovery {
   /** After every stage was killed at once: until an event was accepted, and until one was in ClickHouse. */
   readonly accepting: readonly number[]
   readonly fresh: readonly number[]
-  /** Per consumer, one for every time that all consuming processes were away for half a minute. */
+  /** Per consumer, one for every time that all consuming processes were away. */
   readonly catchUp: Readonly<Record<string, readonly CatchUp[]>>
   /** S3 and ClickHouse away in turn; once per run. */
   readonly outages: readonly Outage[]

@@ -21,7 +21,7 @@ ${[
       `  ${name.padEnd(90)}${[values.length, percentile(values, 0.5) ?? '-', percentile(values, 0.99) ?? '-'].map((n) => String(n).padStart(9)).join('')}`,
   )
   .join('\n')}
-caught up after half a minute away                                                                n    s p50 least × live
+caught up after all of them were away                                                             n    s p50 least × live
 ${Object.entries(recovery.catchUp)
   .map(
     ([name, all]) =>

@@ -28,7 +28,7 @@ const run = {
   },
 }
 
-test('runs that measured recovery are added up with those that did not, and kept once', () => {
+test('runs are added up and kept once, and recovery is that of the newest run that measured it', () => {
   const measured = {
     firstCommit: { enricher: [6_000, 7_500] },
     accepting: [5_000],
@@ -38,19 +38,23 @@ test('runs that measured recovery are added up with those that did not, and kept
       { away: 'S3', seconds: 60, otherBefore: 1, otherDuring: 1.05, catchUp: { seconds: 20, timesLive: 4 } },
     ],
   }
-  const less = { firstCommit: {}, accepting: [4_000], fresh: [13_000], catchUp: {}, outages: [] }
-  for (const [index, recovery] of [less, measured].entries())
-    writeFileSync(join(dir, `result-${index}.json`), JSON.stringify({ ...run, recovery }))
+  const nothing = { firstCommit: {}, accepting: [], fresh: [], catchUp: {}, outages: [] }
+  const slower = { ...measured, firstCommit: { enricher: [9_000] } }
+  for (const [index, recovery] of [measured, nothing, slower].entries()) {
+    const startedAt = `2026-11-28T1${8 - index}:00:00.000Z`
+    writeFileSync(join(dir, `result-${index}.json`), JSON.stringify({ ...run, startedAt, recovery }))
+  }
   const kept = join(dir, 'kept')
-  expect([keepResults(dir, kept), keepResults(dir, kept)]).toEqual([2, 0])
+  expect([keepResults(dir, kept), keepResults(dir, kept)]).toEqual([3, 0])
   const lines = renderReport(readResults(kept)).split('\n')
   expect(lines).toEqual(
     expect.arrayContaining([
-      '`make chaos`, 2 runs of 20 minutes in all, on a machine.',
+      '`make chaos`, 3 runs of 30 minutes in all, on a machine.',
       '| 2026-11-28 18:00 | abc1234 | `make chaos SEED=1` | 10 | 10 | 0, 0 |',
+      'Recovery as the newest run that measured it did, commit abc1234, `make chaos SEED=1`:',
       '| a partition of a killed enricher is committed by its successor | 6.0 s, 7.5 s (2) |',
       '| a partition of a killed s3-sink is committed by its successor | not measured |',
-      '| everything killed, until an event is accepted | 4.0 s, 5.0 s (2) |',
+      '| everything killed, until an event is accepted | 5.0 s, 5.0 s (1) |',
       '| enricher | 12.0 s, 12.0 s (1) | 3.5, 3.5 |',
       '| S3, 60 s | 1.00 s, 1.05 s | 1.05 | 20.0 s | 4.0 |',
     ]),

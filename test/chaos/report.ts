@@ -1,10 +1,11 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { AWAY_MS } from './catch-up.ts'
 import type { ChaosResult } from './chaos-result.ts'
 import { CHAOS_STAGES } from './chaos-system.ts'
 import { renderMatrix } from './fault-matrix.ts'
 import { FAIL_POINTS, FAULTS } from './faults.ts'
-import { percentile } from './recovery.ts'
+import { percentile, type Recovery } from './recovery.ts'
 import { isBalanced } from './verdict.ts'
 
 /** Results lie beside the code, so that whoever doubts a figure finds its runs. */
@@ -47,6 +48,8 @@ export function renderReport(results: readonly ChaosResult[]): string {
     values.length === 0
       ? NOTHING
       : `${((percentile(values, 0.5) as number) / 1000).toFixed(1)} s, ${((percentile(values, 0.99) as number) / 1000).toFixed(1)} s (${values.length})`
+  const measured = results.filter(({ recovery }) => Object.keys(recovery.firstCommit).length > 0)
+  const newest = measured.toSorted((a, b) => a.startedAt.localeCompare(b.startedAt)).at(-1)
   const machines = [...new Set(results.map(({ machine }) => machine))].join('; ')
   return `\`make chaos\`, ${results.length} runs of ${Math.round(sum(({ seconds }) => seconds) / 60)} minutes in all, on ${machines}.
 
@@ -86,6 +89,8 @@ ${rows(
 |---|---|
 ${rows(FAULTS.map(({ name }) => [name, inflicted[name] ?? 0] as const))}
 
+${newest ? `Recovery as the newest run that measured it did, commit ${newest.commit}, \`${newest.command}\`:` : 'Recovery:'}
+
 | recovery | median, 99 % (times) |
 |---|---|
 ${rows([
@@ -94,26 +99,20 @@ ${rows([
     (stage) =>
       [
         `a partition of a killed ${stage} is committed by its successor`,
-        times(results.flatMap(({ recovery }) => recovery.firstCommit[stage] ?? [])),
+        times(newest?.recovery.firstCommit[stage] ?? []),
       ] as const,
   ),
-  [
-    'everything killed, until an event is accepted',
-    times(results.flatMap(({ recovery }) => recovery.accepting)),
-  ],
-  [
-    'everything killed, until an event is in ClickHouse',
-    times(results.flatMap(({ recovery }) => recovery.fresh)),
-  ],
+  ['everything killed, until an event is accepted', times(newest?.recovery.accepting ?? [])],
+  ['everything killed, until an event is in ClickHouse', times(newest?.recovery.fresh ?? [])],
   [
     'requests that failed during rolling SIGTERMs of collectors',
     `${grouped(sum(({ rolling }) => rolling.failedTries))} (${grouped(sum(({ rolling }) => rolling.times))} SIGTERMs)`,
   ],
 ])}
 
-${renderCatchUps(results)}
+${renderCatchUps(newest?.recovery.catchUp ?? {})}
 
-${renderOutages(results)}
+${renderOutages(newest?.recovery.outages ?? [])}
 
 Everything that may go wrong, and where it is tried: by these runs, or by tests that are named under \`test/\`.
 
@@ -145,24 +144,21 @@ ${rows.join('\n')}`
 
 const twoPlaces = (value: number) => value.toFixed(2)
 
-/** Every consuming process away for half a minute under load. */
-function renderCatchUps(results: readonly ChaosResult[]): string {
-  const names = [...new Set(results.flatMap(({ recovery }) => Object.keys(recovery.catchUp)))]
-  const rows = names.map((name) => {
-    const all = results.flatMap(({ recovery }) => recovery.catchUp[name] ?? [])
+/** Every consuming process away under load. */
+function renderCatchUps(catchUp: Recovery['catchUp']): string {
+  const rows = Object.entries(catchUp).map(([name, all]) => {
     const seconds = all.map((each) => each.seconds)
     const timesLive = all.map((each) => each.timesLive)
     return `| ${name} | ${[0.5, 0.99].map((share) => `${percentile(seconds, share)?.toFixed(1)} s`).join(', ')} (${all.length}) | ${percentile(timesLive, 0.5)?.toFixed(1)}, ${Math.min(...timesLive).toFixed(1)} |`
   })
-  return `| all consumers away for 30 s under load, started at once | caught up after: median, 99 % (times) | records a second until then ÷ live rate: median, least |
+  return `| all consumers away for ${AWAY_MS / 1000} s under load, started at once | caught up after: median, 99 % (times) | records a second until then ÷ live rate: median, least |
 |---|---|---|
 ${rows.join('\n') || `| every consumer | ${NOTHING} | ${NOTHING} |`}`
 }
 
 /** A minute without S3, and one without ClickHouse. */
-function renderOutages(results: readonly ChaosResult[]): string {
-  const all = results.flatMap(({ recovery }) => recovery.outages)
-  const rows = all.map(
+function renderOutages(outages: Recovery['outages']): string {
+  const rows = outages.map(
     ({ away, seconds, otherBefore, otherDuring, catchUp }) =>
       `| ${away}, ${seconds} s | ${twoPlaces(otherBefore)} s, ${twoPlaces(otherDuring)} s | ${twoPlaces(otherDuring / otherBefore)} | ${catchUp.seconds.toFixed(1)} s | ${catchUp.timesLive.toFixed(1)} |`,
   )
