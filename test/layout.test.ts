@@ -112,9 +112,18 @@ test('every stage opens with the same files', () => {
 })
 
 test('the simulation runs each stage by its own pipeline, and the tests have no second one', () => {
-  const file = 'test/simulation/world.ts'
-  const taken = importsOf(file, readFileSync(join(root, file), 'utf8')).map(({ target }) => target)
-  const stages = ['collector', 'enricher', 'subscriber-router', 's3-sink', 'clickhouse-sink']
+  const taken = globSync('test/simulation/*.ts', { cwd: root }).flatMap((file) =>
+    importsOf(file, readFileSync(join(root, file), 'utf8')).map(({ target }) => target),
+  )
+  const stages = [
+    'collector',
+    'enricher',
+    'subscriber-router',
+    's3-sink',
+    'clickhouse-sink',
+    'identity',
+    'recordings',
+  ]
   expect(stages.filter((stage) => !taken.includes(`services/${stage}/pipeline.ts`))).toEqual([])
   expect(globSync('test/**/pipeline.ts', { cwd: root })).toEqual([])
 })

@@ -1,4 +1,5 @@
 import type { ControlView } from '../core/control/control-view.ts'
+import type { CompressLine } from '../core/recordings/chunk-line.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import type { FailPoint } from '../core/runtime/fail-points.ts'
 import type { Logger } from '../core/runtime/logger.ts'
@@ -24,6 +25,7 @@ export interface Environment {
     /** In Kafka alone: the store is for events. */
     readonly keeper: RecordKeeper
     readonly sessions: SessionBudget
+    readonly compress: CompressLine
     /** Of a record in Kafka. */
     readonly recordBytesMax: number
   }

@@ -6,6 +6,7 @@ import { openKafkaLog } from '../core/kafka/kafka-log.ts'
 import type { LogAdmin, Producer } from '../core/kafka/log.ts'
 import { ensureOwnTopics, recordingsTopicSpec } from '../core/kafka/topic-specs.ts'
 import { kafkaNames } from '../core/kafka/topics.ts'
+import { compressLine } from '../core/recordings/chunk-line.ts'
 import type { Clock } from '../core/runtime/clock.ts'
 import { failPoints } from '../core/runtime/fail-points.ts'
 import type { Logger } from '../core/runtime/logger.ts'
@@ -87,6 +88,7 @@ export const stage: Stage<typeof COLLECTOR_SETTINGS> = {
         partitions: recordingsTopic.partitions,
         keeper: kafkaKeeper(chunkProducer, kafka),
         sessions: createSessionBudget(settings.recordingSessionBytesMax, clock),
+        compress: compressLine,
         recordBytesMax: settings.kafkaRecordBytesMax,
       },
       admission: createAdmission(

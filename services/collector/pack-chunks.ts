@@ -1,4 +1,4 @@
-import { chunkLine, compressLine } from '../core/recordings/chunk-line.ts'
+import { type CompressLine, chunkLine } from '../core/recordings/chunk-line.ts'
 import type { Refusal, Verdict } from './judge-event.ts'
 import { readSnapshot, type SentChunk } from './read-snapshot.ts'
 import type { EventLimits, SentEvent } from './sent-request.ts'
@@ -17,6 +17,13 @@ export interface PackLimits extends EventLimits {
   readonly recordBytesMax: number
 }
 
+/** What stands between a good chunk and its record. */
+export interface PackingLine {
+  readonly compress: CompressLine
+  /** Told what a good chunk weighs; false refuses it because its session has recorded too much. */
+  mayTake(sessionId: string, bytes: number): boolean
+}
+
 /** What a record has beside the compressed line: ids of 200 bytes that JSON may write six times as long, and numbers. */
 const RECORD_ROOM_BYTES = 8 * 1024
 
@@ -29,20 +36,18 @@ export interface PackedChunks {
 /**
  * Reads and compresses the chunks of recordings among the accepted events, one after another; a wrong one gets its own
  * refusal and harms no other.
- *
- * @param mayTake told what a good chunk weighs; false refuses it because its session has recorded too much
  */
 export async function packChunks(
   events: readonly SentEvent[],
   verdicts: readonly Verdict[],
   limits: PackLimits,
-  mayTake: (sessionId: string, bytes: number) => boolean,
+  line: PackingLine,
 ): Promise<PackedChunks> {
   const judged = [...verdicts]
   const chunks = new Map<number, PackedChunk>()
   for (const [index, verdict] of verdicts.entries()) {
     if (verdict.refusal !== null || verdict.event !== SNAPSHOT_EVENT) continue
-    const packed = await packChunk(events[index]!.value as Record<string, unknown>, limits, mayTake)
+    const packed = await packChunk(events[index]!.value as Record<string, unknown>, limits, line)
     if ('code' in packed) judged[index] = { ...verdict, refusal: packed }
     else chunks.set(index, packed)
   }
@@ -52,13 +57,13 @@ export async function packChunks(
 async function packChunk(
   value: Readonly<Record<string, unknown>>,
   limits: PackLimits,
-  mayTake: (sessionId: string, bytes: number) => boolean,
+  { compress, mayTake }: PackingLine,
 ): Promise<PackedChunk | NonNullable<Refusal>> {
   const sent = await readSnapshot(value, limits)
   if ('code' in sent) return sent
   const { events, ...rest } = sent
   const line = chunkLine(sent.windowId, events)
-  const compressed = await compressLine(line)
+  const compressed = await compress(line)
   const compressedMax = limits.recordBytesMax - RECORD_ROOM_BYTES
   if (compressed.length > compressedMax)
     return {

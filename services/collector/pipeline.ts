@@ -116,12 +116,10 @@ async function judge(
   const verdicts = sent.events.map((event) => judgeEvent(event, settings))
   if (!hasSnapshots(verdicts)) return { verdicts, chunks: new Map() }
   const limits = { ...settings, recordBytesMax: recordings.recordBytesMax }
-  return packChunks(
-    sent.events,
-    verdicts,
-    limits,
-    (sessionId, bytes) => dryRun || recordings.sessions.take(datasetId, sessionId, bytes),
-  )
+  return packChunks(sent.events, verdicts, limits, {
+    compress: recordings.compress,
+    mayTake: (sessionId, bytes) => dryRun || recordings.sessions.take(datasetId, sessionId, bytes),
+  })
 }
 
 /** An id for every event: the client's own, else made from the Idempotency-Key, else a new one. */

@@ -16,7 +16,10 @@ const WATCHED = 'watched'
 const LOOK_EVERY_MS = 50
 const SETTLE_MS = 5_000
 
-/** From the collector's acknowledgement to where a consumer and a query see the event, at a steady load. */
+/** Newest ones that the API is asked for: as many as are sent in ten seconds. */
+const API_PAGE = 100
+
+/** From the collector's acknowledgement to where a consumer, a query and the API see the event, at a steady load. */
 export async function benchEndToEnd(context: BenchContext): Promise<readonly BenchRow[]> {
   context.say(`end to end: ${LOAD_PER_SECOND} events/s for ${SECONDS} s.`)
   const port = await freePort()
@@ -27,12 +30,18 @@ export async function benchEndToEnd(context: BenchContext): Promise<readonly Ben
       ['enricher', 'subscriber-router', 'clickhouse-sink'].map((stage) => context.start(stage)),
     )),
   ]
+  const apiPort = await freePort()
+  const api = await context.start('query-api', {
+    MILLRACE_QUERY_PORT: String(apiPort),
+    MILLRACE_QUERY_RATE_LIMITS: 'false',
+  })
   const url = `http://127.0.0.1:${port}/v1/events`
   const headers = { authorization: `Bearer ${context.writeKey}`, 'content-type': 'application/json' }
   const sentMs = new Map<string, number>()
   const stop = new AbortController()
   const inTopic = watchTopic(context, sentMs, stop.signal)
-  const inClickHouse = watchClickHouse(context, sentMs, stop.signal)
+  const inClickHouse = watchList(() => idsInClickHouse(context), sentMs, stop.signal)
+  const inApi = watchList(() => idsInApi(context, apiPort), sentMs, stop.signal)
   const before = await Promise.all(stages.map((stage) => stage.usage()))
   const events = benchEvents()
   const load = autocannon({
@@ -79,8 +88,9 @@ export async function benchEndToEnd(context: BenchContext): Promise<readonly Ben
   const rows = [
     row('end to end, in a subscriber’s consumer', await inTopic),
     row('end to end, in ClickHouse', await inClickHouse),
+    row('end to end, in the API', await inApi),
   ]
-  await Promise.all(stages.map((stage) => stage.stop()))
+  await Promise.all([...stages, api].map((stage) => stage.stop()))
   return rows
 }
 
@@ -106,25 +116,38 @@ async function watchTopic(
   return latencies(sentMs, seenMs)
 }
 
-/** Milliseconds from acknowledgement until a query finds the event. */
-async function watchClickHouse(
-  { clickhouseUrl }: BenchContext,
+/** Milliseconds from acknowledgement until a list of ids has it. */
+async function watchList(
+  list: () => Promise<readonly string[]>,
   sentMs: ReadonlyMap<string, number>,
   signal: AbortSignal,
 ): Promise<readonly number[]> {
   const seenMs = new Map<string, number>()
   while (!signal.aborted) {
-    const answer = await fetch(`${clickhouseUrl}/?database=millrace`, {
-      method: 'POST',
-      body: `SELECT event_id FROM events WHERE dataset_id = 'shop' AND event = '${WATCHED}' FORMAT TSV`,
-    })
+    const ids = await list()
     const nowMs = performance.now()
-    for (const id of (await answer.text()).split('\n')) {
-      if (id !== '' && !seenMs.has(id)) seenMs.set(id, nowMs)
-    }
+    for (const id of ids) if (!seenMs.has(id)) seenMs.set(id, nowMs)
     await systemClock.sleep(LOOK_EVERY_MS)
   }
   return latencies(sentMs, seenMs)
+}
+
+async function idsInClickHouse({ clickhouseUrl }: BenchContext): Promise<readonly string[]> {
+  const answer = await fetch(`${clickhouseUrl}/?database=millrace`, {
+    method: 'POST',
+    body: `SELECT event_id FROM events WHERE dataset_id = 'shop' AND event = '${WATCHED}' FORMAT TSV`,
+  })
+  return (await answer.text()).split('\n').filter((id) => id !== '')
+}
+
+async function idsInApi({ readKey }: BenchContext, port: number): Promise<readonly string[]> {
+  const answer = await fetch(
+    `http://127.0.0.1:${port}/api/datasets/shop/events?event=${WATCHED}&limit=${API_PAGE}`,
+    { headers: { authorization: `Bearer ${readKey}` } },
+  )
+  if (!answer.ok) throw new Error(`The list of events was answered ${answer.status}: ${await answer.text()}`)
+  const { results } = (await answer.json()) as { results: readonly { id: string }[] }
+  return results.map(({ id }) => id)
 }
 
 function latencies(sentMs: ReadonlyMap<string, number>, seenMs: ReadonlyMap<string, number>): number[] {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
 import type { Delivery } from '../../schemas/control/v1.ts'
 import { isAsked } from './asked.ts'
-import { BUCKET, names, type World } from './world.ts'
+import type { World } from './world.ts'
+import { BUCKET, names } from './world-config.ts'
 
 export interface DeliveredRows {
   readonly rows: readonly { readonly [name: string]: unknown }[]

@@ -3,7 +3,8 @@ import { plain, ReferenceModel } from '../services/identity/persons/reference-mo
 import { numberOf } from './asked.ts'
 import { difference } from './difference.ts'
 import { type StoredRecord, storedRecords } from './stored-records.ts'
-import { DATASETS, names, PARTITIONS, type World } from './world.ts'
+import type { World } from './world.ts'
+import { DATASETS, names, PARTITIONS } from './world-config.ts'
 
 type Row = Readonly<Record<string, unknown>>
 

@@ -1,6 +1,6 @@
 import { RequestRefusal } from '../../services/collector/request-refusal.ts'
 import type { Kernel } from './kernel.ts'
-import type { Answer, Send } from './world.ts'
+import type { Answer, Send } from './surroundings.ts'
 
 /** What must become of an event that was accepted for certain. */
 export type Kind = 'good' | 'broken' | 'conflict'

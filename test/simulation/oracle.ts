@@ -5,7 +5,8 @@ import { counted, difference } from './difference.ts'
 import { personFaults } from './judge-persons.ts'
 import type { Ledger, Sent } from './ledger.ts'
 import { type StoredRecord, storedRecords } from './stored-records.ts'
-import { DELIVERIES, names, PARTITIONS, SUBSCRIPTIONS, type World } from './world.ts'
+import type { World } from './world.ts'
+import { DELIVERIES, names, PARTITIONS, SUBSCRIPTIONS } from './world-config.ts'
 
 /** An event as outputs have it: dataset, id and the payload's own number. */
 const nameOf = (dataset: unknown, id: unknown, n: unknown) => `${dataset}/${id}#${n}`

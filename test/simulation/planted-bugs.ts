@@ -383,6 +383,16 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: COLLECTOR,
     edits: [['eventId ?? idempotentEventId(digests[index]!)', 'eventId ?? env.nextEventId()']],
   },
+  {
+    name: 'the collector answers before chunks are kept',
+    file: COLLECTOR,
+    edits: [
+      [
+        'await env.recordings.keeper.keep(chunks)',
+        'void env.recordings.keeper.keep(chunks).catch(() => undefined)',
+      ],
+    ],
+  },
   // Recordings.
   {
     name: 'where a chunk lies leaves out what lies before it',

@@ -1,8 +1,13 @@
 import { gunzipSync } from 'node:zlib'
+import { RequestRefusal } from '../../services/collector/request-refusal.ts'
+import { rrweb } from '../helpers/recording-chunks.ts'
 import { difference } from './difference.ts'
 import type { Kernel } from './kernel.ts'
-import { BUCKET, names, PARTITIONS, type World } from './world.ts'
+import type { Answer, Send } from './surroundings.ts'
+import type { World } from './world.ts'
+import { BUCKET, names, PARTITIONS } from './world-config.ts'
 
+const DATASET = 'shop'
 const SESSIONS = 6
 
 /** Chunks that are known to lie in the log. */
@@ -12,27 +17,39 @@ export interface Recorded {
 }
 
 /** Visitors whose sessions are recorded: `count` chunks over `overMs`, some handed over again although they are in. */
-export function startRecorders(
-  kernel: Kernel,
-  record: World['record'],
-  count: number,
-  overMs: number,
-): Recorded {
+export function startRecorders(kernel: Kernel, send: Send, count: number, overMs: number): Recorded {
   const acked = new Set<string>()
   let open = count
-  async function send(id: string): Promise<void> {
+  async function record(id: string): Promise<void> {
     const session = `session-${Math.floor(kernel.random() * SESSIONS)}`
     const times = kernel.chance(0.2) ? 2 : 1
-    for (let time = 0; time < times; time++) if (await record(session, id)) acked.add(id)
+    for (let time = 0; time < times; time++)
+      if (isTaken(await send(DATASET, snapshotEvent(session, id, kernel.clock.now()), undefined)))
+        acked.add(id)
     open--
   }
-  for (let n = 0; n < count; n++) kernel.at(kernel.between(0, overMs), () => void send(`chunk-${n}`))
+  for (let n = 0; n < count; n++) kernel.at(kernel.between(0, overMs), () => void record(`chunk-${n}`))
   return {
     acked,
     get isDone() {
       return open === 0
     },
   }
+}
+
+/** A chunk as a client sends it. Its window has its id. */
+function snapshotEvent(session: string, id: string, nowMs: number): string {
+  const data = [rrweb.page(nowMs, 'https://shop.example/'), rrweb.click(nowMs + 1)]
+  return JSON.stringify({
+    event: '$snapshot',
+    event_id: id,
+    distinct_id: session,
+    properties: { $session_id: session, $window_id: id, $snapshot_data: data, $lib: 'web' },
+  })
+}
+
+function isTaken(answer: Answer): boolean {
+  return answer !== 'no answer' && !(answer instanceof RequestRefusal) && answer.accepted === 1
 }
 
 /**

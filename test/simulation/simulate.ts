@@ -5,7 +5,8 @@ import { countRemoved, freshFaults, judge } from './oracle.ts'
 import { DEAF_MAX_MS, type Faults, NO_FAULTS, SESSION_MS } from './process.ts'
 import { recordingFaults, startRecorders } from './recorders.ts'
 import { createTally, type Tally } from './tally.ts'
-import { createWorld, DATASETS, GROUPS, names, PARTITIONS, type World } from './world.ts'
+import { createWorld, type World } from './world.ts'
+import { DATASETS, GROUPS, names, PARTITIONS } from './world-config.ts'
 
 export interface History {
   readonly seed: number
@@ -57,7 +58,7 @@ async function tell(seed: number): Promise<History> {
   kernel.note(`seed ${seed}: ${JSON.stringify(faults)}`)
   const world = await createWorld(kernel, faults, tally)
   const ledger = startClients(kernel, world.send, REQUESTS, TROUBLE_MS)
-  const recorded = startRecorders(kernel, world.record, CHUNKS, TROUBLE_MS)
+  const recorded = startRecorders(kernel, world.send, CHUNKS, TROUBLE_MS)
   makeTrouble(kernel, { ...faults }, world, TROUBLE_MS)
   await kernel.run(() => kernel.now >= TROUBLE_MS, TROUBLE_MS)
   Object.assign(faults, NO_FAULTS)

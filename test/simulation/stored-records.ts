@@ -1,5 +1,5 @@
 import type { MemoryLog } from '../helpers/memory-log.ts'
-import { PARTITIONS } from './world.ts'
+import { PARTITIONS } from './world-config.ts'
 
 /** A record as it lies in the log, read with code of the tests' own. */
 export interface StoredRecord {

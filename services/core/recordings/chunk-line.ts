@@ -22,6 +22,9 @@ function lineHead(windowId: string): string {
   return `{"window_id":${JSON.stringify(windowId)},"data":`
 }
 
+/** Makes a gzip member of a line. */
+export type CompressLine = (line: Buffer) => Promise<Buffer>
+
 /** A gzip member. Members one after another are a gzip file, so lines are put together without touching them. */
 export function compressLine(line: Buffer): Promise<Buffer> {
   return compress(line)

@@ -17,6 +17,7 @@ import { accessKeyHash, generateAccessKey } from '../../../services/core/control
 import { uuidv7Generator } from '../../../services/core/event/event-id.ts'
 import { decodeRawEvent } from '../../../services/core/event/raw-event.ts'
 import type { ProduceRecord } from '../../../services/core/kafka/log.ts'
+import { compressLine } from '../../../services/core/recordings/chunk-line.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createMetrics, type Metrics } from '../../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../../services/core/runtime/settings.ts'
@@ -134,6 +135,7 @@ export function openCollector(
         },
       },
       sessions: createSessionBudget(settings.recordingSessionBytesMax, clock),
+      compress: compressLine,
       recordBytesMax: settings.kafkaRecordBytesMax,
     },
     admission: createAdmission(
