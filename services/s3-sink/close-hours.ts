@@ -4,7 +4,7 @@ import {
   closedHourKey,
   closedHoursPrefix,
 } from '../../schemas/closed-hour/v1.ts'
-import { manifestKey, manifestPrefix } from '../../schemas/manifest/v1.ts'
+import { type Manifest, manifestKey, manifestPrefix } from '../../schemas/manifest/v1.ts'
 import { canonicalJson } from '../core/control/canonical-json.ts'
 import { type SigningKey, sha256Hex, signContent } from '../core/manifest/manifest-signature.ts'
 import { readClosedHour, readManifest } from '../core/manifest/read-manifest.ts'
@@ -52,6 +52,17 @@ export function hourCloser(store: ObjectStore, signingKey: SigningKey, of: Hours
     }
   }
 
+  /** Whether the manifest that must come before this one is there, although the listing left it out. */
+  async function isPassedOver(
+    hours: ClosingHours,
+    { partition, start }: Manifest['source'],
+  ): Promise<boolean> {
+    const expected = hours.next(partition)
+    if (expected === null || start <= expected) return false
+    const key = manifestKey(of.delivery, of.topic, partition, expected)
+    return (await store.head(of.bucket, key)) !== null
+  }
+
   async function readPartition(hours: ClosingHours, partition: number): Promise<void> {
     const prefix = manifestPrefix(of.delivery, of.topic, partition)
     const next = hours.next(partition)
@@ -62,6 +73,8 @@ export function hourCloser(store: ObjectStore, signingKey: SigningKey, of: Hours
     for await (const { key } of store.list(of.bucket, prefix, after)) {
       if (read++ === MANIFESTS_PER_STEP_MAX) return
       const { value, sha256 } = await getStored(store, of.bucket, key, readManifest)
+      // A listing is no snapshot: of two that were written while it was made it may have the later one alone.
+      if (await isPassedOver(hours, value.source)) return
       const fault = hours.add(value, sha256)
       if (fault !== null) throw new DependencyError('s3', 'corrupt', `${of.bucket}/${key}: ${fault}`)
     }

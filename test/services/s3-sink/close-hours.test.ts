@@ -28,6 +28,28 @@ const closedHour = (store: MemoryObjectStore, hour: string): ClosedHour =>
     store.buckets.get('lake')!.get(`_closed/warehouse/events.enriched/${hour}.json`)!.bytes.toString(),
   )
 
+test('a manifest that a listing passed over is found by the next one', async () => {
+  const store = await emptyStore()
+  for (const partition of [0, 1])
+    for (const start of [0, 10, 20]) putManifest(store, partition, start, start === 20 ? TEN + HOUR : TEN)
+  const closer = hourCloser(passingOver(store, hourManifest(OF, 0, 10, TEN).key), SIGNING_KEY, OF)
+  expect(await closer.step()).toEqual([])
+  expect(await closer.step()).toEqual(['2026-01-31T10:00:00.000Z'])
+})
+
+/** The first listing does not have the key. */
+function passingOver(store: MemoryObjectStore, key: string): MemoryObjectStore {
+  let isFirst = true
+  return {
+    ...store,
+    async *list(bucket, prefix, startAfter) {
+      for await (const object of store.list(bucket, prefix, startAfter))
+        if (isFirst && object.key === key) isFirst = false
+        else yield object
+    },
+  }
+}
+
 describe('what stops it', () => {
   test('a manifest that does not follow the one before it is named, and its hour stays open', async () => {
     const store = await emptyStore()
