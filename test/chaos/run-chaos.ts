@@ -4,6 +4,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DemoConnections, openDemoConnections } from '../../services/cli/demo/demo-connections.ts'
+import { DEPENDENCY_FAILED } from '../../services/core/runtime/stage.ts'
 import { openChaosEngines } from './chaos-engines.ts'
 import {
   type ChaosResult,
@@ -114,7 +115,9 @@ async function hurtSystem(options: ChaosOptions): Promise<ChaosRun> {
     partitions: PARTITIONS,
     random: Math.random,
     onUnplanned({ name, code, signal, armed }) {
-      if (armed === null) unplanned.push(`${name} ended with ${signal ?? `status ${code}`}`)
+      if (armed !== null) return
+      if (code === DEPENDENCY_FAILED) count('ends because a dependency failed')
+      else unplanned.push(`${name} ended with ${signal ?? `status ${code}`}`)
     },
   })
   let connections: DemoConnections | null = null

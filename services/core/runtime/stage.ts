@@ -38,6 +38,9 @@ export const STAGE_SETTINGS = {
   }),
 } as const
 
+/** Exit status of a process that ended because a dependency failed it, as `EX_TEMPFAIL` of sysexits: a supervisor starts it again. */
+export const DEPENDENCY_FAILED = 75
+
 /** When what was compiled for the start is kept, ms after it. */
 const COMPILE_CACHE_AFTER_MS = 5_000
 
@@ -55,14 +58,14 @@ export interface StageContext {
 export interface Stage<S extends Record<string, Setting<unknown>>> {
   readonly name: string
   readonly settings: S
-  /** Runs until `context.stopping` aborts and everything is drained. A rejection ends the process with status 1. */
+  /** Runs until `context.stopping` aborts and everything is drained. A rejection ends the process. */
   run(settings: Settings<S>, context: StageContext): Promise<void>
 }
 
 /**
  * Runs stages as this process, in production one: parses settings, serves health and metrics, drains on SIGTERM and
- * SIGINT (a second signal exits at once), and exits 1 on anything unexpected so that a supervisor restarts it and
- * offsets replay. Exit status 2 means that the settings are wrong and a restart would not help. Several, for a small
+ * SIGINT (a second signal exits at once), and exits {@link DEPENDENCY_FAILED} when a dependency fails it, 1 on anything
+ * unexpected, so that a supervisor restarts it and offsets replay. Exit status 2 means that the settings are wrong and a restart would not help. Several, for a small
  * machine, share health, metrics and end: what ends one of them unexpectedly ends all, and all are started again.
  */
 export async function runStagesProcess(
@@ -101,9 +104,12 @@ export async function runStagesProcess(
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
   const die = (error: unknown) => {
-    if (isDependencyError(error) && error.retriable)
-      logger.warn({ err: error }, 'A dependency failed; exiting, so that it is tried again from the start.')
-    else logger.error({ err: error }, 'Unexpected error; exiting so that unfinished work replays.')
+    if (isDependencyError(error)) {
+      const how = error.retriable ? 'warn' : 'error'
+      logger[how]({ err: error }, 'A dependency failed; exiting, so that it is tried again from the start.')
+      process.exit(DEPENDENCY_FAILED)
+    }
+    logger.error({ err: error }, 'Unexpected error; exiting so that unfinished work replays.')
     process.exit(1)
   }
   process.on('uncaughtException', die)

@@ -68,11 +68,14 @@ test('an unexpected error ends the process with 1, so that a supervisor restarts
   expect(await stage.printed('Nothing foresaw this.')).toContain('Unexpected error')
 })
 
-test('a dependency that fails while a stage starts is no unexpected error', async () => {
-  const stage = start({ MILLRACE_SAMPLE_MODE: 'refused' })
-  expect(await stage.exit).toBe(1)
-  const output = await stage.printed('Nobody listens.')
-  expect(output).toContain('A dependency failed')
+test.each([
+  ['refused', 'Nobody listens.', 40],
+  ['denied', 'The password is wrong.', 50],
+])('a dependency that fails a stage (%s) is no unexpected error: status 75', async (mode, told, level) => {
+  const stage = start({ MILLRACE_SAMPLE_MODE: mode })
+  expect(await stage.exit).toBe(75)
+  const output = await stage.printed(told)
+  expect(output).toMatch(new RegExp(`"level":${level}.*A dependency failed`))
   expect(output).not.toContain('Unexpected')
 })
 
@@ -80,7 +83,7 @@ test('wrong settings end the process with 2 and name every fault', async () => {
   const stage = start({ MILLRACE_SAMPLE_MODE: 'dance', MILLRACE_OPS_PORT: 'x' })
   expect(await stage.exit).toBe(2)
   const output = await stage.printed(
-    'MILLRACE_SAMPLE_MODE is "dance" but must be one of wait, fail, refused, hang, chatty.',
+    'MILLRACE_SAMPLE_MODE is "dance" but must be one of wait, fail, refused, denied, hang, chatty.',
   )
   expect(output).toContain('MILLRACE_OPS_PORT is "x" but must be a whole number.')
 })
