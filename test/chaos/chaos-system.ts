@@ -125,6 +125,8 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
           MILLRACE_S3_SINK_SPOOL_DIR: join(disks.spool?.path ?? stateDir, 'spool', name),
           [HURT_FILE]: join(stateDir, 'hurt', name),
         }
+        // One of each stage has a name in its groups and comes back to its partitions; another one is new each time.
+        if (instance === 1) env.MILLRACE_KAFKA_GROUP_INSTANCE_ID = name
         if (stage === 'collector') {
           const port = await freePort()
           collectorPorts.push(port)
