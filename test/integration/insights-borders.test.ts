@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { funnelSteps } from '../../services/query-api/insights/funnel.ts'
 import { readFunnelRequest } from '../../services/query-api/insights/funnel-request.ts'
 import { readPathRequest } from '../../services/query-api/insights/path-request.ts'
+import { TIES_MAX } from '../../services/query-api/insights/path-sql.ts'
 import { paths } from '../../services/query-api/insights/paths.ts'
 import { trend } from '../../services/query-api/insights/trend.ts'
 import { readTrendRequest } from '../../services/query-api/insights/trend-request.ts'
@@ -20,14 +21,18 @@ const MINUTE_MS = 60_000
 
 let number = 0
 /** Stores one person's events, given as names and minutes (with thousandths for milliseconds) after noon. */
-async function told(...events: readonly (readonly [string, number])[]): Promise<History> {
+function told(...events: readonly (readonly [string, number])[]): Promise<History> {
+  return toldOf(events.map(([event, minutes]) => ['ann', event, minutes]))
+}
+
+async function toldOf(events: readonly (readonly [string, string, number])[]): Promise<History> {
   const history: History = {
     dataset: `h${number++}`,
     zone: 'UTC',
     events: events.map(
-      ([event, minutes], offset): Happening => ({
+      ([distinctId, event, minutes], offset): Happening => ({
         event,
-        distinctId: 'ann',
+        distinctId,
         timeMs: NOON_MS + Math.round(minutes * MINUTE_MS),
         partition: 0,
         offset,
@@ -119,4 +124,26 @@ test('a path goes on after thirty minutes and ends after a millisecond more', as
       )
     ).length
   expect([await of(30), await of(30 + MS)]).toEqual([1, 0])
+})
+
+test('of edges that are equally heavy those come first that do by name, however many there are', async () => {
+  const people = Array.from({ length: 2 * TIES_MAX }, (_, index) => `p${index}`)
+  const events = people.flatMap(
+    (person) =>
+      [
+        [person, 'home', 0],
+        [person, `to ${person}`, 1],
+      ] as const,
+  )
+  const history = await toldOf([...events, ['q', 'home', 0], ['q', 'to p9', 2]])
+  const of = async (limit: number) => {
+    const request = readPathRequest({ ...range, edge_limit: String(limit) })
+    return (await paths(engine.needs, engine.questionOf(history), request)).map(
+      ({ target, value, average_conversion_time: ms }) => [target, value, ms],
+    )
+  }
+  const first = ['2_to p9', 2, 1.5 * MINUTE_MS]
+  expect(await of(1)).toEqual([first])
+  const next = ['p0', 'p1', 'p10'].map((person) => [`2_to ${person}`, 1, MINUTE_MS])
+  expect(await of(4)).toEqual([first, ...next])
 })

@@ -23,6 +23,8 @@ export interface RowsWanted {
   readonly joins?: readonly string[]
   /** The events of any of them; null for all events. */
   readonly entities: readonly Entity[] | null
+  /** Conditions on columns of `events` alone, as SQL: decided before anything is joined. */
+  readonly stored?: readonly string[]
   /** Conditions on top, as SQL. */
   readonly where?: readonly string[]
 }
@@ -39,6 +41,7 @@ export function eventRowsSql(frame: Frame, wanted: RowsWanted, bindings: Binding
   const scope = filterScope(frame, bindings)
   const base = [`dataset_id = ${dataset}`, `event_time < ${timeSql(wanted.toMs, bindings)}`]
   if (wanted.fromMs !== null) base.push(`event_time >= ${timeSql(wanted.fromMs, bindings)}`)
+  base.push(...(wanted.stored ?? []))
   const names = wanted.entities === null ? null : namesOf(wanted.entities)
   if (names !== null) base.push(`event IN (${bindings.bind(names, 'Array(String)')})`)
   const where = [...(wanted.where ?? [])]

@@ -7,6 +7,7 @@ import { type InsightNeeds, startsOf } from './frame.ts'
 import { OTHER_SLOT, OWN_SLOT } from './funnel-sql.ts'
 import { readPathRequest } from './path-request.ts'
 import { pathRowsSql } from './path-sql.ts'
+import { stopSql } from './path-stops-sql.ts'
 import { pathsOf } from './paths.ts'
 import { LINE_PARAMETERS, PAGE_PARAMETERS, readLine, readPoint, requireLine } from './people-request.ts'
 import { timingOf } from './timing.ts'
@@ -40,7 +41,7 @@ export async function pathPeople(
     sql: (bindings) => {
       const conditions: string[] = []
       const isAt = (key: PathKey) =>
-        `stops[${bindings.bind(key.step, 'Int64')}].2 = ${bindings.bind(key.item, 'String')}`
+        `stops[${bindings.bind(key.step, 'Int64')}] = ${stopSql(bindings.bind(key.item, 'String'))}`
       if (start !== null)
         conditions.push(`length(stops) > ${bindings.bind(start.step, 'Int64')} AND ${isAt(start)}`)
       if (end !== null)

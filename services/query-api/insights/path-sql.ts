@@ -1,148 +1,189 @@
 import type { Bindings } from '../query/bindings.ts'
-import { propertySql } from '../query/event-properties.ts'
-import { PAGE_VIEW_EVENTS } from '../query/session-properties.ts'
-import { actorSql, eventRowsSql, isSomebodySql, orderedSql } from './event-rows.ts'
+import { actorSql, isSomebodySql } from './event-rows.ts'
 import { counting, type Frame } from './frame.ts'
 import { bestRunsSql } from './funnel-answers-sql.ts'
-import type { Funnel } from './funnel-sql.ts'
-import type { PathRequest, PathsAroundFunnel } from './path-request.ts'
+import { keptSql, MIDDLE, namedEventsSql, type Paths, stopSql } from './path-stops-sql.ts'
 
 /** Without an event for longer than this, a path ends and another one begins. */
 export const PATH_GAP_MS = 30 * 60_000
-/** What stands for the middle of a path that has a start and an end. */
-export const MIDDLE = '...'
-
-/** Paths of a question, with the funnel that they lie around looked up. */
-export interface Paths extends Omit<PathRequest, 'around'> {
-  readonly around:
-    | (Pick<PathsAroundFunnel, 'side' | 'step'> & { readonly frame: Frame; readonly funnel: Funnel })
-    | null
-  /** Rules whose expression the engine cannot compile replace nothing. */
-  readonly invalidPatterns: ReadonlySet<string>
-}
-
+/** An edge as statements have it: the number of its first stop in the path, and its two stops. */
 export interface EdgeRecord {
+  readonly n: number
+  /** {@link stopSql} as text; the name where names were asked for. */
   readonly source: string
   readonly target: string
   readonly value: number | string
   readonly average_ms: number
+  /** When its second stop was first come to on a path, milliseconds since the start of the range. */
+  readonly first_ms: number
 }
 
-/** The edges of all paths, the heaviest first: how many paths have it, and how long it took. */
+export interface StopName {
+  readonly stop: string
+  readonly name: string
+}
+
+/** Edges as heavy as the last one of an answer that are read beyond it. */
+export const TIES_MAX = 1_000
+
+/** The heaviest edges of all paths by the numbers of their stops, {@link TIES_MAX} more than asked for. */
 export function pathEdgesSql(frame: Frame, paths: Paths, bindings: Bindings): string {
-  const { minWeight, maxWeight, edgeLimit } = paths
+  return (
+    'SELECT n, toString(source_stop) AS source, toString(target_stop) AS target, value, average_ms, first_ms ' +
+    `FROM (${edgesSql(frame, paths, bindings)}) ` +
+    `ORDER BY value DESC LIMIT ${bindings.bind(paths.edgeLimit + TIES_MAX, 'UInt64')}`
+  )
+}
+
+/** As many edges as asked for, the heaviest first, and of equal ones those that come first by name. */
+export function namedPathEdgesSql(frame: Frame, paths: Paths, bindings: Bindings): string {
+  const names = `SELECT stop, any(name) AS name FROM (${stopsSql(frame, paths, frame.toMs, bindings)}) GROUP BY stop`
+  return (
+    'SELECT n, sources.name AS source, targets.name AS target, value, average_ms, first_ms ' +
+    `FROM (${edgesSql(frame, paths, bindings)}) AS edges ` +
+    `LEFT ANY JOIN (${names}) AS sources ON edges.source_stop = sources.stop ` +
+    `LEFT ANY JOIN (${names}) AS targets ON edges.target_stop = targets.stop ` +
+    "ORDER BY value DESC, concat(toString(n), '_', source) ASC, target ASC " +
+    `LIMIT ${bindings.bind(paths.edgeLimit, 'UInt64')}`
+  )
+}
+
+/**
+ * What these stops are called.
+ *
+ * @param seenByMs when each of them had been there, epoch ms: nothing later is read
+ */
+export function stopNamesSql(
+  frame: Frame,
+  paths: Paths,
+  stops: readonly string[],
+  seenByMs: number,
+  bindings: Bindings,
+): string {
+  return (
+    `SELECT DISTINCT toString(stop) AS stop, name FROM (${stopsSql(frame, paths, seenByMs + 1, bindings)}) ` +
+    `WHERE stop IN (SELECT toUInt64(arrayJoin(${bindings.bind(stops, 'Array(String)')}))) ` +
+    `LIMIT ${bindings.bind(stops.length, 'UInt64')}`
+  )
+}
+
+/** A row per edge: how many paths have it, how long it took, and when it was first gone. */
+function edgesSql(frame: Frame, paths: Paths, bindings: Bindings): string {
+  const { minWeight, maxWeight } = paths
   const most = maxWeight === null ? '' : ` AND value <= ${bindings.bind(maxWeight, 'UInt64')}`
   return (
-    "SELECT concat(toString(edge.1), '_', edge.2) AS source, concat(toString(edge.1 + 1), '_', edge.3) AS target, " +
-    'count() AS value, avg(edge.4) AS average_ms ' +
-    `FROM (${pathRowsSql(counting(frame), paths, bindings)}) ARRAY JOIN ${EDGES} AS edge ` +
-    `GROUP BY edge.1, edge.2, edge.3 HAVING value >= ${bindings.bind(minWeight, 'UInt64')}${most} ` +
-    `ORDER BY value DESC, source ASC, target ASC LIMIT ${bindings.bind(edgeLimit, 'UInt64')}`
+    'SELECT n, source_stop, target_stop, count() AS value, avg(took) AS average_ms, min(came_at) AS first_ms ' +
+    `FROM (${pathRowsSql(counting(frame), paths, bindings)}) ARRAY JOIN arrayEnumerate(arrayPopBack(stops)) AS n, ` +
+    'arrayPopBack(stops) AS source_stop, arrayPopFront(stops) AS target_stop, ' +
+    'arrayPopFront(arrayDifference(times)) AS took, arrayPopFront(times) AS came_at ' +
+    `GROUP BY n, source_stop, target_stop HAVING value >= ${bindings.bind(minWeight, 'UInt64')}${most}`
   )
 }
 
-/** `(number of the first, first, second, milliseconds)` of every two stops of a path that follow one another. */
-const EDGES =
-  'arrayMap((from, to, n) -> (n, from.2, to.2, to.1 - from.1), ' +
-  'arrayPopBack(stops), arrayPopFront(stops), arrayEnumerate(arrayPopBack(stops)))'
-
-/** A row per path: `actor`, and `stops`, an array of `(time in ms, item)`. */
+/**
+ * A row per path: `actor`, `stops`, an array of {@link stopSql}, and `times`, an array of milliseconds since the start
+ * of the range. Arrays of numbers alone: an array of pairs, or of texts, costs several times as much.
+ */
 export function pathRowsSql(frame: Frame, paths: Paths, bindings: Bindings): string {
-  const rows = eventRowsSql(
-    frame,
-    {
-      fromMs: frame.fromMs,
-      toMs: frame.toMs,
-      columns: [
-        `${actorSql(frame, bindings)} AS actor`,
-        'toUnixTimestamp64Milli(event_time) AS time_ms',
-        'src_partition',
-        'src_offset',
-        `${itemSql(paths, bindings)} AS item`,
-      ],
-      entities: null,
-      where: [includedSql(paths, bindings)],
-    },
-    bindings,
-  )
-  const kept = [isSomebodySql(frame, 'actor'), "item != ''", ...excludedSql(paths, bindings)]
+  const columns = [
+    `${actorSql(frame, bindings)} AS actor`,
+    'toUnixTimestamp64Milli(event_time) AS time_ms',
+    'src_partition',
+    'src_offset',
+  ]
+  const rows = namedEventsSql(frame, paths, { toMs: frame.toMs, columns }, bindings)
   const source = paths.around === null ? rows : aroundFunnelSql(rows, frame, paths.around, bindings)
+  const since = `time_ms - ${bindings.bind(frame.fromMs, 'Int64')}`
   const events =
-    `SELECT actor, ${orderedSql('time_ms', 'src_partition', 'src_offset', 'item')} AS happened ` +
-    `FROM (${source}) WHERE ${kept.join(' AND ')} GROUP BY actor`
-  const isNewPath =
-    `arrayMap((event, before) -> before.1 != 0 AND event.1 - before.1 > ${PATH_GAP_MS}, happened, ` +
-    "arrayPushFront(arrayPopBack(happened), (toInt64(0), toInt64(0), toInt64(0), '')))"
+    `SELECT actor, ${orderKeySql(since)} AS at, ${stopSql('item')} AS stop ` +
+    `FROM (${source}) WHERE ${[isSomebodySql(frame, 'actor'), ...keptSql(paths, bindings)].join(' AND ')}`
+  const happened =
+    `SELECT actor, arrayMap(at -> toInt64(bitShiftRight(at, ${ORDER_BITS})), arraySort(groupArray(at) AS all_at)) AS all_times, ` +
+    `arraySort((stop, at) -> at, groupArray(stop), all_at) AS all_stops FROM (${events}) GROUP BY actor`
+  const isNewPath = `arrayMap(gap -> gap > ${PATH_GAP_MS}, arrayDifference(all_times))`
   const visits =
-    'SELECT actor, arrayMap(event -> (event.1, event.4), visit) AS visited ' +
-    `FROM (${events}) ARRAY JOIN arraySplit((event, cut) -> cut, happened, ${isNewPath}) AS visit`
+    `SELECT actor, visit_times, visit_stops FROM (SELECT actor, all_times, all_stops, ${isNewPath} AS cuts FROM (${happened})) ` +
+    'ARRAY JOIN arraySplit((time, cut) -> cut, all_times, cuts) AS visit_times, ' +
+    'arraySplit((stop, cut) -> cut, all_stops, cuts) AS visit_stops'
+  const isLeft =
+    'arrayMap((stop, next) -> stop != next, visit_stops, ' +
+    'arrayPushBack(arrayPopFront(visit_stops), bitNot(visit_stops[-1])))'
   const collapsed =
-    'SELECT actor, arrayFilter((stop, next) -> stop.2 != next.2 OR next.1 = 0, visited, ' +
-    "arrayPushBack(arrayPopFront(visited), (toInt64(0), ''))) AS path " +
-    `FROM (${visits})`
-  return `SELECT actor, ${cutSql(paths, bindings)} AS stops FROM (${collapsed}) WHERE notEmpty(stops)`
+    'SELECT actor, arrayFilter((time, left) -> left, visit_times, leaves) AS path_times, ' +
+    'arrayFilter((stop, left) -> left, visit_stops, leaves) AS path_stops ' +
+    `FROM (SELECT actor, visit_times, visit_stops, ${isLeft} AS leaves FROM (${visits}))`
+  return cutSql(collapsed, paths, bindings)
 }
 
-/** What stops are called. Page views are their address without slashes at its end, screens their name, others theirs. */
-function itemSql({ replacements, groupings, invalidPatterns }: Paths, bindings: Bindings): string {
-  const text = (key: string) => propertySql(key, bindings.bind(key, 'String')).text
-  const url = text('$current_url')
-  let item =
-    `multiIf(event IN (${PAGE_VIEWS}), if(length(${url}) > 1, trim(TRAILING '/' FROM ${url}), ${url}), ` +
-    `event = '$screen', ${text('$screen_name')}, event)`
-  for (const { regex, alias } of replacements) {
-    if (invalidPatterns.has(regex)) continue
-    const literal = bindings.bind(alias, 'String')
-    item = `replaceRegexpAll(${item}, ${bindings.bind(regex, 'String')}, ${literal})`
-  }
-  if (groupings.length === 0) return item
-  const grouped = groupings.map(
-    (pattern) =>
-      `match(cleaned, ${bindings.bind(wildcard(pattern), 'String')}), ${bindings.bind(pattern, 'String')}`,
+/** Bits of {@link orderKeySql} below the time. */
+const ORDER_BITS = 64
+/** Of them those of the offset; a partition has the other 16. */
+const OFFSET_BITS = 48
+
+/** One number that orders events by time, and within a millisecond as they were received. */
+function orderKeySql(sinceMs: string): string {
+  return (
+    `bitShiftLeft(toUInt128(${sinceMs}), ${ORDER_BITS}) + ` +
+    `toUInt128(bitShiftLeft(toUInt64(src_partition), ${OFFSET_BITS}) + toUInt64(src_offset))`
   )
-  return `arrayMap(cleaned -> multiIf(${grouped.join(', ')}, cleaned), [${item}])[1]`
 }
 
-const PAGE_VIEWS = PAGE_VIEW_EVENTS.map((name) => `'${name}'`).join(', ')
-
-/** The whole text, `*` for anything in it. */
-function wildcard(pattern: string): string {
-  return `^(?s:${pattern
-    .split('*')
-    .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-    .join('.*')})$`
+/** `stop` and `name` of every event that is one, and of the middle of a path. */
+function stopsSql(frame: Frame, paths: Paths, toMs: number, bindings: Bindings): string {
+  return (
+    `SELECT ${stopSql('item')} AS stop, item AS name FROM (${namedEventsSql(frame, paths, { toMs, columns: [] }, bindings)}) ` +
+    `UNION ALL SELECT ${stopSql(`'${MIDDLE}'`)}, '${MIDDLE}'`
+  )
 }
 
-function includedSql({ types, customEvents }: Paths, bindings: Bindings): string {
-  const isDefault = types.length === 0 && customEvents.length === 0
-  const conditions = []
-  if (isDefault || types.includes('$pageview')) conditions.push(`event IN (${PAGE_VIEWS})`)
-  if (isDefault || types.includes('$screen')) conditions.push("event = '$screen'")
-  if (isDefault || types.includes('custom_event'))
-    conditions.push(`(NOT startsWith(event, '$') AND event NOT IN (${PAGE_VIEWS}))`)
-  if (customEvents.length > 0) conditions.push(`event IN (${bindings.bind(customEvents, 'Array(String)')})`)
-  return `(${conditions.join(' OR ')})`
-}
-
-function excludedSql({ exclude }: Paths, bindings: Bindings): string[] {
-  return exclude.map((pattern) => `NOT match(item, ${bindings.bind(wildcard(pattern), 'String')})`)
-}
-
-/** From the start point, to the end point, and no more steps than asked for; empty for a path that has not both. */
-function cutSql({ start, end, stepLimit }: Paths, bindings: Bindings): string {
-  const indexOf = (path: string, point: string) =>
-    `indexOf(arrayMap(stop -> stop.2, ${path}), ${bindings.bind(point, 'String')})`
-  let path = 'path'
-  if (start !== null) path = `if((${indexOf('path', start)} AS begins) = 0, [], arraySlice(path, begins))`
-  if (end === null) return `arraySlice(${path}, 1, ${stepLimit})`
-  path = `(arraySlice((${path} AS begun), 1, ${indexOf('begun', end)}) AS whole)`
-  if (start === null) return `arraySlice(${path}, -${stepLimit})`
+/**
+ * From the start point, to the end point, and no more steps than asked for; paths that have not both are left out.
+ *
+ * @param paths a SELECT of `actor`, `path_times` and `path_stops`
+ */
+function cutSql(paths: string, { start, end, stepLimit }: Paths, bindings: Bindings): string {
+  const begun = start === null ? paths : fromPointSql(paths, start, bindings)
+  if (end === null) return slicedSql(begun, (array) => `arraySlice(${array}, 1, ${stepLimit})`)
+  const whole = toPointSql(begun, end, bindings)
+  if (start === null) return slicedSql(whole, (array) => `arraySlice(${array}, -${stepLimit})`)
   const head = Math.floor(stepLimit / 2)
   const tail = stepLimit - 1 - head
-  return (
-    `if(length(${path}) <= ${stepLimit}, whole, arrayConcat(arraySlice(whole, 1, ${head}), ` +
-    `[(whole[length(whole) - ${tail}].1, '${MIDDLE}')], arraySlice(whole, -${tail})))`
+  return slicedSql(whole, (array) => {
+    const last = `arraySlice(${array}, -${tail})`
+    const middle = array === 'path_times' ? `${array}[length(${array}) - ${tail}]` : stopSql(`'${MIDDLE}'`)
+    const cut = `arrayConcat(arraySlice(${array}, 1, ${head}), [${middle}], ${last})`
+    return `if(length(${array}) <= ${stepLimit}, ${array}, ${cut})`
+  })
+}
+
+type PathArray = 'path_times' | 'path_stops'
+
+/** What is left of the two arrays of each path, under their names in the result. */
+function slicedSql(paths: string, slice: (array: PathArray) => string): string {
+  return `SELECT actor, ${slice('path_times')} AS times, ${slice('path_stops')} AS stops FROM (${paths})`
+}
+
+function fromPointSql(paths: string, point: string, bindings: Bindings): string {
+  return pointSql(paths, point, (array) => `arraySlice(${array}, found)`, bindings)
+}
+
+function toPointSql(paths: string, point: string, bindings: Bindings): string {
+  return pointSql(paths, point, (array) => `arraySlice(${array}, 1, found)`, bindings)
+}
+
+/** Paths with a stop of this name, cut at the first one. */
+function pointSql(
+  paths: string,
+  point: string,
+  slice: (array: PathArray) => string,
+  bindings: Bindings,
+): string {
+  const found = `indexOf(path_stops, ${stopSql(bindings.bind(point, 'String'))}) AS found`
+  const cut = slicedSql(
+    `SELECT actor, path_times, path_stops, ${found} FROM (${paths}) WHERE found > 0`,
+    slice,
   )
+  return `SELECT actor, times AS path_times, stops AS path_stops FROM (${cut})`
 }
 
 /** Events of people of a funnel on one side of its steps; of their best runs the first one. */

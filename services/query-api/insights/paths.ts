@@ -3,7 +3,15 @@ import type { Question } from '../query/question.ts'
 import { type Frame, frameOf, type InsightNeeds } from './frame.ts'
 import { funnelOf } from './funnel.ts'
 import type { PathRequest } from './path-request.ts'
-import { type EdgeRecord, type Paths, pathEdgesSql } from './path-sql.ts'
+import {
+  type EdgeRecord,
+  namedPathEdgesSql,
+  pathEdgesSql,
+  type StopName,
+  stopNamesSql,
+  TIES_MAX,
+} from './path-sql.ts'
+import type { Paths } from './path-stops-sql.ts'
 
 export interface PathEdge {
   /** `1_/a`: the stop and its number in the path. */
@@ -45,15 +53,65 @@ export async function paths(
   request: PathRequest,
 ): Promise<PathEdge[]> {
   const { frame, paths } = await pathsOf(needs, question, request)
-  const records = await needs.ask<EdgeRecord>(question, (bindings) => pathEdgesSql(frame, paths, bindings))
-  return linked(
-    records.map(({ source, target, value, average_ms }) => ({
-      source,
-      target,
-      value: Number(value),
-      average_conversion_time: average_ms,
-    })),
+  return linked(await heaviestEdges(needs, question, frame, paths))
+}
+
+/** As many as asked for, of equal ones those that come first by name. Names are read of these alone where that is enough. */
+async function heaviestEdges(
+  needs: InsightNeeds,
+  question: Question,
+  frame: Frame,
+  paths: Paths,
+): Promise<PathEdge[]> {
+  const { edgeLimit } = paths
+  const found = await needs.ask<EdgeRecord>(question, (bindings) => pathEdgesSql(frame, paths, bindings))
+  const least = found[edgeLimit - 1]?.value ?? 0
+  // More are as heavy as the last one than were read: which of them come first is for the statement to say.
+  if (found.length === edgeLimit + TIES_MAX && found.at(-1)?.value === least)
+    return (
+      await needs.ask<EdgeRecord>(question, (bindings) => namedPathEdgesSql(frame, paths, bindings))
+    ).map(edgeOf)
+  const edges = found.filter(({ value }) => Number(value) >= Number(least))
+  const names = await namesOf(edges, needs, question, frame, paths)
+  return edges
+    .flatMap((edge) => {
+      const [source, target] = [names.get(edge.source), names.get(edge.target)]
+      // Nothing is called so any more when its events were deleted in between.
+      return source === undefined || target === undefined ? [] : [edgeOf({ ...edge, source, target })]
+    })
+    .sort((a, b) => b.value - a.value || inBytes(a.source, b.source) || inBytes(a.target, b.target))
+    .slice(0, edgeLimit)
+}
+
+/** What the stops of these edges are called. */
+async function namesOf(
+  edges: readonly EdgeRecord[],
+  { ask }: InsightNeeds,
+  question: Question,
+  frame: Frame,
+  paths: Paths,
+): Promise<ReadonlyMap<string, string>> {
+  if (edges.length === 0) return new Map()
+  const stops = [...new Set(edges.flatMap(({ source, target }) => [source, target]))]
+  const seenByMs = frame.fromMs + Math.max(...edges.map(({ first_ms }) => Number(first_ms)))
+  const records = await ask<StopName>(question, (bindings) =>
+    stopNamesSql(frame, paths, stops, seenByMs, bindings),
   )
+  return new Map(records.map(({ stop, name }) => [stop, name]))
+}
+
+function edgeOf({ n, source, target, value, average_ms }: EdgeRecord): PathEdge {
+  return {
+    source: `${n}_${source}`,
+    target: `${Number(n) + 1}_${target}`,
+    value: Number(value),
+    average_conversion_time: average_ms,
+  }
+}
+
+/** As ClickHouse orders texts. */
+function inBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 /** Those edges that a way leads to from a first stop over others of them. */
