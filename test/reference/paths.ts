@@ -1,5 +1,6 @@
-import { type FilterList, passes, propertyOf, textOf } from './filters.ts'
-import { actorOf, type Happening, type History, inOrder } from './history.ts'
+import { expressionText } from './expressions.ts'
+import { type FilterList, passes, propertyOf } from './filters.ts'
+import { actorOf, type Happening, type History, inOrder, textOf } from './history.ts'
 
 export interface PathsAsked {
   readonly types: readonly ('$pageview' | '$screen' | 'custom_event')[]

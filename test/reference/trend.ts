@@ -1,8 +1,8 @@
 import { addDays, bucketOf, bucketsBetween, midnight, type Unit } from './calendar.ts'
 import { aggregate } from './distribution.ts'
 import { type EntityAsked, isOf } from './entities.ts'
-import { type FilterList, passes, propertyOf, textOf } from './filters.ts'
-import { actorOf, groupOf, type Happening, type History, inOrder } from './history.ts'
+import { type FilterList, passes, propertyOf } from './filters.ts'
+import { actorOf, groupOf, type Happening, type History, inOrder, textOf } from './history.ts'
 import { sessionProperty } from './sessions.ts'
 
 export interface TrendSeriesAsked extends EntityAsked {

@@ -121,6 +121,7 @@ export function filterScope(frame: Frame, bindings: Bindings): FilterScope {
     sessions: { fromMs: frame.fromMs, toMs: frame.toMs },
     cohorts: frame.cohorts,
   }
+    nowMs: frame.nowMs,
 }
 
 /**

@@ -30,6 +30,9 @@ interface Names {
   readonly value: string
 }
 
+const quoted = (text: string) => `'${text.replaceAll(/[\\']/g, '\\$&')}'`
+const propertyOf = (property: string) => `properties[${quoted(property)}]`
+
 const filters = ({ property, value }: Names) => [
   { key: property, value },
   {
@@ -41,6 +44,10 @@ const filters = ({ property, value }: Names) => [
   },
   { key: property, value, type: 'group', group_type_index: 1 },
   { key: '$entry_current_url', value, type: 'session' },
+  {
+    type: 'hogql',
+    key: `${propertyOf(property)} = ${quoted(value)} or person.${propertyOf(property)} is null`,
+  },
 ]
 
 /** Questions of every insight and of the people behind it. */

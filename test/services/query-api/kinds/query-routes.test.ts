@@ -125,6 +125,9 @@ test.each([
   expect(asked).toEqual([])
 })
 
+/** An expression that is written out twice at every level. */
+const doubling = (levels: number) => `${'('.repeat(levels)}event${' BETWEEN 1 AND 2)'.repeat(levels)}`
+
 test('what is nested too deeply, too long or too wide is refused before anything is asked', async () => {
   const long = [
     `SELECT ${'('.repeat(500)}1${')'.repeat(500)}`,
@@ -140,6 +143,9 @@ test('what is nested too deeply, too long or too wide is refused before anything
     `SELECT ${'a.'.repeat(3_000)}a FROM events`,
     `SELECT ${'CASE WHEN 1 THEN '.repeat(600)}`,
     `SELECT ${'x -> '.repeat(2_000)}1`,
+    // Written out, each of these is larger than the memory of the process.
+    `SELECT ${doubling(50)} FROM events`,
+    `SELECT ${doubling(11)} IN (${Array(3_900).fill('1').join()}) FROM events`,
   ]
   for (const query of long) {
     const { status, body, asked } = await post(asking({ kind: 'SQLQuery', query }))
