@@ -10,7 +10,13 @@ import {
   openInsightEngine,
   resultsOf,
 } from '../helpers/insight-engine.ts'
-import { HISTORIES, randomFilters, randomHistory, SEED } from '../helpers/random-histories.ts'
+import {
+  HISTORIES,
+  randomExpression,
+  randomFilters,
+  randomHistory,
+  SEED,
+} from '../helpers/random-histories.ts'
 import type { History } from '../reference/history.ts'
 
 /** Every one asks for an insight and then for the people behind each of its numbers. */
@@ -102,17 +108,29 @@ async function behind(history: History, address: string) {
 const common = fc.record({
   history: randomHistory(20),
   properties: randomFilters,
-  breakdown: fc.constantFrom(null, 'plan'),
+  breakdown: fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom(null, { breakdown: 'plan' }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ breakdown: randomExpression, breakdown_type: fc.constant('hogql') }),
+    },
+  ),
   limit: fc.constantFrom(1, 25),
   seed: fc.nat(),
 })
+
+interface Lines {
+  readonly breakdown?: string
+  readonly breakdown_type?: string
+  readonly breakdown_limit?: number
+}
 
 function casesOf(prefix: string) {
   return fc.sample(common, { numRuns: ASKED, seed: SEED }).map((one, index) => ({
     ...one,
     history: { dataset: `${prefix}${index}`, ...one.history } satisfies History,
     range: { date_from: '2026-10-22', date_to: '2026-10-31', properties: one.properties },
-    lines: one.breakdown === null ? {} : { breakdown: one.breakdown, breakdown_limit: one.limit },
+    lines: (one.breakdown === null ? {} : { ...one.breakdown, breakdown_limit: one.limit }) as Lines,
     pick: <T>(choices: readonly T[]) => choices[one.seed % choices.length] as T,
   }))
 }

@@ -24,7 +24,7 @@ export interface TrendAsked {
 
 export interface BreakdownAsked {
   readonly key: string
-  readonly type: 'event' | 'person' | 'session' | 'group'
+  readonly type: 'event' | 'person' | 'session' | 'group' | 'hogql'
   readonly as_of?: undefined | 'now' | 'event'
   readonly limit: number
 }

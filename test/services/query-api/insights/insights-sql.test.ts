@@ -104,7 +104,8 @@ const QUESTIONS: Readonly<Record<string, (names: Names) => Record<string, unknow
   'insights/timing': ({ event, other, property }) => ({
     from_entity: { id: event },
     to_entity: { id: other },
-    breakdown: property,
+    breakdown: [propertyOf(property), `if(event = ${quoted(event)}, 1, 2)`],
+    breakdown_type: 'hogql',
   }),
 }
 
