@@ -11,6 +11,7 @@ import {
 } from '../query/person-rows.ts'
 import { STORED_EVENTS } from '../query/stored-events.ts'
 import { timeSql } from '../query/time-sql.ts'
+import { eventTextSql } from '../sql/event-expression.ts'
 import { type Entity, type Frame, filterScope } from './frame.ts'
 
 /** Which events of a question a statement reads, and what of them. */
@@ -59,17 +60,19 @@ export function eventRowsSql(frame: Frame, wanted: RowsWanted, bindings: Binding
 }
 
 /**
- * Who acts, a person or a group: text, empty for an event of nobody; in a frame that only counts persons a number, 0
- * for nobody.
+ * Who acts, a person, a group or what an expression says: text, empty for an event of nobody; in a frame that only counts
+ * persons a number, 0 for nobody.
  */
 export function actorSql(frame: Frame, bindings: Bindings): string {
+  if (frame.actorExpression !== null) return eventTextSql(frame.actorExpression, filterScope(frame, bindings))
   if (frame.groupTypeIndex !== null) return groupKeySql(frame.dataset, frame.groupTypeIndex, bindings)
   return frame.countsOnly ? PERSON_HASH : PERSON_KEY
 }
 
 /** Whether a column that {@link actorSql} made is somebody. */
 export function isSomebodySql(frame: Frame, column: string): string {
-  return frame.countsOnly && frame.groupTypeIndex === null ? `${column} != 0` : `${column} != ''`
+  const isPerson = frame.groupTypeIndex === null && frame.actorExpression === null
+  return frame.countsOnly && isPerson ? `${column} != 0` : `${column} != ''`
 }
 
 /** Whether an event is of the entity. */

@@ -189,6 +189,11 @@ test.each([
     'breakdown_attribution_value',
   ],
   [`funnel?${STEPS}&funnel_aggregate_by_hogql=x`, 'funnel_aggregate_by_hogql'],
+  [
+    `funnel?${STEPS}&funnel_aggregate_by_hogql=event&aggregation_group_type_index=0`,
+    'funnel_aggregate_by_hogql',
+  ],
+  [`funnel/correlation?${STEPS}&funnel_aggregate_by_hogql=event`, 'funnel_aggregate_by_hogql'],
   ['funnel/correlation?events=[{"id":"a"}]', 'events'],
   [`funnel/correlation?${STEPS}&funnel_correlation_type=properties`, 'funnel_correlation_names'],
   ['retention?period=Year', 'period'],
@@ -230,6 +235,7 @@ test.each([
   ['retention?selected_interval=11', 'selected_interval'],
 ])('persons/%s is a 400 that names its parameter', async (address, attr) => {
   const { get } = recordingEnvironment()
+  [`funnel?${STEPS}&funnel_aggregate_by_hogql=event`, 'funnel_aggregate_by_hogql'],
   const response = await get(`/api/datasets/shop/persons/${address}`)
   expect(response.json()).toMatchObject({ type: 'validation_error', attr })
   expect(response.statusCode).toBe(400)

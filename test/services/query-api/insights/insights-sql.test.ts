@@ -72,6 +72,7 @@ const QUESTIONS: Readonly<Record<string, (names: Names) => Record<string, unknow
     exclusions: [{ id: other, funnel_from_step: 0, funnel_to_step: 1 }],
     breakdown: property,
     breakdown_attribution_type: 'step',
+    funnel_aggregate_by_hogql: `lower(${propertyOf(property)})`,
   }),
   'persons/funnel': ({ event, other }) => ({
     events: [{ id: event }, { id: other }],
