@@ -3,7 +3,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readPathRequest } from '../../services/query-api/insights/path-request.ts'
 import { paths } from '../../services/query-api/insights/paths.ts'
 import { forEachHistory, type InsightEngine, openInsightEngine } from '../helpers/insight-engine.ts'
-import { FIRST_DAY_MS, HISTORIES, randomFilters, randomHistory, SEED } from '../helpers/random-histories.ts'
+import {
+  FIRST_DAY_MS,
+  HISTORIES,
+  randomFilters,
+  randomHistory,
+  rareExpression,
+  SEED,
+} from '../helpers/random-histories.ts'
 import { addDays, midnight } from '../reference/calendar.ts'
 import type { History } from '../reference/history.ts'
 import { edgesOf, type PathsAsked } from '../reference/paths.ts'
@@ -14,13 +21,24 @@ beforeAll(async () => {
 })
 afterAll(() => engine.close())
 
-const point = fc.constantFrom(null, null, null, 'a', 'b', 'https://x.example/a', 'https://x.example/c/*')
+const point = fc.constantFrom(
+  null,
+  null,
+  null,
+  'a',
+  'b',
+  'https://x.example/a',
+  'https://x.example/c/*',
+  'many',
+  's1',
+)
 
 const asked = fc.record({
   history: randomHistory(30),
   fromDay: fc.integer({ min: 0, max: 7 }),
   days: fc.integer({ min: 3, max: 14 }),
   types: fc.subarray(['$pageview', '$screen', 'custom_event'] as const),
+  expression: rareExpression,
   custom: fc.constantFrom([], [], ['a'], ['b', '$pageview']),
   exclude: fc.constantFrom([], [], ['c'], ['https://x.example/c*']),
   groupings: fc.constantFrom([], [], ['https://x.example/c/*'], ['a', 'https://*']),
@@ -52,7 +70,8 @@ test(`of ${HISTORIES} random histories the paths are what following each actor m
     const query: Record<string, string> = {
       date_from: day,
       date_to: addDays(day, one.days - 1),
-      include_event_types: JSON.stringify(one.types),
+      include_event_types: JSON.stringify([...one.types, ...(one.expression === null ? [] : ['hogql'])]),
+      ...(one.expression === null ? {} : { paths_hogql_expression: one.expression }),
       include_custom_events: JSON.stringify(one.custom),
       exclude_events: JSON.stringify(one.exclude),
       path_groupings: JSON.stringify(one.groupings),

@@ -1,8 +1,9 @@
 import type { Bindings } from '../query/bindings.ts'
 import { propertySql } from '../query/event-properties.ts'
 import { PAGE_VIEW_EVENTS } from '../query/session-properties.ts'
+import { eventTextSql } from '../sql/event-expression.ts'
 import { actorSql, eventRowsSql, isSomebodySql, orderedSql } from './event-rows.ts'
-import { counting, type Frame } from './frame.ts'
+import { counting, type Frame, filterScope } from './frame.ts'
 import { bestRunsSql } from './funnel-answers-sql.ts'
 import type { Funnel } from './funnel-sql.ts'
 import type { PathRequest, PathsAroundFunnel } from './path-request.ts'
@@ -58,7 +59,7 @@ export function pathRowsSql(frame: Frame, paths: Paths, bindings: Bindings): str
         'toUnixTimestamp64Milli(event_time) AS time_ms',
         'src_partition',
         'src_offset',
-        `${itemSql(paths, bindings)} AS item`,
+        `${itemSql(frame, paths, bindings)} AS item`,
       ],
       entities: null,
       where: [includedSql(paths, bindings)],
@@ -83,13 +84,13 @@ export function pathRowsSql(frame: Frame, paths: Paths, bindings: Bindings): str
   return `SELECT actor, ${cutSql(paths, bindings)} AS stops FROM (${collapsed}) WHERE notEmpty(stops)`
 }
 
-/** What stops are called. Page views are their address without slashes at its end, screens their name, others theirs. */
-function itemSql({ replacements, groupings, invalidPatterns }: Paths, bindings: Bindings): string {
-  const text = (key: string) => propertySql(key, bindings.bind(key, 'String')).text
-  const url = text('$current_url')
+/** What stops are called, by the question's own expression or by their type. */
+function itemSql(frame: Frame, paths: Paths, bindings: Bindings): string {
+  const { replacements, groupings, invalidPatterns, stopExpression } = paths
   let item =
-    `multiIf(event IN (${PAGE_VIEWS}), if(length(${url}) > 1, trim(TRAILING '/' FROM ${url}), ${url}), ` +
-    `event = '$screen', ${text('$screen_name')}, event)`
+    stopExpression === null
+      ? typeItemSql(bindings)
+      : eventTextSql(stopExpression, filterScope(frame, bindings))
   for (const { regex, alias } of replacements) {
     if (invalidPatterns.has(regex)) continue
     const literal = bindings.bind(alias, 'String')
@@ -103,6 +104,16 @@ function itemSql({ replacements, groupings, invalidPatterns }: Paths, bindings: 
   return `arrayMap(cleaned -> multiIf(${grouped.join(', ')}, cleaned), [${item}])[1]`
 }
 
+/** Page views are called by their address without slashes at its end, screens by their name, others by theirs. */
+function typeItemSql(bindings: Bindings): string {
+  const text = (key: string) => propertySql(key, bindings.bind(key, 'String')).text
+  const url = text('$current_url')
+  return (
+    `multiIf(event IN (${PAGE_VIEWS}), if(length(${url}) > 1, trim(TRAILING '/' FROM ${url}), ${url}), ` +
+    `event = '$screen', ${text('$screen_name')}, event)`
+  )
+}
+
 const PAGE_VIEWS = PAGE_VIEW_EVENTS.map((name) => `'${name}'`).join(', ')
 
 /** The whole text, `*` for anything in it. */
@@ -113,8 +124,10 @@ function wildcard(pattern: string): string {
     .join('.*')})$`
 }
 
-function includedSql({ types, customEvents }: Paths, bindings: Bindings): string {
-  const isDefault = types.length === 0 && customEvents.length === 0
+/** Every event may have a name by an expression; beside it types say whose names are asked for. */
+function includedSql({ types, customEvents, stopExpression }: Paths, bindings: Bindings): string {
+  const isDefault = types.every((type) => type === 'hogql') && customEvents.length === 0
+  if (isDefault && stopExpression !== null) return '1'
   const conditions = []
   if (isDefault || types.includes('$pageview')) conditions.push(`event IN (${PAGE_VIEWS})`)
   if (isDefault || types.includes('$screen')) conditions.push("event = '$screen'")

@@ -207,7 +207,14 @@ test.each([
   ['path?step_limit=1', 'step_limit'],
   ['path?step_limit=2&start_point=/a&end_point=/b', 'step_limit'],
   ['path?edge_limit=1001', 'edge_limit'],
-  ['path?include_event_types=["hogql"]', 'include_event_types'],
+  ['path?include_event_types=["hogql"]', 'paths_hogql_expression'],
+  ['path?include_event_types=["hogql"]&paths_hogql_expression=evnt', 'paths_hogql_expression'],
+  ['path?paths_hogql_expression=event', 'include_event_types'],
+  ['path?include_event_types=["sql"]', 'include_event_types'],
+  [
+    'path?funnel_paths=funnel_path_after_step&funnel_filter={"events":[{"id":"a"}],"funnel_aggregate_by_hogql":"event"}',
+    'funnel_aggregate_by_hogql',
+  ],
   ['path?local_path_cleaning_filters=[{"alias":"x"}]', 'local_path_cleaning_filters'],
   ['path?local_path_cleaning_filters=[{"regex":"(a)","alias":"\\\\1"}]', 'local_path_cleaning_filters'],
   ['path?funnel_paths=funnel_path_after_step', 'funnel_filter'],
@@ -228,6 +235,7 @@ test.each([
   ['trends?event=a&point=soon', 'point'],
   [`funnel?${STEPS}&funnel_step=-1`, 'funnel_step'],
   [`funnel?${STEPS}&funnel_step=3`, 'funnel_step'],
+  [`funnel?${STEPS}&funnel_aggregate_by_hogql=event`, 'funnel_aggregate_by_hogql'],
   [`stickiness?${STEPS}`, 'stickiness_days'],
   ['lifecycle?event=a', 'target_date'],
   ['path?path_start_key=home', 'path_start_key'],
@@ -235,7 +243,6 @@ test.each([
   ['retention?selected_interval=11', 'selected_interval'],
 ])('persons/%s is a 400 that names its parameter', async (address, attr) => {
   const { get } = recordingEnvironment()
-  [`funnel?${STEPS}&funnel_aggregate_by_hogql=event`, 'funnel_aggregate_by_hogql'],
   const response = await get(`/api/datasets/shop/persons/${address}`)
   expect(response.json()).toMatchObject({ type: 'validation_error', attr })
   expect(response.statusCode).toBe(400)

@@ -101,6 +101,12 @@ const QUESTIONS: Readonly<Record<string, (names: Names) => Record<string, unknow
     start_point: event,
     end_point: other,
   }),
+  'insights/path by an expression': ({ event, other, property, value }) => ({
+    include_event_types: ['hogql'],
+    paths_hogql_expression: `concat(${propertyOf(property)}, ${quoted(value)})`,
+    start_point: event,
+    end_point: other,
+  }),
   'persons/path': ({ event, value }) => ({ path_start_key: `1_${event}`, path_end_key: `2_${value}` }),
   'insights/timing': ({ event, other, property }) => ({
     from_entity: { id: event },
@@ -118,7 +124,7 @@ async function statements(
   asked.splice(0)
   const response = await app.inject({
     method: 'POST',
-    url: `/api/datasets/shop/${path}`,
+    url: `/api/datasets/shop/${path.split(' ')[0]}`,
     headers: { authorization: `Bearer ${keys.shopRead}` },
     payload: { ...QUESTIONS[path]!(names), properties: filters(names) },
   })

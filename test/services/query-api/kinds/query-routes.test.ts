@@ -174,6 +174,58 @@ test('metadata says what is wrong with a text by places in it, and asks nothing'
   expect(asked).toEqual([])
 })
 
+test.each([
+  [
+    {
+      kind: 'TrendsQuery',
+      series: [
+        {
+          kind: 'EventsNode',
+          event: 'a',
+          properties: [{ type: 'hogql', key: 'properties.a > 1', value: null }],
+        },
+      ],
+      properties: [{ type: 'hogql', key: "event != 'x'" }],
+      breakdownFilter: { breakdown_type: 'hogql', breakdown: 'properties.plan' },
+    },
+    'trend',
+    {
+      events: [{ id: 'a', properties: [{ type: 'hogql', key: 'properties.a > 1' }] }],
+      properties: [{ type: 'hogql', key: "event != 'x'" }],
+      breakdown: 'properties.plan',
+      breakdown_type: 'hogql',
+    },
+  ],
+  [
+    { ...FUNNEL, breakdownFilter: { breakdowns: [{ type: 'hogql', property: 'lower(event)' }] } },
+    'funnel',
+    { events: [{ id: 'a' }, { id: 'b' }], breakdown: ['lower(event)'], breakdown_type: 'hogql' },
+  ],
+  [
+    { ...FUNNEL, funnelsFilter: { funnelAggregateByHogQL: 'properties.$session_id' } },
+    'funnel',
+    { events: [{ id: 'a' }, { id: 'b' }], funnel_aggregate_by_hogql: 'properties.$session_id' },
+  ],
+  [
+    {
+      kind: 'PathsQuery',
+      pathsFilter: { includeEventTypes: ['hogql'], pathsHogQLExpression: 'properties.screen' },
+    },
+    'path',
+    { include_event_types: ['hogql'], paths_hogql_expression: 'properties.screen' },
+  ],
+])('expressions of %j are those of its insight', async (query, insight, parameters) => {
+  const asked = async (path: string, body: unknown) => {
+    const system = recordingEnvironment()
+    const { status } = await system.send('POST', `/api/datasets/shop/${path}`, system.keys.shopRead, body)
+    return { status, asked: system.asked.map(({ sql, parameters }) => ({ sql, parameters })) }
+  }
+  const found = await asked('query', asking(query))
+  expect(found).toEqual(await asked(`insights/${insight}`, parameters))
+  expect(found.status).toBe(200)
+  expect(found.asked.length).toBeGreaterThan(0)
+})
+
 test('the schema has every table with its columns', async () => {
   const { body } = await post(asking({ kind: 'DatabaseSchemaQuery' }))
   expect(Object.keys(body.tables)).toEqual(['events', 'persons', 'person_distinct_ids', 'groups', 'sessions'])
