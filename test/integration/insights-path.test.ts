@@ -97,3 +97,40 @@ test(`of ${HISTORIES} random histories the paths are what following each actor m
     expect({ edges: found, query }).toEqual({ edges: expected, query })
   })
 }, 600_000)
+
+test('an expression alone calls all events, beside types only theirs', async () => {
+  const names = ['$click', 'a', '$pageview', 'b', '$screen']
+  const history: History = {
+    dataset: 'named',
+    zone: 'UTC',
+    events: names.map((event, offset) => ({
+      event,
+      distinctId: 'u1',
+      timeMs: FIRST_DAY_MS + offset,
+      partition: 0,
+      offset,
+      session: null,
+      groups: {},
+      url: 'https://x.example/',
+      properties: {},
+    })),
+    overrides: [],
+    persons: [],
+    groupTypes: [],
+    groups: [],
+  }
+  await engine.store([history])
+  const stops = async (...types: string[]) => {
+    const query = readPathRequest({
+      date_from: '2026-10-18',
+      date_to: '2026-10-18',
+      include_event_types: JSON.stringify([...types, 'hogql']),
+      paths_hogql_expression: "concat(upper(event), '/')",
+      start_point: types.length === 0 ? '$CLICK/' : 'A/',
+    })
+    const edges = await paths(engine.needs, engine.questionOf(history), query)
+    return [edges[0]?.source, ...edges.map(({ target }) => target)]
+  }
+  expect(await stops()).toEqual(['1_$CLICK/', '2_A/', '3_$PAGEVIEW/', '4_B/', '5_$SCREEN/'])
+  expect(await stops('custom_event', '$screen')).toEqual(['1_A/', '2_B/', '3_$SCREEN/'])
+})
