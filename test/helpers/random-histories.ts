@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { CONDITIONS, type ExpressionFilter, VALUES } from '../reference/expressions.ts'
 import type { Filter, FilterList } from '../reference/filters.ts'
 import type { GroupState, Happening, History, PersonState } from '../reference/history.ts'
 
@@ -164,7 +165,24 @@ const otherFilter: fc.Arbitrary<Filter> = fc.oneof(
     value: fc.constant('big'),
   }),
 )
-const oneFilter = fc.oneof({ weight: 2, arbitrary: eventFilter }, { weight: 1, arbitrary: otherFilter })
+const expressionFilter: fc.Arbitrary<ExpressionFilter> = fc.record({
+  type: fc.constant('hogql' as const),
+  key: fc.constantFrom(...Object.keys(CONDITIONS)),
+  value: fc.constant(null),
+})
+const oneFilter = fc.oneof(
+  { weight: 4, arbitrary: eventFilter },
+  { weight: 2, arbitrary: otherFilter },
+  { weight: 1, arbitrary: expressionFilter },
+)
+
+/** An expression whose text every event has, or empty. */
+export const randomExpression = fc.constantFrom(...Object.keys(VALUES))
+/** Mostly none. */
+export const rareExpression = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(null) },
+  { weight: 1, arbitrary: randomExpression },
+)
 
 /** None as often as some; groups in groups now and then. */
 export const randomFilters: fc.Arbitrary<FilterList> = fc.oneof(

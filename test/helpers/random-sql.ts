@@ -100,6 +100,15 @@ export class RandomSql {
     )
   }
 
+  /** A condition on one event without a query in it, as filters take it. */
+  filter(): string {
+    return this.#truth(
+      EVENT_COLUMNS.map((column) => this.#column('', column)),
+      1,
+      new Map(),
+    )
+  }
+
   /** An expression about one event, as `select` takes it. */
   expression(): string {
     const columns = EVENT_COLUMNS.map((column) => this.#column('', column))

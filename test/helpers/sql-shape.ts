@@ -17,7 +17,7 @@ const WORDS = new Set([
   ).split(' '),
   ...(
     'the_person person_hash moved_hash override_hash then_properties then_id then_from then_owner then_key state_key state_from state_properties newest_key newest_properties ' +
-    'newest_created_at override_id override_key owner_key happened overrides arrived owners owned states done people person_key version ' +
+    'newest_created_at now_properties now_created_at toNullable toValidUTF8 override_id override_key owner_key happened overrides arrived owners owned states done people person_key version ' +
     'is_deleted created_at properties valid_from group_type_index group_type group_key distinct_id dataset_id set set_once event_time_ms ' +
     'cursor_time_ms cursor_partition cursor_offset session_key session_value element person'
   ).split(' '),

@@ -6,6 +6,7 @@ import {
   seenProperties,
   seenTogether,
 } from '../../services/query-api/definitions/seen-definitions.ts'
+import { createBindings } from '../../services/query-api/query/bindings.ts'
 import { type InsightEngine, NOW_MS, openInsightEngine } from '../helpers/insight-engine.ts'
 import type { Happening, History } from '../reference/history.ts'
 
@@ -133,7 +134,7 @@ test('the lists are read from the projection, not from the events', async () => 
     ask: async (...[question, sqlOf]: Parameters<typeof engine.needs.ask>) => {
       const bound: Record<string, unknown> = {}
       const sql = sqlOf({
-        parameters: {},
+        ...createBindings(),
         bind(value, type) {
           const name = `p${Object.keys(bound).length}`
           bound[name] = value

@@ -168,6 +168,43 @@ test('several properties are one value, and numbers fall into bins', async () =>
   ])
 })
 
+test('expressions are values alone, in a list and in bins', async () => {
+  const by = async (breakdown: string, more: Record<string, string> = {}) =>
+    (await ask({ event: 'view', breakdown_type: 'hogql', breakdown, ...more }))
+      .map(({ breakdown_value, count }) => [breakdown_value, count])
+      .sort()
+  expect(await by('upper(properties.page)')).toEqual([
+    ['A', 2],
+    ['B', 2],
+  ])
+  // A part of a character is found again as what the answer writes for it.
+  expect(await by("left(concat('ü', event), 1)")).toEqual([['\uFFFD', 4]])
+  expect(await by('["upper(properties.page)","properties.size > 3"]')).toEqual([
+    [['A', '0'], 1],
+    [['A', '1'], 1],
+    [['B', '0'], 1],
+    [['B', '1'], 1],
+  ])
+  expect(await by('properties.size * 10', { breakdown_histogram_bin_count: '2' })).toEqual([
+    ['[10,30]', 2],
+    ['[30,300]', 2],
+  ])
+})
+
+test('an expression holds where it is not zero, and what the engine cannot compute is refused', async () => {
+  const count = async (key: string) =>
+    (await ask({ event: 'view', properties: JSON.stringify([{ type: 'hogql', key }]) }))[0]?.count
+  expect(await count('length(properties.page)')).toBe(4)
+  expect(await count('length(properties.page) - 1')).toBe(0)
+  expect(await count('properties.size / 2')).toBe(4)
+  expect(await count('true')).toBe(4)
+  expect(await count('null')).toBe(0)
+  await expect(count('properties.page')).rejects.toMatchObject({
+    status: 400,
+    body: { code: 'invalid_query', attr: null },
+  })
+})
+
 test('a sample holds the same people whatever is asked, and stands for all of them', async () => {
   const sampled = async (factor: string, event: string) =>
     (await ask({ event, math: 'dau', sampling_factor: factor, display: 'BoldNumber' }))[0]

@@ -8,8 +8,10 @@ import {
   EVENT_NAMES,
   FIRST_DAY_MS,
   HISTORIES,
+  randomExpression,
   randomFilters,
   randomHistory,
+  rareExpression,
   SEED,
 } from '../helpers/random-histories.ts'
 import { addDays, midnight } from '../reference/calendar.ts'
@@ -55,12 +57,26 @@ const asked = fc.record({
   second: fc.boolean(),
   properties: randomFilters,
   groupType: fc.constantFrom(null, null, null, 0),
-  breakdown: fc.constantFrom(
-    null,
-    null,
-    { key: 'plan', type: 'event', limit: 2 },
-    { key: 'plan', type: 'event', limit: 25 },
-    { key: 'tier', type: 'person', limit: 25, as_of: 'now' },
+  actorExpression: rareExpression,
+  breakdown: fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.constantFrom(
+        null,
+        null,
+        { key: 'plan', type: 'event', limit: 2 },
+        { key: 'plan', type: 'event', limit: 25 },
+        { key: 'tier', type: 'person', limit: 25, as_of: 'now' },
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        key: randomExpression,
+        type: fc.constant('hogql'),
+        limit: fc.constantFrom(2, 25),
+      }),
+    },
   ),
   attribution: fc.constantFrom('first_touch', 'last_touch', 'all_events', 'step'),
   attributionStep: fc.nat({ max: 3 }),
@@ -98,6 +114,7 @@ test(`of ${HISTORIES} random histories every funnel is what looking at each run 
       toMs: midnight(addDays(day, one.days), zone),
       properties: one.properties,
       groupType: one.groupType,
+      actorExpression: one.groupType === null ? one.actorExpression : null,
       breakdown: one.breakdown as FunnelAsked['breakdown'],
       attribution: one.attribution as FunnelAsked['attribution'],
       attributionStep: Math.min(one.attributionStep, last),
@@ -135,6 +152,7 @@ test(`of ${HISTORIES} random histories every funnel is what looking at each run 
         interval: one.interval,
         ...(one.binCount === null ? {} : { bin_count: String(one.binCount) }),
         ...(one.groupType === null ? {} : { aggregation_group_type_index: String(one.groupType) }),
+        ...(question.actorExpression === null ? {} : { funnel_aggregate_by_hogql: question.actorExpression }),
         ...(one.breakdown === null
           ? {}
           : {

@@ -3,7 +3,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readPathRequest } from '../../services/query-api/insights/path-request.ts'
 import { paths } from '../../services/query-api/insights/paths.ts'
 import { forEachHistory, type InsightEngine, openInsightEngine } from '../helpers/insight-engine.ts'
-import { FIRST_DAY_MS, HISTORIES, randomFilters, randomHistory, SEED } from '../helpers/random-histories.ts'
+import {
+  FIRST_DAY_MS,
+  HISTORIES,
+  randomFilters,
+  randomHistory,
+  rareExpression,
+  SEED,
+} from '../helpers/random-histories.ts'
 import { addDays, midnight } from '../reference/calendar.ts'
 import type { History } from '../reference/history.ts'
 import { edgesOf, type PathsAsked } from '../reference/paths.ts'
@@ -14,13 +21,24 @@ beforeAll(async () => {
 })
 afterAll(() => engine.close())
 
-const point = fc.constantFrom(null, null, null, 'a', 'b', 'https://x.example/a', 'https://x.example/c/*')
+const point = fc.constantFrom(
+  null,
+  null,
+  null,
+  'a',
+  'b',
+  'https://x.example/a',
+  'https://x.example/c/*',
+  'many',
+  's1',
+)
 
 const asked = fc.record({
   history: randomHistory(30),
   fromDay: fc.integer({ min: 0, max: 7 }),
   days: fc.integer({ min: 3, max: 14 }),
   types: fc.subarray(['$pageview', '$screen', 'custom_event'] as const),
+  expression: rareExpression,
   custom: fc.constantFrom([], [], ['a'], ['b', '$pageview']),
   exclude: fc.constantFrom([], [], ['c'], ['https://x.example/c*']),
   groupings: fc.constantFrom([], [], ['https://x.example/c/*'], ['a', 'https://*']),
@@ -52,7 +70,8 @@ test(`of ${HISTORIES} random histories the paths are what following each actor m
     const query: Record<string, string> = {
       date_from: day,
       date_to: addDays(day, one.days - 1),
-      include_event_types: JSON.stringify(one.types),
+      include_event_types: JSON.stringify([...one.types, ...(one.expression === null ? [] : ['hogql'])]),
+      ...(one.expression === null ? {} : { paths_hogql_expression: one.expression }),
       include_custom_events: JSON.stringify(one.custom),
       exclude_events: JSON.stringify(one.exclude),
       path_groupings: JSON.stringify(one.groupings),
@@ -78,3 +97,40 @@ test(`of ${HISTORIES} random histories the paths are what following each actor m
     expect({ edges: found, query }).toEqual({ edges: expected, query })
   })
 }, 600_000)
+
+test('an expression alone calls all events, beside types only theirs', async () => {
+  const names = ['$click', 'a', '$pageview', 'b', '$screen']
+  const history: History = {
+    dataset: 'named',
+    zone: 'UTC',
+    events: names.map((event, offset) => ({
+      event,
+      distinctId: 'u1',
+      timeMs: FIRST_DAY_MS + offset,
+      partition: 0,
+      offset,
+      session: null,
+      groups: {},
+      url: 'https://x.example/',
+      properties: {},
+    })),
+    overrides: [],
+    persons: [],
+    groupTypes: [],
+    groups: [],
+  }
+  await engine.store([history])
+  const stops = async (...types: string[]) => {
+    const query = readPathRequest({
+      date_from: '2026-10-18',
+      date_to: '2026-10-18',
+      include_event_types: JSON.stringify([...types, 'hogql']),
+      paths_hogql_expression: "concat(upper(event), '/')",
+      start_point: types.length === 0 ? '$CLICK/' : 'A/',
+    })
+    const edges = await paths(engine.needs, engine.questionOf(history), query)
+    return [edges[0]?.source, ...edges.map(({ target }) => target)]
+  }
+  expect(await stops()).toEqual(['1_$CLICK/', '2_A/', '3_$PAGEVIEW/', '4_B/', '5_$SCREEN/'])
+  expect(await stops('custom_event', '$screen')).toEqual(['1_A/', '2_B/', '3_$SCREEN/'])
+})

@@ -11,6 +11,7 @@ import {
   resultsOf,
 } from '../helpers/insight-engine.ts'
 import { HISTORIES, randomFilters, randomHistory, SEED } from '../helpers/random-histories.ts'
+import { VALUES } from '../reference/expressions.ts'
 import type { History } from '../reference/history.ts'
 
 /** Every one asks for an insight and then for the people behind each of its numbers. */
@@ -202,6 +203,33 @@ test('behind every step of a funnel, every drop-off and every point of its trend
         const dropped = (line.reached_from_step[index] as number) - reached
         expect((await behind(history, line.dropped_persons_urls[index]!.url)).count).toBe(dropped)
       }
+  })
+}, 600_000)
+
+test('behind every line of an expression are as many people as it says, in trends and funnels', async () => {
+  await check('e', async ({ history, range, limit }) => {
+    for (const breakdown of Object.keys(VALUES)) {
+      const by = { ...range, breakdown, breakdown_type: 'hogql', breakdown_limit: limit }
+      const trend = await ask(history, 'trend', {
+        ...by,
+        events: [{ id: null, math: 'dau' }],
+        display: 'BoldNumber',
+      })
+      const funnel = await ask(history, 'funnel', { ...by, events: [{ id: 'a' }, { id: 'b' }] })
+      const numbers = [
+        ...(trend.result as { aggregated_value: number; persons_urls: [{ url: string }] }[]).map(
+          ({ aggregated_value, persons_urls: [{ url }] }) => ({ number: aggregated_value, url }),
+        ),
+        ...(funnel.result as { count: number; converted_people_url: string }[][])
+          .flat()
+          .map(({ count, converted_people_url }) => ({ number: count, url: converted_people_url })),
+      ]
+      expect(numbers.some(({ number }) => number > 0)).toBe(true)
+      for (const { number, url } of numbers) {
+        const { results } = await answer(history, url)
+        expect([url, results[0].count]).toEqual([url, number])
+      }
+    }
   })
 }, 600_000)
 

@@ -111,6 +111,11 @@ test.each([
   ['an address by expression', [{ url: '/[Cc]heckout/\\d$', url_matching: 'regex' }], 1],
   ['an expression that is none', [{ url: '(', url_matching: 'regex' }], 0],
   ['all conditions at once', [{ url: '/checkout', properties: [{ key: 'plan', value: 'pro' }] }], 1],
+  [
+    'an expression',
+    [{ properties: [{ type: 'hogql', key: "properties.plan = 'pro' or event = 'help'" }] }],
+    2,
+  ],
   ['a text of an element', [{ text: 'Buy now' }], 2],
   ['a part of a text', [{ text: 'buy', text_matching: 'contains' }], 2],
   ['a link', [{ href: '/pay' }], 1],
@@ -216,5 +221,14 @@ test('test accounts are what the settings of the dataset say', async () => {
     updated_by: 'me',
   })
   expect(await purchases({ filter_test_accounts: 'true' })).toBe(2)
+  await createDatasetSettingsStore(metadata).put({
+    dataset_id: 'shop',
+    test_account_filters: JSON.stringify([
+      { type: 'hogql', key: "distinct_id in ('bob', 'x')", value: null },
+    ]),
+    updated_at: NOW_MS,
+    updated_by: 'me',
+  })
+  expect(await purchases({ filter_test_accounts: 'true' })).toBe(1)
   expect(await purchases()).toBe(3)
 })

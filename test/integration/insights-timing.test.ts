@@ -34,7 +34,12 @@ const asked = fc.record({
   interval: fc.constantFrom('day' as const, 'week' as const),
   properties: randomFilters,
   groupType: fc.constantFrom(null, null, null, 0),
-  breakdown: fc.constantFrom(null, null, { key: 'plan', type: 'event' as const, limit: 2 }),
+  breakdown: fc.constantFrom(
+    null,
+    null,
+    { key: 'plan', type: 'event' as const, limit: 2 },
+    { key: "concat(event, ' ', properties.plan)", type: 'hogql' as const, limit: 2 },
+  ),
 })
 
 const UNIT_MS: Readonly<Record<string, number>> = { second: 1_000, hour: 3_600_000, day: 86_400_000 }
@@ -65,7 +70,9 @@ test(`of ${HISTORIES} random histories the times between two events are what pai
       date_to: addDays(day, one.days - 1),
       properties: JSON.stringify(one.properties),
       ...(one.groupType === null ? {} : { aggregation_group_type_index: String(one.groupType) }),
-      ...(one.breakdown === null ? {} : { breakdown: one.breakdown.key, breakdown_limit: '2' }),
+      ...(one.breakdown === null
+        ? {}
+        : { breakdown: one.breakdown.key, breakdown_type: one.breakdown.type, breakdown_limit: '2' }),
     }
     return { history, question, query }
   })

@@ -7,6 +7,7 @@ import {
   EVENT_NAMES,
   FIRST_DAY_MS,
   HISTORIES,
+  randomExpression,
   randomFilters,
   randomHistory,
   SEED,
@@ -66,13 +67,19 @@ const asked = fc
         limit: fc.constantFrom(1, 2, 25),
       }),
     ),
-    otherBreakdown: fc.constantFrom(
-      null,
-      null,
-      { key: 'tier', type: 'person', as_of: 'now' },
-      { key: 'tier', type: 'person', as_of: 'event' },
-      { key: '$pageview_count', type: 'session' },
-      { key: 'size', type: 'group' },
+    otherBreakdown: fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.constantFrom(
+          null,
+          null,
+          { key: 'tier', type: 'person', as_of: 'now' },
+          { key: 'tier', type: 'person', as_of: 'event' },
+          { key: '$pageview_count', type: 'session' },
+          { key: 'size', type: 'group' },
+        ),
+      },
+      { weight: 1, arbitrary: fc.record({ key: randomExpression, type: fc.constant('hogql') }) },
     ),
     shape: fc.constantFrom('points', 'points', 'cumulative', 'aggregate'),
   })

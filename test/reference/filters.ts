@@ -1,3 +1,4 @@
+import { type ExpressionFilter, expressionHolds, expressionText } from './expressions.ts'
 import {
   groupNow,
   groupOf,
@@ -6,6 +7,7 @@ import {
   personNow,
   personOf,
   propertiesThen,
+  textOf,
 } from './history.ts'
 import { sessionProperty } from './sessions.ts'
 
@@ -21,11 +23,14 @@ export interface Filter {
 
 export interface FilterList {
   readonly type: 'AND' | 'OR'
-  readonly values: readonly (Filter | FilterList)[]
+  readonly values: readonly (Filter | ExpressionFilter | FilterList)[]
 }
 
+/** Whose a property is, or with `hogql` what an expression says. */
+export type PropertyAsked = Omit<Filter, 'operator' | 'type'> & { readonly type?: Filter['type'] | 'hogql' }
+
 /** What an event has under a name, of whoever the filter or breakdown is about; undefined or null where it is not set. */
-export function propertyOf(history: History, event: Happening, filter: Omit<Filter, 'operator'>): unknown {
+export function propertyOf(history: History, event: Happening, filter: PropertyAsked): unknown {
   switch (filter.type ?? 'event') {
     case 'event':
       return event.properties[filter.key] ?? (filter.key === '$current_url' ? event.url : undefined)
@@ -33,6 +38,8 @@ export function propertyOf(history: History, event: Happening, filter: Omit<Filt
       return filter.as_of === 'event'
         ? propertiesThen(history, event)[filter.key]
         : personNow(history, personOf(history, event))?.properties[filter.key]
+    case 'hogql':
+      return expressionText(history, event, filter.key)
     case 'session':
       return event.session === null ? undefined : sessionProperty(history, event.session, filter.key)
     case 'group': {
@@ -42,12 +49,12 @@ export function propertyOf(history: History, event: Happening, filter: Omit<Filt
   }
 }
 
-export const textOf = (value: unknown): string =>
-  value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value)
-
 export function passes(history: History, event: Happening, filters: FilterList): boolean {
-  const holds = (part: Filter | FilterList) =>
-    'values' in part ? passes(history, event, part) : operatorHolds(propertyOf(history, event, part), part)
+  const holds = (part: FilterList['values'][number]) => {
+    if ('values' in part) return passes(history, event, part)
+    if (part.type === 'hogql') return expressionHolds(history, event, part)
+    return operatorHolds(propertyOf(history, event, part), part)
+  }
   if (filters.values.length === 0) return true
   return filters.type === 'AND' ? filters.values.every(holds) : filters.values.some(holds)
 }

@@ -1,6 +1,7 @@
 import { bucketOf, bucketsBetween, type Unit } from './calendar.ts'
 import { mean, percentile } from './distribution.ts'
 import { type EntityAsked, isOf } from './entities.ts'
+import { expressionText } from './expressions.ts'
 import { type FilterList, passes } from './filters.ts'
 import { actorOf, type Happening, type History, inOrder } from './history.ts'
 import { type BreakdownAsked, breakdownValue, OTHER, topValues } from './trend.ts'
@@ -14,6 +15,8 @@ export interface FunnelAsked {
   readonly toMs: number
   readonly properties: FilterList
   readonly groupType: number | null
+  /** Whose texts act instead; null for persons or groups. */
+  readonly actorExpression: string | null
   readonly breakdown: BreakdownAsked | null
   readonly attribution: 'first_touch' | 'last_touch' | 'all_events' | 'step'
   readonly attributionStep: number
@@ -45,10 +48,14 @@ export function funnelActors(stored: History, asked: FunnelAsked): FunnelActor[]
   const raw = (event: Happening) =>
     asked.breakdown === null ? '' : breakdownValue(history, event, asked.breakdown)
   const shown = (value: string) => (asked.breakdown === null || top.includes(value) ? value : OTHER)
-  const actors = new Set(events.map((event) => actorOf(history, event, asked.groupType)))
+  const who = (event: Happening) =>
+    asked.actorExpression === null
+      ? actorOf(history, event, asked.groupType)
+      : expressionText(history, event, asked.actorExpression) || null
+  const actors = new Set(events.map(who))
   return [...actors].flatMap((actor) => {
     if (actor === null) return []
-    const own = events.filter((event) => actorOf(history, event, asked.groupType) === actor)
+    const own = events.filter((event) => who(event) === actor)
     const under = (value: string, some: readonly Happening[], matches: Matches) => ({
       actor,
       value,

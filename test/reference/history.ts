@@ -44,6 +44,10 @@ export interface GroupState {
   readonly version: number
 }
 
+/** A value as text, as JSON writes it; nothing where it is not set. */
+export const textOf = (value: unknown): string =>
+  value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value)
+
 /** Everybody's events in the one order that holds everywhere: time, then the order of receipt. */
 export function inOrder(events: readonly Happening[]): Happening[] {
   return [...events].sort((a, b) => a.timeMs - b.timeMs || a.partition - b.partition || a.offset - b.offset)

@@ -1,8 +1,11 @@
-import { type FilterList, passes, propertyOf, textOf } from './filters.ts'
-import { actorOf, type Happening, type History, inOrder } from './history.ts'
+import { expressionText } from './expressions.ts'
+import { type FilterList, passes, propertyOf } from './filters.ts'
+import { actorOf, type Happening, type History, inOrder, textOf } from './history.ts'
 
 export interface PathsAsked {
   readonly types: readonly ('$pageview' | '$screen' | 'custom_event')[]
+  /** What stops are called by, beside those types; null for what events of each are called by. */
+  readonly expression: string | null
   readonly custom: readonly string[]
   readonly exclude: readonly string[]
   readonly groupings: readonly string[]
@@ -55,17 +58,19 @@ export function pathsOf(stored: History, asked: PathsAsked): { actor: string; st
   })
 }
 
-function isIncluded({ event }: Happening, { types, custom }: PathsAsked): boolean {
+function isIncluded({ event }: Happening, { types, custom, expression }: PathsAsked): boolean {
   if (custom.includes(event)) return true
   const kind =
     event === '$pageview' || event === '$screen' ? event : event.startsWith('$') ? null : 'custom_event'
   const isDefault = types.length === 0 && custom.length === 0
+  if (isDefault && expression !== null) return true
   return kind !== null && (isDefault || types.includes(kind))
 }
 
 function itemOf(history: History, event: Happening, asked: PathsAsked): string {
   let item = event.event
-  if (item === '$pageview') {
+  if (asked.expression !== null) item = expressionText(history, event, asked.expression)
+  else if (item === '$pageview') {
     item = textOf(propertyOf(history, event, { key: '$current_url' }))
     if (item.length > 1) item = item.replace(/\/+$/, '')
   } else if (item === '$screen') item = textOf(propertyOf(history, event, { key: '$screen_name' }))

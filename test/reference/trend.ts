@@ -1,8 +1,8 @@
 import { addDays, bucketOf, bucketsBetween, midnight, type Unit } from './calendar.ts'
 import { aggregate } from './distribution.ts'
 import { type EntityAsked, isOf } from './entities.ts'
-import { type FilterList, passes, propertyOf, textOf } from './filters.ts'
-import { actorOf, groupOf, type Happening, type History, inOrder } from './history.ts'
+import { type FilterList, passes, propertyOf } from './filters.ts'
+import { actorOf, groupOf, type Happening, type History, inOrder, textOf } from './history.ts'
 import { sessionProperty } from './sessions.ts'
 
 export interface TrendSeriesAsked extends EntityAsked {
@@ -24,7 +24,7 @@ export interface TrendAsked {
 
 export interface BreakdownAsked {
   readonly key: string
-  readonly type: 'event' | 'person' | 'session' | 'group'
+  readonly type: 'event' | 'person' | 'session' | 'group' | 'hogql'
   readonly as_of?: undefined | 'now' | 'event'
   readonly limit: number
 }

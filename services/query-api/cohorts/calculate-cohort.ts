@@ -132,6 +132,7 @@ export async function fittingPeople(
     filters: NO_FILTERS,
     samplingFactor: 1,
     groupTypeIndex: null,
+    actorExpression: null,
     countsOnly: false,
     invalidPatterns: await invalidExpressions(ask, question, [
       ...expressionsIn(criteria),

@@ -2,6 +2,7 @@ import { invalidInput } from '../http/api-error.ts'
 import { createBindings } from '../query/bindings.ts'
 import { Compilation } from '../sql/compilation.ts'
 import { compileExpression } from '../sql/compile-expression.ts'
+import { eventSurroundings } from '../sql/event-scope.ts'
 import { hasAggregate } from '../sql/has-aggregate.ts'
 import { parseItem, parseOrdering } from '../sql/parse-query.ts'
 import { faultAnswer } from '../sql/sql-failure.ts'
@@ -9,7 +10,6 @@ import { SqlFault } from '../sql/sql-fault.ts'
 import { SQL_LIMITS } from '../sql/sql-limits.ts'
 import type { Asking } from '../sql/sql-statement.ts'
 import type { Expression, Item, Ordering } from '../sql/syntax.ts'
-import { eventSurroundings } from './event-scope.ts'
 
 /** Expressions of one question about events, in texts of their own. */
 export interface EventExpressions {

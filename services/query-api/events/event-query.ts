@@ -7,8 +7,8 @@ import type { FilterGroup } from '../query/property-filters.ts'
 import { timeSql } from '../query/time-sql.ts'
 import type { TimeZone } from '../query/zoned-time.ts'
 import { Compilation } from '../sql/compilation.ts'
+import { conditionsSql, eventSurroundings } from '../sql/event-scope.ts'
 import type { Expression } from '../sql/syntax.ts'
-import { conditionsSql, eventSurroundings } from './event-scope.ts'
 import type { PageCursor } from './page-cursor.ts'
 
 /** Which events, of one dataset. */

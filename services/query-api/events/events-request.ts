@@ -15,11 +15,10 @@ import {
   textParameter,
 } from '../http/request-parameters.ts'
 import { flagParameter, wholeParameter } from '../insights/insight-request.ts'
-import { FILTER_TYPES } from '../query/property-filters.ts'
+import { FILTER_TYPES, parsePropertyFilters } from '../query/property-filters.ts'
 import { parseInstant, type TimeZone } from '../query/zoned-time.ts'
 import type { Asking } from '../sql/sql-statement.ts'
 import { type EventExpressions, readExpressions } from './event-expressions.ts'
-import { readEventFilters } from './event-filters.ts'
 import type { EventPage, EventSelection } from './event-query.ts'
 import { decodeCursor } from './page-cursor.ts'
 import { textsParameter } from './texts-parameter.ts'
@@ -89,15 +88,10 @@ export function readEventsRequest(query: RawQuery, asking: Asking, format?: Form
   const { dataset, zone } = asking
   const file = readFileChoice(query, format)
   const cursor = textParameter(query, 'cursor')
-  const { filters, expressions: conditions } = readEventFilters(
-    textParameter(query, 'properties', Number.POSITIVE_INFINITY),
-    'properties',
-    FILTER_TYPES,
-  )
   const select = textsParameter(query, 'select')
   const order = readOrder(query, select.length > 0)
   const expressions = readExpressions(
-    { select, where: [...textsParameter(query, 'where'), ...conditions], orderBy: order.expressions },
+    { select, where: textsParameter(query, 'where'), orderBy: order.expressions },
     asking,
   )
   if (select.length === 0 && expressions.having.length > 0)
@@ -110,7 +104,11 @@ export function readEventsRequest(query: RawQuery, asking: Asking, format?: Form
       personId: textParameter(query, 'person_id')?.toLowerCase() ?? null,
       afterMs: timeParameter(query, 'after', zone),
       beforeMs: timeParameter(query, 'before', zone),
-      filters,
+      filters: parsePropertyFilters(
+        textParameter(query, 'properties', Number.POSITIVE_INFINITY),
+        'properties',
+        FILTER_TYPES,
+      ),
       where: expressions.where,
     },
     expressions,

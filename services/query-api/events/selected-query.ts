@@ -4,6 +4,7 @@ import { eventViewRowsSql } from '../query/event-view-rows.ts'
 import { Compilation, type Compiled } from '../sql/compilation.ts'
 import { orderingSql } from '../sql/compile-call.ts'
 import { compileExpression, type Surroundings } from '../sql/compile-expression.ts'
+import { conditionsSql, eventSurroundings } from '../sql/event-scope.ts'
 import { hasAggregate } from '../sql/has-aggregate.ts'
 import { SqlFault } from '../sql/sql-fault.ts'
 import { SQL_LIMITS } from '../sql/sql-limits.ts'
@@ -16,7 +17,6 @@ import {
   pageSql,
   selectionSql,
 } from './event-query.ts'
-import { conditionsSql, eventSurroundings } from './event-scope.ts'
 
 /** A column of the answer: an expression's value, the whole event for `*`, or its person for `person`. */
 export type SelectedColumn =

@@ -4,6 +4,8 @@ import { cohortSql } from '../query/filter-sql.ts'
 import { groupKeySql, newestGroupsSql } from '../query/group-rows.ts'
 import { newestPersonsSql, PERSON_KEY, THEN_PROPERTIES } from '../query/person-rows.ts'
 import { sessionPropertySql, sessionRowsSql } from '../query/session-properties.ts'
+import { eventTextSql } from '../sql/event-expression.ts'
+import type { Expression } from '../sql/syntax.ts'
 import type { Breakdown } from './breakdown.ts'
 import { eventRowsSql } from './event-rows.ts'
 import { type Entity, type Frame, filterScope } from './frame.ts'
@@ -34,7 +36,7 @@ export function breakdownSql(breakdown: Breakdown, frame: Frame, bindings: Bindi
     )
     return { value: `arrayJoin(arrayFilter(x -> x != '', [${memberships.join(', ')}]))`, joins: [] }
   }
-  const parts = breakdown.keys.map((key, index) => partSql(breakdown, key, `part${index}`, frame, bindings))
+  const parts = breakdown.keys.map((_, index) => partSql(breakdown, index, frame, bindings))
   const texts = parts.map(({ value }) =>
     breakdown.normalizeUrl ? `replaceRegexpOne(${value}, '[/?#]*$', '')` : value,
   )
@@ -45,12 +47,13 @@ export function breakdownSql(breakdown: Breakdown, frame: Frame, bindings: Bindi
 }
 
 function partSql(
-  { owner }: Extract<Breakdown, { by: 'properties' }>,
-  key: string,
-  alias: string,
+  { owner, keys }: Extract<Breakdown, { by: 'properties' }>,
+  index: number,
   frame: Frame,
   bindings: Bindings,
 ): ValueSql {
+  const key = keys[index] as string
+  const alias = `part${index}`
   const bound = () => bindings.bind(key, 'String')
   switch (owner.of) {
     case 'event':
@@ -76,6 +79,10 @@ function partSql(
       const groups = newestGroupsSql(frame.dataset, owner.index, bindings)
       const sql = `SELECT newest_key, ${text} AS part_value FROM (${groups})`
       return joined(alias, sql, 'newest_key', groupKeySql(frame.dataset, owner.index, bindings))
+    }
+    case 'expression': {
+      const expression = owner.expressions[index] as Expression
+      return { value: eventTextSql(expression, filterScope(frame, bindings)), joins: [] }
     }
   }
 }

@@ -7,15 +7,27 @@ import {
   wholeDeclared,
 } from '../http/parameter-declarations.ts'
 import { choiceParameter, type RawQuery, TEXT_LENGTH_MAX, textParameter } from '../http/request-parameters.ts'
-import { FILTER_LIMITS, type PropertyOwner, readAsOf, readGroupTypeIndex } from '../query/property-filters.ts'
+import {
+  EXPRESSION_TYPES,
+  FILTER_LIMITS,
+  type PropertyOwner,
+  readAsOf,
+  readGroupTypeIndex,
+} from '../query/property-filters.ts'
 import { isSessionProperty, SESSION_PROPERTIES } from '../query/session-properties.ts'
+import { readEventExpression } from '../sql/event-expression.ts'
+import type { Expression } from '../sql/syntax.ts'
 import { flagParameter, wholeParameter } from './insight-request.ts'
 
 /** By what an answer is divided. Every event has one value of it, of cohorts as many as its person is in. */
 export type Breakdown =
   | {
       readonly by: 'properties'
-      readonly owner: Exclude<PropertyOwner, { readonly of: 'element' }>
+      /** Whose; or what is computed of the event, an expression per key. */
+      readonly owner:
+        | Exclude<PropertyOwner, { readonly of: 'element' }>
+        | { readonly of: 'expression'; readonly expressions: readonly Expression[] }
+      /** Names of properties, or the texts of the expressions. */
       readonly keys: readonly string[]
       /** Addresses without a slash, question mark or hash sign at their end. */
       readonly normalizeUrl: boolean
@@ -37,13 +49,17 @@ export const BREAKDOWN_LIMITS = {
   bins: 90,
 } as const
 
-const TYPES = ['event', 'person', 'session', 'group', 'cohort'] as const
+const TYPES = ['event', 'person', 'session', 'group', 'cohort', ...EXPRESSION_TYPES] as const
 
 export const BREAKDOWN_PARAMETERS = {
   breakdown: jsonDeclared(
-    'A line per value: a property, a list of at most 3, or with `breakdown_type=cohort` a list of ids.',
+    'A line per value: a property or expression, a list of at most 3, or with `breakdown_type=cohort` a list of ids.',
   ),
-  breakdown_type: choiceDeclared('Whose property it is.', TYPES, 'event'),
+  breakdown_type: choiceDeclared(
+    'Whose property it is; `hogql` (`sql`): the text of an expression over the event.',
+    TYPES,
+    'event',
+  ),
   breakdown_limit: countDeclared(
     'Values with a line of their own; the others together are `Other`.',
     BREAKDOWN_LIMITS.default,
@@ -78,7 +94,7 @@ export function readBreakdown(query: RawQuery, limit: number = BREAKDOWN_LIMITS.
   if (given.length > BREAKDOWN_LIMITS.keys || given.some((key) => typeof key !== 'string'))
     throw invalidInput(
       'breakdown',
-      `breakdown is one property or a list of at most ${BREAKDOWN_LIMITS.keys}.`,
+      `breakdown is one property, or expression, or a list of at most ${BREAKDOWN_LIMITS.keys}.`,
     )
   const keys = given as readonly string[]
   if (type === 'session' && !keys.every(isSessionProperty))
@@ -88,7 +104,7 @@ export function readBreakdown(query: RawQuery, limit: number = BREAKDOWN_LIMITS.
     throw invalidInput('breakdown_histogram_bin_count', 'Only a breakdown by one property can have bins.')
   return {
     by: 'properties',
-    owner: readOwner(type, query),
+    owner: readOwner(type, keys, query),
     keys,
     normalizeUrl: flagParameter(query, 'breakdown_normalize_url'),
     binCount,
@@ -103,14 +119,23 @@ export function cohortIdsOf(breakdown: Breakdown | null): number[] {
 }
 
 function readOwner(
-  type: 'event' | 'person' | 'session' | 'group',
+  type: Exclude<(typeof TYPES)[number], 'cohort'>,
+  keys: readonly string[],
   query: RawQuery,
 ): PropertyBreakdown['owner'] {
-  if (type === 'person')
-    return { of: type, asOf: readAsOf(textParameter(query, 'breakdown_as_of'), 'breakdown_as_of') }
-  if (type !== 'group') return { of: type }
-  const index = textParameter(query, 'breakdown_group_type_index') ?? '0'
-  return { of: type, index: readGroupTypeIndex(index, 'breakdown_group_type_index') }
+  switch (type) {
+    case 'event':
+    case 'session':
+      return { of: type }
+    case 'person':
+      return { of: type, asOf: readAsOf(textParameter(query, 'breakdown_as_of'), 'breakdown_as_of') }
+    case 'group': {
+      const index = textParameter(query, 'breakdown_group_type_index') ?? '0'
+      return { of: type, index: readGroupTypeIndex(index, 'breakdown_group_type_index') }
+    }
+    default:
+      return { of: 'expression', expressions: keys.map((key) => readEventExpression(key, 'breakdown')) }
+  }
 }
 
 function readCohortIds(given: readonly unknown[]): (number | 'all')[] {

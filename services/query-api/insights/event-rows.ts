@@ -1,4 +1,5 @@
 import type { Bindings } from '../query/bindings.ts'
+import { newestPersonsJoins } from '../query/event-view-rows.ts'
 import { filterSql } from '../query/filter-sql.ts'
 import { groupKeySql } from '../query/group-rows.ts'
 import {
@@ -10,6 +11,7 @@ import {
 } from '../query/person-rows.ts'
 import { STORED_EVENTS } from '../query/stored-events.ts'
 import { timeSql } from '../query/time-sql.ts'
+import { eventTextSql } from '../sql/event-expression.ts'
 import { type Entity, type Frame, filterScope } from './frame.ts'
 
 /** Which events of a question a statement reads, and what of them. */
@@ -17,7 +19,7 @@ export interface RowsWanted {
   /** `[fromMs, toMs)`; null for everything before the end. */
   readonly fromMs: number | null
   readonly toMs: number
-  /** Expressions over the columns of `events`, `the_person` and those of the joins, each with its alias. */
+  /** Expressions over the columns of `events` and about their people, and those of the joins, each with its alias. */
   readonly columns: readonly string[]
   /** Joins of further rows by those columns, as SQL. */
   readonly joins?: readonly string[]
@@ -49,27 +51,31 @@ export function eventRowsSql(frame: Frame, wanted: RowsWanted, bindings: Binding
   if (wanted.entities !== null)
     where.push(`(${wanted.entities.map((entity) => entitySql(entity, frame, bindings)).join(' OR ')})`)
   if (frame.samplingFactor < 1) where.push(sampledSql(frame, bindings))
-  const outer = [...wanted.columns, ...(wanted.joins ?? []), ...where]
+  const named = [...wanted.columns, ...where]
+  const joins = [...(wanted.joins ?? []), ...newestPersonsJoins(named, frame.dataset, bindings)]
+  const outer = [...named, ...joins]
   const isNamed = (column: string) => outer.some((sql) => sql.includes(column))
   let rows = `${STORED_EVENTS} WHERE ${base.join(' AND ')}`
   if (isNamed(PERSON_KEY) || isNamed(PERSON_HASH)) rows = withEventPersonSql(rows, frame.dataset, bindings)
   if (isNamed(THEN_PROPERTIES)) rows = withPersonThenSql(rows, frame.dataset, bindings)
-  const joined = [`(${rows}) AS found`, ...(wanted.joins ?? [])].join(' ')
+  const joined = [`(${rows}) AS found`, ...joins].join(' ')
   return `SELECT ${wanted.columns.join(', ')} FROM ${joined}${where.length > 0 ? ` WHERE ${where.join(' AND ')}` : ''}`
 }
 
 /**
- * Who acts, a person or a group: text, empty for an event of nobody; in a frame that only counts persons a number, 0
- * for nobody.
+ * Who acts, a person, a group or what an expression says: text, empty for an event of nobody; in a frame that only counts
+ * persons a number, 0 for nobody.
  */
 export function actorSql(frame: Frame, bindings: Bindings): string {
+  if (frame.actorExpression !== null) return eventTextSql(frame.actorExpression, filterScope(frame, bindings))
   if (frame.groupTypeIndex !== null) return groupKeySql(frame.dataset, frame.groupTypeIndex, bindings)
   return frame.countsOnly ? PERSON_HASH : PERSON_KEY
 }
 
 /** Whether a column that {@link actorSql} made is somebody. */
 export function isSomebodySql(frame: Frame, column: string): string {
-  return frame.countsOnly && frame.groupTypeIndex === null ? `${column} != 0` : `${column} != ''`
+  const isPerson = frame.groupTypeIndex === null && frame.actorExpression === null
+  return frame.countsOnly && isPerson ? `${column} != 0` : `${column} != ''`
 }
 
 /** Whether an event is of the entity. */

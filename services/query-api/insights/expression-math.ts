@@ -1,5 +1,4 @@
 import { type Bindings, createBindings } from '../query/bindings.ts'
-import { newestPersonsJoins } from '../query/event-view-rows.ts'
 import { UTC } from '../query/zoned-time.ts'
 import { Compilation } from '../sql/compilation.ts'
 import { compileExpression } from '../sql/compile-expression.ts'
@@ -51,7 +50,7 @@ export function expressionSql(
           fromMs: frame.fromMs,
           toMs: frame.toMs,
           columns: [...columns, ...named],
-          joins: [...joins, ...newestPersonsJoins(named, frame.dataset, bindings)],
+          joins,
           entities: [series],
         },
         bindings,

@@ -8,6 +8,7 @@ import { invalidPatterns } from '../query/invalid-patterns.ts'
 import { type FilterGroup, filtersOf } from '../query/property-filters.ts'
 import type { Question } from '../query/question.ts'
 import { type Interval, intervalStarts, type TimeZone } from '../query/zoned-time.ts'
+import type { Expression } from '../sql/syntax.ts'
 import type { ActionStep, Definitions } from './definitions.ts'
 import type { EntityRequest } from './entity-request.ts'
 import type { InsightRequest } from './insight-request.ts'
@@ -41,6 +42,8 @@ export interface Frame {
   readonly filters: FilterGroup
   readonly samplingFactor: number
   readonly groupTypeIndex: number | null
+  /** Texts of it act instead of persons and groups; null for those. */
+  readonly actorExpression: Expression | null
   /** Whether nobody asks who the actors are: numbers then stand for persons, which cost less. */
   readonly countsOnly: boolean
   readonly invalidPatterns: ReadonlySet<string>
@@ -97,6 +100,7 @@ export async function frameOf<E extends EntityRequest>(
       filters,
       samplingFactor: request.samplingFactor,
       groupTypeIndex: request.groupTypeIndex,
+      actorExpression: null,
       countsOnly: false,
       invalidPatterns: await invalidPatterns(needs.ask, question, groups),
       cohorts: new Map(cohorts.map(({ id, members }) => [id, members])),
@@ -117,6 +121,7 @@ export function filterScope(frame: Frame, bindings: Bindings): FilterScope {
     dataset: frame.dataset,
     bindings,
     zone: frame.zone,
+    nowMs: frame.nowMs,
     invalidPatterns: frame.invalidPatterns,
     sessions: { fromMs: frame.fromMs, toMs: frame.toMs },
     cohorts: frame.cohorts,

@@ -10,7 +10,7 @@ import { actorSql, eventRowsSql } from './event-rows.ts'
 import type { Frame, InsightNeeds } from './frame.ts'
 import { funnelOf } from './funnel.ts'
 import { bestRunsSql } from './funnel-answers-sql.ts'
-import { type FunnelRequest, readFunnelRequest } from './funnel-request.ts'
+import { type FunnelRequest, readFunnelRequest, refuseTexts } from './funnel-request.ts'
 import type { Funnel } from './funnel-sql.ts'
 
 const KINDS = ['events', 'properties', 'event_with_properties'] as const
@@ -39,6 +39,7 @@ export interface CorrelationRequest {
 /** @throws ApiError 400 */
 export function readCorrelationRequest(query: RawQuery): CorrelationRequest {
   const funnel = readFunnelRequest(query, CORRELATION_PARAMETERS)
+  refuseTexts(funnel)
   const kind = choiceParameter(query, 'funnel_correlation_type', KINDS, 'events')
   const names = nameList(query, 'funnel_correlation_names')
   const events = nameList(query, 'funnel_correlation_event_names')

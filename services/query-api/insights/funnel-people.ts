@@ -4,7 +4,7 @@ import { type RawQuery, textParameter } from '../http/request-parameters.ts'
 import type { Question } from '../query/question.ts'
 import { type InsightNeeds, startsOf } from './frame.ts'
 import { funnelOf } from './funnel.ts'
-import { FUNNEL_LIMITS, readFunnelRequest } from './funnel-request.ts'
+import { FUNNEL_LIMITS, readFunnelRequest, refuseTexts } from './funnel-request.ts'
 import { funnelActorsSql, OTHER_SLOT, OWN_SLOT } from './funnel-sql.ts'
 import { flagParameter, wholeParameter } from './insight-request.ts'
 import type { PeopleSql } from './people.ts'
@@ -39,6 +39,7 @@ export async function funnelPeople(
 ): Promise<{ readonly sql: PeopleSql; readonly groupTypeIndex: number | null }> {
   const asked = withOldName(query)
   const request = readFunnelRequest(asked, FUNNEL_PEOPLE_PARAMETERS)
+  refuseTexts(request)
   const line = readLine(asked, request.breakdown)
   const { frame, funnel } = await funnelOf(needs, question, request)
   requireLine(line, funnel.breakdown?.values ?? null)

@@ -6,10 +6,14 @@ import {
   jsonDeclared,
   type ParameterDeclaration,
   type ParameterDeclarations,
+  textDeclared,
   wholeDeclared,
 } from '../http/parameter-declarations.ts'
 import { choiceParameter, type RawQuery, textParameter } from '../http/request-parameters.ts'
 import type { Interval } from '../query/zoned-time.ts'
+import { readEventExpression } from '../sql/event-expression.ts'
+import { SQL_LIMITS } from '../sql/sql-limits.ts'
+import type { Expression } from '../sql/syntax.ts'
 import { BREAKDOWN_PARAMETERS, type Breakdown, readBreakdown } from './breakdown.ts'
 import { type EntityRequest, jsonList, objectOf, readEntities, readEntity } from './entity-request.ts'
 import {
@@ -28,7 +32,6 @@ export const FUNNEL_LIMITS = { steps: 20, exclusions: 5, window: 100_000, bins: 
 export const FUNNEL_IMPLIED = new Map([
   ['insight', ['FUNNELS']],
   ['display', ['FunnelViz', 'ActionsLineGraph']],
-  ['funnel_aggregate_by_hogql', ['person_id']],
 ])
 
 const UNIT_MS = {
@@ -42,6 +45,7 @@ const UNIT_MS = {
 export const UNITS = Object.keys(UNIT_MS) as (keyof typeof UNIT_MS)[]
 export const DEFAULT_WINDOW_DAYS = 14
 
+const ACTOR_PARAMETER = 'funnel_aggregate_by_hogql'
 const ORDERS = ['ordered', 'unordered', 'strict'] as const
 const VIEWS = ['steps', 'trends', 'time_to_convert'] as const
 const ATTRIBUTIONS = ['first_touch', 'last_touch', 'all_events', 'step'] as const
@@ -77,6 +81,9 @@ export const FUNNEL_PARAMETERS = {
   exclusions: jsonDeclared(
     'Events that end a run between two steps: entities with `funnel_from_step` and `funnel_to_step`.',
   ),
+  funnel_aggregate_by_hogql: textDeclared(
+    'Texts of this expression over the event go through the funnel instead of persons: `properties.$session_id`.',
+  ),
   bin_count: BIN_COUNT_PARAMETER,
   breakdown_attribution_type: choiceDeclared(
     'Which of its values an actor counts under.',
@@ -111,6 +118,8 @@ export interface FunnelRequest extends InsightRequest {
   readonly interval: Interval
   readonly breakdown: Breakdown | null
   readonly attribution: Attribution
+  /** Whose texts go through the funnel; null for persons or groups. */
+  readonly actorExpression: Expression | null
   /** Null to choose by the number of actors. */
   readonly binCount: number | null
 }
@@ -130,8 +139,9 @@ export function readFunnelRequest(query: RawQuery, further: ParameterDeclaration
   const toStep = wholeParameter(query, 'funnel_to_step', 0, last) ?? last
   if (fromStep >= toStep && last > 0)
     throw invalidInput('funnel_from_step', 'funnel_from_step must be before funnel_to_step.')
+  const common = readInsightRequest(query)
   return {
-    ...readInsightRequest(query),
+    ...common,
     steps,
     order,
     view: choiceParameter(query, 'funnel_viz_type', VIEWS, 'steps'),
@@ -142,8 +152,34 @@ export function readFunnelRequest(query: RawQuery, further: ParameterDeclaration
     interval: readInterval(query),
     breakdown: readBreakdown(query),
     attribution: readAttribution(query, last),
+    actorExpression: readActorExpression(query, common),
     binCount: readBinCount(query),
   }
+}
+
+/** Funnels of persons say so by the name of the person's id. */
+function readActorExpression(query: RawQuery, { groupTypeIndex }: InsightRequest): Expression | null {
+  const text = textParameter(query, ACTOR_PARAMETER, SQL_LIMITS.expressionLength)
+  if (text === null || text.trim() === 'person_id') return null
+  if (groupTypeIndex !== null)
+    throw invalidInput(
+      ACTOR_PARAMETER,
+      'Groups go through a funnel, or texts of an expression: leave one of the two out.',
+    )
+  return readEventExpression(text, ACTOR_PARAMETER)
+}
+
+/**
+ * Refuses a funnel of texts where those who went through it have to be persons or groups.
+ *
+ * @throws ApiError 400
+ */
+export function refuseTexts({ actorExpression }: FunnelRequest): void {
+  if (actorExpression !== null)
+    throw invalidInput(
+      ACTOR_PARAMETER,
+      `Here the actors of a funnel are persons or groups, and no texts: leave ${ACTOR_PARAMETER} out.`,
+    )
 }
 
 /** Null for `auto`. */

@@ -30,21 +30,22 @@ export async function funnelOf(
   question: Question,
   request: FunnelRequest,
 ): Promise<{ readonly frame: Frame; readonly funnel: Funnel }> {
-  const { steps, exclusions, order, windowMs, breakdown, attribution } = request
-  const { frame, entities } = await frameOf(needs, question, request, {
+  const { steps, exclusions, order, windowMs, breakdown, attribution, actorExpression } = request
+  const found = await frameOf(needs, question, request, {
     entities: [...steps, ...exclusions],
     cohortIds: cohortIdsOf(breakdown),
   })
-  const found = entities.slice(0, steps.length)
+  const frame = { ...found.frame, actorExpression }
+  const asked = found.entities.slice(0, steps.length)
   const values =
-    breakdown === null ? null : await breakdownValuesOf(needs.ask, question, frame, breakdown, found)
+    breakdown === null ? null : await breakdownValuesOf(needs.ask, question, frame, breakdown, asked)
   return {
     frame,
     funnel: {
-      steps: found,
+      steps: asked,
       exclusions: exclusions.map((exclusion, e) => ({
         ...exclusion,
-        steps: entities[steps.length + e]!.steps,
+        steps: found.entities[steps.length + e]!.steps,
       })),
       order,
       windowMs,

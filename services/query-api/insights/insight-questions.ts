@@ -78,16 +78,19 @@ export const INSIGHTS: readonly InsightDeclaration[] = [
     async result(needs, question, query, link) {
       const request = readFunnelRequest(query)
       const isOne = request.breakdown === null
+      // Behind texts there is nobody to list.
+      const isLinked = request.actorExpression === null
       if (request.view === 'steps') {
         const found = await funnelSteps(needs, question, request)
-        const lines = found.map(({ slot, steps }) => linkedSteps(slot, steps, link))
+        const lines = found.map(({ slot, steps }) => (isLinked ? linkedSteps(slot, steps, link) : steps))
         return isOne ? lines[0] : lines
       }
       if (request.view === 'time_to_convert') {
         const rows = await funnelTimes(needs, question, request)
         return isOne ? rows[0] : rows
       }
-      return (await funnelTrends(needs, question, request)).map((line) => linkedFunnelTrend(line, link))
+      const lines = await funnelTrends(needs, question, request)
+      return lines.map((line) => (isLinked ? linkedFunnelTrend(line, link) : line.row))
     },
   },
   {

@@ -9,8 +9,11 @@ import {
   wholeDeclared,
 } from '../http/parameter-declarations.ts'
 import { choiceParameter, type RawQuery, TEXT_LENGTH_MAX, textParameter } from '../http/request-parameters.ts'
+import { readEventExpression } from '../sql/event-expression.ts'
+import { SQL_LIMITS } from '../sql/sql-limits.ts'
+import type { Expression } from '../sql/syntax.ts'
 import { jsonList, jsonParameter, objectOf, optionalText } from './entity-request.ts'
-import { type FunnelRequest, readFunnelRequest } from './funnel-request.ts'
+import { type FunnelRequest, readFunnelRequest, refuseTexts } from './funnel-request.ts'
 import {
   flagParameter,
   INSIGHT_PARAMETERS,
@@ -36,7 +39,7 @@ export const PATH_IMPLIED = new Map([
   ['display', ['PathsViz']],
 ])
 
-const EVENT_TYPES = ['$pageview', '$screen', 'custom_event'] as const
+const EVENT_TYPES = ['$pageview', '$screen', 'custom_event', 'hogql'] as const
 export type PathEventType = (typeof EVENT_TYPES)[number]
 
 const FUNNEL_SIDES = [
@@ -46,7 +49,12 @@ const FUNNEL_SIDES = [
 ] as const
 
 export const PATH_PARAMETERS = {
-  include_event_types: jsonDeclared('Some of `$pageview`, `$screen`, `custom_event`; all of them.'),
+  include_event_types: jsonDeclared(
+    'Some of `$pageview`, `$screen`, `custom_event`, all three when left out; `hogql`: stops are called by the expression.',
+  ),
+  paths_hogql_expression: textDeclared(
+    'With `hogql`: an expression over the event, whose text a stop is called by. Alone it makes stops of all events.',
+  ),
   include_custom_events: jsonDeclared('Names of events that count as well.'),
   exclude_events: jsonDeclared('Stops that do not count, `*` for anything.'),
   start_point: textDeclared('Paths from the first such stop on.'),
@@ -67,6 +75,8 @@ export const PATH_PARAMETERS = {
 
 export interface PathRequest extends InsightRequest {
   readonly types: readonly PathEventType[]
+  /** What stops are called by; null for what events of their type are called by. */
+  readonly stopExpression: Expression | null
   readonly customEvents: readonly string[]
   /** Stops to leave out, with `*` for anything. */
   readonly exclude: readonly string[]
@@ -95,18 +105,18 @@ export interface PathsAroundFunnel {
 export function readPathRequest(query: RawQuery, further: ParameterDeclarations = {}): PathRequest {
   refuseUndeclared(query, PATH_PARAMETERS, further, PATH_IMPLIED)
   flagParameter(query, 'path_replacements')
-  const start = pointOf(query, 'start_point')
-  const end = pointOf(query, 'end_point')
+  const types = readTypes(query)
+  const stopExpression = readStopExpression(query, types)
+  const start = pointOf(query, 'start_point', stopExpression)
+  const end = pointOf(query, 'end_point', stopExpression)
   const stepLimit = wholeParameter(query, 'step_limit', 2, PATH_LIMITS.steps) ?? PATH_LIMITS.stepsDefault
   // Its first, what is left out, and its last.
   if (start !== null && end !== null && stepLimit < 3)
     throw invalidInput('step_limit', 'A path with a start and an end has at least 3 steps.')
-  const types = texts(query, 'include_event_types', EVENT_TYPES.length)
-  if (!types.every((type): type is PathEventType => EVENT_TYPES.includes(type as PathEventType)))
-    throw invalidInput('include_event_types', `include_event_types lists some of ${EVENT_TYPES.join(', ')}.`)
   return {
     ...readInsightRequest(query),
     types,
+    stopExpression,
     customEvents: texts(query, 'include_custom_events', PATH_LIMITS.names),
     exclude: texts(query, 'exclude_events', PATH_LIMITS.names),
     groupings: texts(query, 'path_groupings', PATH_LIMITS.patterns),
@@ -121,10 +131,27 @@ export function readPathRequest(query: RawQuery, further: ParameterDeclarations 
   }
 }
 
-/** Stops have no slash at their end, so points have none either. */
-function pointOf(query: RawQuery, name: string): string | null {
+function readTypes(query: RawQuery): PathEventType[] {
+  const types = texts(query, 'include_event_types', EVENT_TYPES.length)
+  if (types.every((type): type is PathEventType => EVENT_TYPES.includes(type as PathEventType))) return types
+  throw invalidInput('include_event_types', `include_event_types lists some of ${EVENT_TYPES.join(', ')}.`)
+}
+
+/** @throws ApiError 400 also where only one of the expression and the type that stands for it is sent */
+function readStopExpression(query: RawQuery, types: readonly PathEventType[]): Expression | null {
+  const attr = 'paths_hogql_expression'
+  const text = textParameter(query, attr, SQL_LIMITS.expressionLength)
+  if (types.includes('hogql') === (text === null))
+    throw text === null
+      ? invalidInput(attr, `Say what stops are called by: ${attr}.`)
+      : invalidInput('include_event_types', `${attr} counts with "hogql" among the include_event_types.`)
+  return text === null ? null : readEventExpression(text, attr)
+}
+
+/** Stops have no slash at their end, so points have none either; those of an expression are called as it says. */
+function pointOf(query: RawQuery, name: string, expression: Expression | null): string | null {
   const text = textParameter(query, name)
-  return text === null || text.length < 2 ? text : text.replace(/\/+$/, '')
+  return text === null || text.length < 2 || expression !== null ? text : text.replace(/\/+$/, '')
 }
 
 function texts(query: RawQuery, name: string, max: number): string[] {
@@ -159,6 +186,7 @@ function readAround(query: RawQuery): PathsAroundFunnel | null {
   if (filter === null) throw invalidInput('funnel_filter', 'funnel_paths needs the funnel in funnel_filter.')
   const { funnel_step: given, ...parameters } = objectOf(filter, 'funnel_filter')
   const funnel = readFunnelRequest(textsOf(parameters))
+  refuseTexts(funnel)
   const step = Number(given ?? funnel.steps.length)
   const isStep = Number.isInteger(step) && step !== 0 && Math.abs(step) <= funnel.steps.length && step !== -1
   if (!isStep)

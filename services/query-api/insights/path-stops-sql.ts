@@ -1,8 +1,9 @@
 import type { Bindings } from '../query/bindings.ts'
 import { propertySql } from '../query/event-properties.ts'
 import { PAGE_VIEW_EVENTS } from '../query/session-properties.ts'
+import { eventTextSql } from '../sql/event-expression.ts'
 import { eventRowsSql, type RowsWanted } from './event-rows.ts'
-import type { Frame } from './frame.ts'
+import { type Frame, filterScope } from './frame.ts'
 import type { Funnel } from './funnel-sql.ts'
 import type { PathEventType, PathRequest, PathsAroundFunnel } from './path-request.ts'
 
@@ -33,7 +34,7 @@ export function namedEventsSql(
   { toMs, columns }: Pick<RowsWanted, 'toMs' | 'columns'>,
   bindings: Bindings,
 ): string {
-  return stopKinds(paths, bindings)
+  return stopKinds(frame, paths, bindings)
     .map(({ condition, name }) =>
       eventRowsSql(
         frame,
@@ -57,8 +58,24 @@ interface StopKind {
   readonly name: string
 }
 
-/** Page views are their address without slashes at its end, screens their name, other events theirs. */
-function stopKinds({ types, customEvents }: Paths, bindings: Bindings): readonly StopKind[] {
+/**
+ * Page views are called by their address without slashes at its end, screens by their name, other events by theirs; all of
+ * them by the question's own expression where it has one. Beside it, types and names say which events are asked for.
+ */
+function stopKinds(frame: Frame, paths: Paths, bindings: Bindings): readonly StopKind[] {
+  const { types, customEvents, stopExpression } = paths
+  const kinds = typeKinds(types, customEvents, bindings)
+  if (stopExpression === null) return kinds
+  const isAny = types.every((type) => type === 'hogql') && customEvents.length === 0
+  const condition = isAny ? '1' : `(${kinds.map((kind) => kind.condition).join(' OR ')})`
+  return [{ condition, name: eventTextSql(stopExpression, filterScope(frame, bindings)) }]
+}
+
+function typeKinds(
+  types: Paths['types'],
+  customEvents: Paths['customEvents'],
+  bindings: Bindings,
+): readonly StopKind[] {
   const isDefault = types.length === 0 && customEvents.length === 0
   const takes = (type: PathEventType) => isDefault || types.includes(type)
   const among = (names: readonly string[]) => `event IN (${bindings.bind(names, 'Array(String)')})`

@@ -1,12 +1,11 @@
 import { readExpressions } from '../events/event-expressions.ts'
-import { splitFilters } from '../events/event-filters.ts'
 import { EVENT_LIMITS } from '../events/events-request.ts'
 import { decodeCursor } from '../events/page-cursor.ts'
 import { selectEvents } from '../events/selected-events.ts'
 import { invalidInput } from '../http/api-error.ts'
 import { optionalText } from '../insights/entity-request.ts'
 import { parseDateRange } from '../query/date-range.ts'
-import { FILTER_TYPES } from '../query/property-filters.ts'
+import { FILTER_TYPES, readFilterTree } from '../query/property-filters.ts'
 import { answeringFaults } from '../sql/sql-failure.ts'
 import { SQL_LIMITS, SQL_ROWS } from '../sql/sql-limits.ts'
 import { type Node, refuseMembers, textsOf, UNUSED_MEMBERS, wholeOf } from './query-nodes.ts'
@@ -35,7 +34,7 @@ export const eventsQuery: RunKind = async (needs, { question }, node) => {
   refuseMembers(node, MEMBERS, 'query')
   const { clock } = needs
   const dataset = question.dataset.id
-  const { filters, expressions: conditions } = splitFilters(
+  const filters = readFilterTree(
     [...listOf(node, 'properties'), ...listOf(node, 'fixedProperties')],
     'query__properties',
     FILTER_TYPES,
@@ -43,7 +42,7 @@ export const eventsQuery: RunKind = async (needs, { question }, node) => {
   const asked = readExpressions(
     {
       select: textsOf(node.select, 'query__select', SQL_LIMITS.columns),
-      where: [...textsOf(node.where, 'query__where', SQL_LIMITS.columns), ...conditions],
+      where: textsOf(node.where, 'query__where', SQL_LIMITS.columns),
       orderBy: orderTexts(node),
     },
     { dataset, zone: question.zone, nowMs: clock.now() },

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/runtime/clock.ts'
 import { notFound } from '../http/api-error.ts'
 import type { Definitions } from '../insights/definitions.ts'
 import { cohortsOf } from '../insights/frame.ts'
@@ -44,6 +45,7 @@ export interface PersonsPage {
 
 export interface PersonNeeds {
   readonly ask: Ask
+  readonly clock: Pick<Clock, 'now'>
   readonly definitions: Definitions
 }
 
@@ -111,7 +113,7 @@ export async function getPerson(ask: Ask, question: Question, id: string): Promi
 
 /** Looks up what filters name. @throws ApiError 400 for a cohort that is not there */
 async function personScopes(
-  { ask, definitions }: PersonNeeds,
+  { ask, clock, definitions }: PersonNeeds,
   question: Question,
   { selection: { filters } }: PersonsRequest,
 ): Promise<(bindings: Bindings) => PersonScope> {
@@ -123,6 +125,7 @@ async function personScopes(
     dataset: dataset.id,
     bindings,
     zone,
+    nowMs: clock.now(),
     invalidPatterns: invalid,
     sessions: { fromMs: null, toMs: null },
     cohorts: new Map(cohorts.map(({ id, members }) => [id, members])),

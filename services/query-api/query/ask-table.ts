@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import type { ClickHouse } from '../../core/clickhouse/clickhouse.ts'
 import { type CostLimits, queryOptions } from './ask.ts'
 import { type Bindings, createBindings } from './bindings.ts'
+import { datasetFilters } from './dataset-filters.ts'
 import type { Question } from './question.ts'
 
 /** A result whose columns nobody knows beforehand. */
@@ -50,16 +51,6 @@ export function createAskTable(
     const [, types = [], ...rows] = lines
     return { types: types as string[], rows }
   }
-}
-
-/** `{'events':'dataset_id = \\'shop\\''}`: a condition that ClickHouse adds wherever it reads the table. */
-export function datasetFilters(tables: readonly string[], dataset: string): string {
-  const condition = quoted(`dataset_id = ${quoted(dataset)}`)
-  return `{${tables.map((table) => `${quoted(table)}:${condition}`).join(',')}}`
-}
-
-function quoted(text: string): string {
-  return `'${text.replace(/[\\']/g, '\\$&')}'`
 }
 
 function parseLine(line: string): unknown[] {

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { ClickHouse, QueryOptions, QuerySettings } from '../../core/clickhouse/clickhouse.ts'
+import { engineAnswer, tooLongAnswer } from '../sql/sql-failure.ts'
+import { SQL_LIMITS } from '../sql/sql-limits.ts'
 import { type Bindings, createBindings } from './bindings.ts'
+import { twiceOfDataset } from './dataset-filters.ts'
 import type { Question } from './question.ts'
 
 /** What one question may cost. */
@@ -16,6 +19,7 @@ export interface CostLimits {
  *
  * @param sqlOf makes the statement, binding every value on the way
  * @throws DependencyError of ClickHouse, also for a statement that costs too much
+ * @throws ApiError 400 for what an expression in the statement says and the engine cannot compute
  */
 export type Ask = <T>(question: Question, sqlOf: (bindings: Bindings) => string) => Promise<T[]>
 
@@ -51,7 +55,8 @@ export function createTell(clickhouse: Pick<ClickHouse, 'command'>, cost: CostLi
     const bindings = createBindings()
     const sql = sqlOf(bindings)
     const queryId = `millrace-query-${randomUUID()}`
-    await clickhouse.command(sql, bindings.parameters, { queryId, signal, settings: limitsOf(cost) })
+    const options = { queryId, signal, settings: limitsOf(cost) }
+    await answeringExpressions(sql, bindings, () => clickhouse.command(sql, bindings.parameters, options))
   }
 }
 
@@ -59,7 +64,23 @@ export function createAsk(clickhouse: Pick<ClickHouse, 'query'>, cost: CostLimit
   return async <T>(question: Question, sqlOf: (bindings: Bindings) => string) => {
     const bindings = createBindings()
     const sql = sqlOf(bindings)
-    return clickhouse.query<T>(sql, bindings.parameters, queryOptions(question, cost))
+    const options = queryOptions(question, cost, twiceOfDataset(bindings, question))
+    return answeringExpressions(sql, bindings, () => clickhouse.query<T>(sql, bindings.parameters, options))
+  }
+}
+
+/** What the engine refuses of a statement with expressions in it is told to whoever wrote them. */
+async function answeringExpressions<T>(
+  sql: string,
+  { isExpressed }: Bindings,
+  run: () => Promise<T>,
+): Promise<T> {
+  if (!isExpressed) return run()
+  if (sql.length > SQL_LIMITS.written) throw tooLongAnswer()
+  try {
+    return await run()
+  } catch (error) {
+    throw engineAnswer(error, null) ?? error
   }
 }
 

@@ -19,11 +19,16 @@ export interface Bindings {
   /** Keeps the value and returns its placeholder, e.g. `{p3:String}`. */
   bind(value: string | number | readonly (string | number)[], type: BindingType): string
   readonly parameters: QueryParameters
+  /** Says that an expression that somebody wrote is part of the statement. */
+  expressed(): void
+  /** Then the engine may refuse the statement for what it says, and it is whoever wrote it that has to know. */
+  readonly isExpressed: boolean
 }
 
 export function createBindings(): Bindings {
   const parameters: Record<string, string | number | readonly (string | number)[]> = {}
   let count = 0
+  let isExpressed = false
   return {
     bind(value, type) {
       const name = `p${count++}`
@@ -31,5 +36,11 @@ export function createBindings(): Bindings {
       return `{${name}:${type}}`
     },
     parameters,
+    expressed() {
+      isExpressed = true
+    },
+    get isExpressed() {
+      return isExpressed
+    },
   }
 }

@@ -8,9 +8,10 @@ import {
 } from './person-rows.ts'
 import { STORED_EVENTS } from './stored-events.ts'
 
-/** Column of a question's rows: the properties of the person as it is now, a JSON object or empty. */
-export const NEWEST_PROPERTIES = 'newest_properties'
-const NEWEST = /\bnewest_(key|properties|created_at)\b/
+/** Columns of a question's rows: properties of the person as it is now, a JSON object, and when it was first seen; null for nobody. */
+export const NOW_PROPERTIES = 'now_properties'
+export const NOW_CREATED_AT = 'now_created_at'
+const NOW = new RegExp(`\\b(${NOW_PROPERTIES}|${NOW_CREATED_AT})\\b`)
 
 /**
  * Joins of the persons as they are now to rows with the column {@link PERSON_KEY}, where somebody names what they have.
@@ -22,14 +23,16 @@ export function newestPersonsJoins(
   dataset: string,
   bindings: Bindings,
 ): readonly string[] {
-  if (!named.some((sql) => NEWEST.test(sql))) return []
-  const persons = newestPersonsSql(dataset, bindings)
+  if (!named.some((sql) => NOW.test(sql))) return []
+  const persons =
+    `SELECT newest_key, toNullable(newest_properties) AS ${NOW_PROPERTIES}, ` +
+    `toNullable(newest_created_at) AS ${NOW_CREATED_AT} FROM (${newestPersonsSql(dataset, bindings)})`
   return [`LEFT ANY JOIN (${persons}) AS people ON ${PERSON_KEY} = people.newest_key`]
 }
 
 /** Whether {@link eventViewRowsSql} has the column {@link PERSON_KEY} because somebody names it or what depends on it. */
 export function joinsPeople(named: readonly string[]): boolean {
-  return isNamed(named, PERSON_KEY) || named.some((sql) => NEWEST.test(sql))
+  return isNamed(named, PERSON_KEY) || named.some((sql) => NOW.test(sql))
 }
 
 function isNamed(named: readonly string[], column: string): boolean {

@@ -1,9 +1,10 @@
+import { holdsSql } from '../sql/event-expression.ts'
 import type { Bindings } from './bindings.ts'
 import { elementSql } from './element-properties.ts'
 import { jsonPropertySql, type PropertySql, propertySql } from './event-properties.ts'
 import { groupKeySql, newestGroupsSql } from './group-rows.ts'
 import { newestPersonsSql, PERSON_KEY, THEN_PROPERTIES } from './person-rows.ts'
-import type { FilterGroup, Operator, PropertyFilter } from './property-filters.ts'
+import type { Filter, FilterGroup, Operator, PropertyFilter } from './property-filters.ts'
 import { sessionPropertySql, sessionRowsSql } from './session-properties.ts'
 import { parseInstant, type TimeZone } from './zoned-time.ts'
 
@@ -25,6 +26,8 @@ export interface FilterScope {
   readonly bindings: Bindings
   /** For dates without an offset. */
   readonly zone: TimeZone
+  /** Time of the question, epoch ms: what now() says in an expression. */
+  readonly nowMs: number
   /** Regular expressions that the engine refused. */
   readonly invalidPatterns: ReadonlySet<string>
   /** Events of sessions are looked for in it, and a day before and after; null where it has no bound. */
@@ -40,15 +43,25 @@ export interface FilterScope {
  * matches), an invalid regular expression matches nothing, and a negation also holds where the property is not set,
  * so also where there is no such person, session or group.
  *
- * Filters on people need the column {@link PERSON_KEY}, those as of the event {@link THEN_PROPERTIES}.
+ * Filters on people need the column {@link PERSON_KEY}, those as of the event {@link THEN_PROPERTIES}; expressions what
+ * they name.
  */
 export function filterSql(group: FilterGroup, scope: FilterScope): string {
   if (group.parts.length === 0) return '1'
-  const parts = group.parts.map((part) => {
-    if (part.kind === 'cohort') return cohortSql(part.id, part.isNegated, scope)
-    return part.kind === 'filter' ? conditionSql(part, scope) : filterSql(part, scope)
-  })
+  const parts = group.parts.map((part) => ('parts' in part ? filterSql(part, scope) : oneSql(part, scope)))
   return `(${parts.join(` ${group.kind} `)})`
+}
+
+function oneSql(filter: Filter, scope: FilterScope): string {
+  switch (filter.kind) {
+    case 'cohort':
+      return cohortSql(filter.id, filter.isNegated, scope)
+    case 'expression':
+      if (scope.ownProperties !== undefined) throw new Error('An expression is about events.')
+      return holdsSql(filter.expression, scope)
+    case 'filter':
+      return conditionSql(filter, scope)
+  }
 }
 
 export function cohortSql(id: number, isNegated: boolean, scope: FilterScope): string {

@@ -1,4 +1,7 @@
 import { invalidInput } from '../http/api-error.ts'
+import { readEventExpression } from '../sql/event-expression.ts'
+import { SQL_LIMITS } from '../sql/sql-limits.ts'
+import type { Expression } from '../sql/syntax.ts'
 import { ELEMENT_PROPERTIES, isElementProperty } from './element-properties.ts'
 import { isSessionProperty, SESSION_PROPERTIES } from './session-properties.ts'
 
@@ -45,20 +48,31 @@ export interface CohortFilter {
   readonly isNegated: boolean
 }
 
+/** Whether an expression of the query language holds of the event. */
+export interface ExpressionFilter {
+  readonly kind: 'expression'
+  readonly expression: Expression
+}
+
+export type Filter = PropertyFilter | CohortFilter | ExpressionFilter
+
 export interface FilterGroup {
   readonly kind: 'AND' | 'OR'
-  readonly parts: readonly (FilterGroup | PropertyFilter | CohortFilter)[]
+  readonly parts: readonly (FilterGroup | Filter)[]
 }
 
 export const NO_FILTERS: FilterGroup = { kind: 'AND', parts: [] }
 
 /** What a filter's `type` may say, each with what it reads. */
-export const FILTER_TYPES = ['event', 'element', 'person', 'session', 'group', 'cohort'] as const
+export const FILTER_TYPES = ['event', 'element', 'person', 'session', 'group', 'cohort', 'hogql'] as const
 export type FilterType = (typeof FILTER_TYPES)[number]
+/** Names under which clients send an expression of the query language. */
+export const EXPRESSION_TYPES = ['hogql', 'sql', 'pypeql'] as const
 /** Names of the same thing that clients use. */
 const TYPE_SYNONYMS: ReadonlyMap<string, FilterType> = new Map([
   ['static-cohort', 'cohort'],
   ['precalculated-cohort', 'cohort'],
+  ...EXPRESSION_TYPES.map((name) => [name, 'hogql'] as const),
 ])
 
 /** Bounds of a filter parameter. Reaching one is a 400. */
@@ -69,6 +83,8 @@ export const FILTER_LIMITS = {
   values: 500,
   keyLength: 1_000,
   regexes: 10,
+  expressions: 20,
+  expressionLength: SQL_LIMITS.expressionLength,
   groupTypes: 5,
 }
 
@@ -102,10 +118,10 @@ export function readFilterTree(
   attr: string,
   types: readonly FilterType[] = ['event'],
 ): FilterGroup {
-  const state = { attr, types, filters: 0, regexes: 0 }
+  const state = { attr, types, filters: 0, regexes: 0, expressions: 0 }
   if (Array.isArray(value)) return { kind: 'AND', parts: value.map((part) => readPart(part, 1, state)) }
   const part = readPart(value, 1, state)
-  return part.kind === 'filter' || part.kind === 'cohort' ? { kind: 'AND', parts: [part] } : part
+  return 'parts' in part ? part : { kind: 'AND', parts: [part] }
 }
 
 interface ReadState {
@@ -113,13 +129,10 @@ interface ReadState {
   readonly types: readonly FilterType[]
   filters: number
   regexes: number
+  expressions: number
 }
 
-function readPart(
-  value: unknown,
-  depth: number,
-  state: ReadState,
-): FilterGroup | PropertyFilter | CohortFilter {
+function readPart(value: unknown, depth: number, state: ReadState): FilterGroup | Filter {
   const { attr } = state
   if (depth > FILTER_LIMITS.depth)
     throw invalidInput(attr, `Groups may be ${FILTER_LIMITS.depth} deep at most.`)
@@ -133,7 +146,9 @@ function readPart(
   if (++state.filters > FILTER_LIMITS.filters)
     throw invalidInput(attr, `There may be at most ${FILTER_LIMITS.filters} filters.`)
   const type = readType(given.type, state)
-  return type === 'cohort' ? readCohort(given, attr) : readFilter(given, readOwner(type, given, attr), state)
+  if (type === 'cohort') return readCohort(given, attr)
+  if (type === 'hogql') return readExpression(given, state)
+  return readFilter(given, readOwner(type, given, attr), state)
 }
 
 function readType(given: unknown, { attr, types }: ReadState): FilterType {
@@ -147,7 +162,7 @@ function readType(given: unknown, { attr, types }: ReadState): FilterType {
 }
 
 function readOwner(
-  type: Exclude<FilterType, 'cohort'>,
+  type: Exclude<FilterType, 'cohort' | 'hogql'>,
   given: Readonly<Record<string, unknown>>,
   attr: string,
 ): PropertyOwner {
@@ -191,6 +206,16 @@ function readCohort(given: Readonly<Record<string, unknown>>, attr: string): Coh
   return { kind: 'cohort', id, isNegated: isNegated !== (given.negation === true) }
 }
 
+/** `{type: "hogql", key: "properties.amount > 5"}`: there is nothing to compare with, so a "value" says nothing. */
+function readExpression({ key }: Readonly<Record<string, unknown>>, state: ReadState): ExpressionFilter {
+  const { attr } = state
+  if (typeof key !== 'string')
+    throw invalidInput(attr, 'The "key" of such a filter is an expression, e.g. "properties.amount > 5".')
+  if (++state.expressions > FILTER_LIMITS.expressions)
+    throw invalidInput(attr, `There may be at most ${FILTER_LIMITS.expressions} expressions.`)
+  return { kind: 'expression', expression: readEventExpression(key, attr) }
+}
+
 function readFilter(
   given: Readonly<Record<string, unknown>>,
   owner: PropertyOwner,
@@ -223,10 +248,8 @@ function readFilter(
 }
 
 /** Every filter in it, in order, whatever groups it lies in. */
-export function filtersOf(group: FilterGroup): (PropertyFilter | CohortFilter)[] {
-  return group.parts.flatMap((part) =>
-    part.kind === 'filter' || part.kind === 'cohort' ? [part] : filtersOf(part),
-  )
+export function filtersOf(group: FilterGroup): Filter[] {
+  return group.parts.flatMap((part) => ('parts' in part ? filtersOf(part) : [part]))
 }
 
 /** Every regular expression in it. The engine alone can tell which ones are valid. */

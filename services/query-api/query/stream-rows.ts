@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { ClickHouse } from '../../core/clickhouse/clickhouse.ts'
 import { type Bindings, createBindings } from './bindings.ts'
+import { twiceOfDataset } from './dataset-filters.ts'
 import type { Question } from './question.ts'
 
 /** What one answer without a row cap may cost: no rows and no bytes, but time and memory. */
@@ -35,6 +36,7 @@ export function createStreamRows(clickhouse: Pick<ClickHouse, 'stream'>, limits:
         max_bytes_before_external_sort: Math.floor(limits.memoryBytesMax / 2),
         output_format_json_quote_64bit_integers: 0,
         date_time_output_format: 'iso',
+        ...twiceOfDataset(bindings, question),
       },
     })
     // The client library ends its request by a signal, but not a stream that it has handed out.

@@ -123,7 +123,9 @@ function eventsSql({ frame, entities }: LookedUp, bindings: Bindings): string[] 
   const conditions = entities.map((entity) => withEvent(ofNone, [entity]))
   if (filters.parts.length === 0) return conditions
   const isOfPeople = filtersOf(filters).every(
-    (one) => one.kind === 'cohort' || (one.owner.of === 'person' && one.owner.asOf === 'now'),
+    (one) =>
+      one.kind === 'cohort' ||
+      (one.kind === 'filter' && one.owner.of === 'person' && one.owner.asOf === 'now'),
   )
   return [
     ...conditions,

@@ -3,6 +3,7 @@ import { compileCall } from './compile-call.ts'
 import { compileComparison, isComparison } from './compile-comparison.ts'
 import { asNumber, castTo } from './special-functions.ts'
 import { type Place, SqlFault } from './sql-fault.ts'
+import { SQL_LIMITS } from './sql-limits.ts'
 import type { Expression, Query } from './syntax.ts'
 
 /** Where an expression stands. */
@@ -17,7 +18,18 @@ const LITERAL_LENGTH_MAX = 10_000
 
 /** @throws SqlFault */
 export function compileExpression(expression: Expression, around: Surroundings): Compiled {
-  return around.compilation.deeper(expression, () => compiled(expression, around))
+  const value = around.compilation.deeper(expression, () => compiled(expression, around))
+  refuseLong(value.sql.length, expression)
+  return value
+}
+
+/** What is written out several times may double with every level: it ends here, not in the memory of the process. */
+function refuseLong(written: number, place: Place): void {
+  if (written > SQL_LIMITS.written)
+    throw new SqlFault(
+      'Written out as SQL this is longer than a statement may be: say less, or has([…], value) for IN.',
+      place,
+    )
 }
 
 function compiled(expression: Expression, around: Surroundings): Compiled {
@@ -71,6 +83,7 @@ function compiled(expression: Expression, around: Surroundings): Compiled {
       }
     case 'case': {
       const base = expression.base === null ? null : compile(expression.base)
+      refuseLong((base?.sql.length ?? 0) * expression.whens.length, expression)
       const whens = expression.whens.map(({ when, result }) => {
         const condition =
           base === null ? compile(when) : compileComparison('=', base, compile(when), compilation, when)
@@ -149,6 +162,7 @@ function membership(expression: Extract<Expression, { kind: 'in' }>, around: Sur
   })
   if (!Array.isArray(expression.among))
     return isIn(`in(${operand.sql}, (${around.subquery(expression.among as Query)}))`)
+  refuseLong(operand.sql.length * expression.among.length, expression)
   // Each one is compared as it would be alone, so that times, numbers and properties mean the same.
   const equal = expression.among.map(
     (each) => compileComparison('=', operand, compileExpression(each, around), compilation, each).sql,

@@ -13,7 +13,8 @@ export function hasAggregate(expression: Expression): boolean {
   return partsOf(expression).some(hasAggregate)
 }
 
-function partsOf(expression: Expression): readonly Expression[] {
+/** Expressions that stand within it, queries of their own left out. */
+export function partsOf(expression: Expression): readonly Expression[] {
   switch (expression.kind) {
     case 'call':
       return expression.args

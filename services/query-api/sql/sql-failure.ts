@@ -60,7 +60,7 @@ export function faultAnswer(text: string, fault: SqlFault, attr: string): ApiErr
 }
 
 /** 400 for a query that ClickHouse could not run; null for every other failure. */
-export function engineAnswer(error: unknown, attr: string): ApiError | null {
+export function engineAnswer(error: unknown, attr: string | null): ApiError | null {
   if (!isDependencyError(error) || error.dependency !== 'clickhouse' || error.code !== 'rejected') return null
   const code = clickHouseCode(error)
   // What costs too much is told as such, wherever it was asked.
@@ -71,6 +71,16 @@ export function engineAnswer(error: unknown, attr: string): ApiError | null {
     code: 'invalid_query',
     detail: `${reason}${functionNamed(error)}`,
     attr,
+  })
+}
+
+/** 400 for expressions that make a statement longer than the engine reads. */
+export function tooLongAnswer(): ApiError {
+  return new ApiError(400, {
+    type: 'validation_error',
+    code: 'invalid_query',
+    detail: 'The expressions of this question are too long together: use fewer, or say less in them.',
+    attr: null,
   })
 }
 

@@ -11,6 +11,12 @@ export const SQL_LIMITS = {
   columns: 200,
   /** Property names of one source. */
   properties: 100,
+  /** Characters of an expression as SQL: what stands in it twice is written twice, and the engine reads so many (max_query_size). */
+  written: 262_144,
+  /** Characters of an expression over one event, which has no statement of its own. */
+  expressionLength: 4_000,
+  /** The same as SQL. */
+  expressionWritten: 65_536,
 } as const
 
 /** Rows of a result. */

@@ -1,7 +1,7 @@
 import { ENRICHED_EVENT_FIELDS } from '../../../schemas/enriched-event/v1.ts'
 import type { Bindings } from '../query/bindings.ts'
 import { jsonPropertySql, type PropertySql, propertySql } from '../query/event-properties.ts'
-import { eventViewRowsSql, NEWEST_PROPERTIES } from '../query/event-view-rows.ts'
+import { eventViewRowsSql, NOW_CREATED_AT, NOW_PROPERTIES } from '../query/event-view-rows.ts'
 import { newestPersonsSql, PERSON_KEY, personIdSql, THEN_PROPERTIES } from '../query/person-rows.ts'
 import type { SqlType } from './functions.ts'
 
@@ -86,14 +86,14 @@ const EVENTS: View = {
     groups: ['json', "ifNull(groups, '')", 'Keys of its groups by type, a JSON object.', 'rare'],
     person_id: ['text', idOf(PERSON_KEY), 'The person that its distinct id belongs to now.', 'rare'],
     'person.id': ['text', idOf(PERSON_KEY), 'The same as person_id.', 'rare'],
-    'person.created_at': ['time', 'newest_created_at', 'When the person was first seen.', 'rare'],
-    'person.properties': ['json', NEWEST_PROPERTIES, 'The person’s properties as they are now.', 'rare'],
+    'person.created_at': ['time', NOW_CREATED_AT, 'When the person was first seen.', 'rare'],
+    'person.properties': ['json', NOW_PROPERTIES, 'The person’s properties as they are now.', 'rare'],
     person_properties: ['json', THEN_PROPERTIES, 'The person’s properties when the event arrived.', 'rare'],
   }),
   holders: new Map<string, Holder>([
     ['properties', propertySql],
     ['groups', (_name, placeholder) => jsonPropertySql("ifNull(groups, '')", placeholder)],
-    ['person.properties', holderOf(NEWEST_PROPERTIES)],
+    ['person.properties', holderOf(NOW_PROPERTIES)],
     ['person_properties', holderOf(THEN_PROPERTIES)],
   ]),
   rowsSql: (columns, { dataset, bindings }) =>
@@ -108,11 +108,11 @@ const PERSONS: View = {
     created_at: ['time', 'newest_created_at', 'When it was first seen.'],
     properties: [
       'json',
-      NEWEST_PROPERTIES,
+      'newest_properties',
       'Its properties, a JSON object; `properties.name` is one of them.',
     ],
   }),
-  holders: new Map([['properties', holderOf(NEWEST_PROPERTIES)]]),
+  holders: new Map([['properties', holderOf('newest_properties')]]),
   rowsSql: (columns, { dataset, bindings }) =>
     `SELECT ${columns.join(', ')} FROM (${newestPersonsSql(dataset, bindings)})`,
 }
@@ -139,14 +139,14 @@ const GROUPS: View = {
     created_at: ['time', 'newest_created_at', 'When it was first seen.'],
     properties: [
       'json',
-      NEWEST_PROPERTIES,
+      'newest_properties',
       'Its properties, a JSON object; `properties.name` is one of them.',
     ],
   }),
-  holders: new Map([['properties', holderOf(NEWEST_PROPERTIES)]]),
+  holders: new Map([['properties', holderOf('newest_properties')]]),
   rowsSql: (columns, context) =>
     `SELECT ${columns.join(', ')} FROM (SELECT group_type_index, group_key, ` +
-    `argMax(properties, version) AS ${NEWEST_PROPERTIES}, argMax(created_at, version) AS newest_created_at ` +
+    'argMax(properties, version) AS newest_properties, argMax(created_at, version) AS newest_created_at ' +
     `FROM groups WHERE ${own(context)} GROUP BY group_type_index, group_key HAVING argMax(is_deleted, version) = 0)`,
 }
 

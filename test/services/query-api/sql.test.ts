@@ -55,6 +55,7 @@ function statements(values: Values, operator: string): { texts: string[]; bound:
     filters,
     samplingFactor: 0.5,
     groupTypeIndex: null,
+    actorExpression: null,
     countsOnly: false,
     invalidPatterns: none,
     cohorts: new Map(),

@@ -60,6 +60,7 @@ familyBehaviour({
     [steps({ url: 'a\0b' }), 'steps__0__url', 'null_characters_not_allowed'],
     [steps({ properties: [5] }), 'steps__0__properties', 'invalid_input'],
     [steps({}, { properties: [{ key: 'a', operator: 'sql' }] }), 'steps__1__properties', 'invalid_input'],
+    [steps({ properties: [{ type: 'hogql', key: '(SELECT 1)' }] }), 'steps__0__properties', 'invalid_query'],
     [{ steps: Array(51).fill({}) }, 'steps', 'max_length'],
     [{ is_calculating: true }, 'is_calculating', 'invalid_input'],
   ],

@@ -53,6 +53,16 @@ familyBehaviour({
       'filters__properties__values__0',
       'invalid_input',
     ],
+    [
+      { filters: of({ type: 'hogql', key: 'event', value: null }) },
+      'filters__properties__values__0',
+      'invalid_input',
+    ],
+    [
+      { filters: of({ ...bought, event_filters: [{ type: 'hogql', key: 'count() > 1', value: null }] }) },
+      'filters__properties__values__0__event_filters',
+      'invalid_query',
+    ],
     [{ filters: of({ ...pro, operator: 'sql' }) }, 'filters__properties__values__0', 'invalid_input'],
     [{ filters: of({ ...pro, as_of: 'event' }) }, 'filters__properties__values__0', 'invalid_input'],
     [{ filters: of(cohort(99)) }, 'filters', 'invalid_input'],

@@ -54,7 +54,8 @@ test.each([
   ['where=count() > 5', 'where'],
   ['select=event&orderBy=evnt', 'orderBy'],
   ['maskPii=maybe', 'maskPii'],
-  ['properties=[{"type":"sql","key":"evnt"}]', 'where'],
+  ['properties=[{"type":"sql","key":"evnt"}]', 'properties'],
+  ['properties={"type":"OR","values":[{"type":"hogql","key":"count() > 1"}]}', 'properties'],
 ])('%s is a 400 that names its parameter', async (query, attr) => {
   const { get, asked } = recordingEnvironment()
   const response = await get(`/api/datasets/shop/events?${query}`)

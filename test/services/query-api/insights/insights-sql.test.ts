@@ -30,6 +30,9 @@ interface Names {
   readonly value: string
 }
 
+const quoted = (text: string) => `'${text.replaceAll(/[\\']/g, '\\$&')}'`
+const propertyOf = (property: string) => `properties[${quoted(property)}]`
+
 const filters = ({ property, value }: Names) => [
   { key: property, value },
   {
@@ -41,6 +44,10 @@ const filters = ({ property, value }: Names) => [
   },
   { key: property, value, type: 'group', group_type_index: 1 },
   { key: '$entry_current_url', value, type: 'session' },
+  {
+    type: 'hogql',
+    key: `${propertyOf(property)} = ${quoted(value)} or person.${propertyOf(property)} is null`,
+  },
 ]
 
 /** Questions of every insight and of the people behind it. */
@@ -65,6 +72,7 @@ const QUESTIONS: Readonly<Record<string, (names: Names) => Record<string, unknow
     exclusions: [{ id: other, funnel_from_step: 0, funnel_to_step: 1 }],
     breakdown: property,
     breakdown_attribution_type: 'step',
+    funnel_aggregate_by_hogql: `lower(${propertyOf(property)})`,
   }),
   'persons/funnel': ({ event, other }) => ({
     events: [{ id: event }, { id: other }],
@@ -93,11 +101,18 @@ const QUESTIONS: Readonly<Record<string, (names: Names) => Record<string, unknow
     start_point: event,
     end_point: other,
   }),
+  'insights/path by an expression': ({ event, other, property, value }) => ({
+    include_event_types: ['hogql'],
+    paths_hogql_expression: `concat(${propertyOf(property)}, ${quoted(value)})`,
+    start_point: event,
+    end_point: other,
+  }),
   'persons/path': ({ event, value }) => ({ path_start_key: `1_${event}`, path_end_key: `2_${value}` }),
   'insights/timing': ({ event, other, property }) => ({
     from_entity: { id: event },
     to_entity: { id: other },
-    breakdown: property,
+    breakdown: [propertyOf(property), `if(event = ${quoted(event)}, 1, 2)`],
+    breakdown_type: 'hogql',
   }),
 }
 
@@ -109,7 +124,7 @@ async function statements(
   asked.splice(0)
   const response = await app.inject({
     method: 'POST',
-    url: `/api/datasets/shop/${path}`,
+    url: `/api/datasets/shop/${path.split(' ')[0]}`,
     headers: { authorization: `Bearer ${keys.shopRead}` },
     payload: { ...QUESTIONS[path]!(names), properties: filters(names) },
   })

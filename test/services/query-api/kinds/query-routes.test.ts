@@ -125,6 +125,9 @@ test.each([
   expect(asked).toEqual([])
 })
 
+/** An expression that is written out twice at every level. */
+const doubling = (levels: number) => `${'('.repeat(levels)}event${' BETWEEN 1 AND 2)'.repeat(levels)}`
+
 test('what is nested too deeply, too long or too wide is refused before anything is asked', async () => {
   const long = [
     `SELECT ${'('.repeat(500)}1${')'.repeat(500)}`,
@@ -140,6 +143,9 @@ test('what is nested too deeply, too long or too wide is refused before anything
     `SELECT ${'a.'.repeat(3_000)}a FROM events`,
     `SELECT ${'CASE WHEN 1 THEN '.repeat(600)}`,
     `SELECT ${'x -> '.repeat(2_000)}1`,
+    // Written out, each of these is larger than the memory of the process.
+    `SELECT ${doubling(50)} FROM events`,
+    `SELECT (${doubling(11)} = ${doubling(10)}) IN (${Array(3_800).fill('1').join()}) FROM events`,
   ]
   for (const query of long) {
     const { status, body, asked } = await post(asking({ kind: 'SQLQuery', query }))
@@ -166,6 +172,58 @@ test('metadata says what is wrong with a text by places in it, and asks nothing'
   ).toBe(true)
   expect((await post(asking({ kind: 'HogQLMetadata', expr: 'count(' }))).body.isValid).toBe(false)
   expect(asked).toEqual([])
+})
+
+test.each([
+  [
+    {
+      kind: 'TrendsQuery',
+      series: [
+        {
+          kind: 'EventsNode',
+          event: 'a',
+          properties: [{ type: 'hogql', key: 'properties.a > 1', value: null }],
+        },
+      ],
+      properties: [{ type: 'hogql', key: "event != 'x'" }],
+      breakdownFilter: { breakdown_type: 'hogql', breakdown: 'properties.plan' },
+    },
+    'trend',
+    {
+      events: [{ id: 'a', properties: [{ type: 'hogql', key: 'properties.a > 1' }] }],
+      properties: [{ type: 'hogql', key: "event != 'x'" }],
+      breakdown: 'properties.plan',
+      breakdown_type: 'hogql',
+    },
+  ],
+  [
+    { ...FUNNEL, breakdownFilter: { breakdowns: [{ type: 'hogql', property: 'lower(event)' }] } },
+    'funnel',
+    { events: [{ id: 'a' }, { id: 'b' }], breakdown: ['lower(event)'], breakdown_type: 'hogql' },
+  ],
+  [
+    { ...FUNNEL, funnelsFilter: { funnelAggregateByHogQL: 'properties.$session_id' } },
+    'funnel',
+    { events: [{ id: 'a' }, { id: 'b' }], funnel_aggregate_by_hogql: 'properties.$session_id' },
+  ],
+  [
+    {
+      kind: 'PathsQuery',
+      pathsFilter: { includeEventTypes: ['hogql'], pathsHogQLExpression: 'properties.screen' },
+    },
+    'path',
+    { include_event_types: ['hogql'], paths_hogql_expression: 'properties.screen' },
+  ],
+])('expressions of %j are those of its insight', async (query, insight, parameters) => {
+  const asked = async (path: string, body: unknown) => {
+    const system = recordingEnvironment()
+    const { status } = await system.send('POST', `/api/datasets/shop/${path}`, system.keys.shopRead, body)
+    return { status, asked: system.asked.map(({ sql, parameters }) => ({ sql, parameters })) }
+  }
+  const found = await asked('query', asking(query))
+  expect(found).toEqual(await asked(`insights/${insight}`, parameters))
+  expect(found.status).toBe(200)
+  expect(found.asked.length).toBeGreaterThan(0)
 })
 
 test('the schema has every table with its columns', async () => {

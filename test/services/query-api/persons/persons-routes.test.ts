@@ -53,6 +53,7 @@ test.each([
   ['?cohort=3', 'properties'],
   ['?properties=[{"key":"a","value":1,"type":"event"}]', 'properties'],
   ['?properties=[{"key":"a","value":1,"type":"person","as_of":"event"}]', 'properties'],
+  ['?properties=[{"key":"event","value":null,"type":"hogql"}]', 'properties'],
   ['?properties={', 'properties'],
   ['/values', 'key'],
   ['/values?key=a&limit=101', 'limit'],

@@ -4,7 +4,7 @@ import { createLogger } from '../../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../../services/core/runtime/metrics.ts'
 import { ApiError } from '../../../../services/query-api/http/api-error.ts'
 import type { ActionDefinition, Definitions } from '../../../../services/query-api/insights/definitions.ts'
-import type { Bindings } from '../../../../services/query-api/query/bindings.ts'
+import { type Bindings, createBindings } from '../../../../services/query-api/query/bindings.ts'
 import { listedMembers } from '../../../../services/query-api/query/filter-sql.ts'
 import type { Question } from '../../../../services/query-api/query/question.ts'
 import { zoneOf } from '../../../../services/query-api/query/question.ts'
@@ -41,7 +41,7 @@ function opened(ask: (sql: string) => Promise<unknown[]> = async () => []) {
   const results = createResults({
     needs: {
       ask: async <T>(_question: Question, sqlOf: (bindings: Bindings) => string) => {
-        const sql = sqlOf({ bind: (value) => JSON.stringify(value), parameters: {} })
+        const sql = sqlOf({ ...createBindings(), bind: (value) => JSON.stringify(value) })
         asked.push(sql)
         return (await ask(sql)) as T[]
       },

@@ -51,6 +51,8 @@ familyBehaviour({
     [{ filters: { insight: 'PATHS', step_limit: 1 } }, 'filters__step_limit', 'invalid_input'],
     [{ filters: { colour: 'red' } }, 'filters__colour', 'invalid_input'],
     [{ filters: { properties: [{ key: 'a', operator: 'sql' }] } }, 'filters__properties', 'invalid_input'],
+    [{ filters: { properties: [{ type: 'hogql', key: 'evnt' }] } }, 'filters__properties', 'invalid_query'],
+    [{ filters: { breakdown: 'a b', breakdown_type: 'hogql' } }, 'filters__breakdown', 'invalid_query'],
     [{ tags: Array(51).fill('a') }, 'tags', 'max_length'],
     [{ favorited: 1 }, 'favorited', 'invalid_input'],
     [{ dashboards: [0] }, 'dashboards__0', 'invalid_input'],
@@ -103,6 +105,24 @@ test('a saved insight answers as the same question would, from then on out of wh
   await clock.advance(15 * 60_000)
   const later = (await call('GET', `${PATH}/1`)).body
   expect([later.is_cached, later.result[0].data]).toEqual([false, [0, 7, 0]])
+})
+
+test('a saved insight with expressions is kept, and answered as the same question would be', async () => {
+  const { call, asked } = await opened(({ sql }) => (sql.includes('start_ms') ? rows(5) : [{ value: '' }]))
+  const expressed = {
+    ...FILTERS,
+    properties: [{ type: 'hogql', key: "properties.amount > 5 and event != 'x'", value: null }],
+    breakdown: 'properties.plan',
+    breakdown_type: 'hogql',
+  }
+  const { status, body } = await call('POST', PATH, { filters: expressed })
+  expect([status, body.filters]).toEqual([201, expressed])
+  const { insight: _, ...parameters } = expressed
+  await call('POST', `${PATH}/trend`, parameters)
+  const direct = asked.splice(0).map(({ sql, parameters }) => ({ sql, parameters }))
+  expect((await call('GET', `${PATH}/1`)).body.result[0].data).toEqual([0, 5, 0])
+  expect(asked.map(({ sql, parameters }) => ({ sql, parameters }))).toEqual(direct)
+  expect(direct.length).toBeGreaterThan(0)
 })
 
 test('a saved insight comes as a file, by its suffix and by its format, which tells its age', async () => {

@@ -2,7 +2,10 @@ import { expect, test } from 'vitest'
 import { recordingEnvironment } from '../recording-environment.ts'
 
 const PATH = '/api/datasets/shop/settings'
-const FILTERS = [{ key: 'email', type: 'person', operator: 'not_icontains', value: '@acme.example' }]
+const FILTERS = [
+  { key: 'email', type: 'person', operator: 'not_icontains', value: '@acme.example' },
+  { key: "distinct_id not like 'test-%'", type: 'hogql', value: null },
+]
 
 async function opened(scopes: readonly string[] = ['project:write']) {
   const system = recordingEnvironment()
@@ -45,6 +48,7 @@ test.each([
     'test_account_filters',
     'invalid_input',
   ],
+  [{ test_account_filters: [{ type: 'hogql', key: 'evnt' }] }, 'test_account_filters', 'invalid_query'],
   [{ test_account_filters: Array(51).fill(FILTERS[0]) }, 'test_account_filters', 'max_length'],
   [{ timezone: 'UTC' }, 'timezone', 'invalid_input'],
 ])('%j is a 400 about %s', async (body, attr, code) => {

@@ -6,6 +6,7 @@ import { ApiError } from '../../../../services/query-api/http/api-error.ts'
 import { type Bindings, createBindings } from '../../../../services/query-api/query/bindings.ts'
 import { listedMembers } from '../../../../services/query-api/query/filter-sql.ts'
 import {
+  EXPRESSION_TYPES,
   FILTER_TYPES,
   OPERATORS,
   readFilterTree,
@@ -86,6 +87,7 @@ test(
       const random = new RandomSql(SEED + n)
       const filters = Array.from({ length: Math.floor(next() * 3) }, () => {
         const type = pick(FILTER_TYPES)
+        if (type === 'hogql') return { type: pick(EXPRESSION_TYPES), key: random.filter(), value: null }
         if (type === 'cohort') return { type, key: 'id', value: 5, negation: next() < 0.5 }
         const operator = pick(OPERATORS)
         const value = operator.startsWith('is_date') ? pick(['2026-01-01', 'x']) : pick(HOSTILE)

@@ -1,11 +1,11 @@
-import type { Compilation, Scope } from '../sql/compilation.ts'
-import { compileExpression, type Surroundings } from '../sql/compile-expression.ts'
-import { QueryCompiler } from '../sql/compile-query.ts'
-import { memberNames, viewMember } from '../sql/property-access.ts'
-import { unknownName } from '../sql/source-scope.ts'
-import { SqlFault } from '../sql/sql-fault.ts'
-import type { Expression } from '../sql/syntax.ts'
-import { EVENTS_VIEW } from '../sql/views.ts'
+import type { Compilation, Scope } from './compilation.ts'
+import { compileExpression, type Surroundings } from './compile-expression.ts'
+import { QueryCompiler } from './compile-query.ts'
+import { memberNames, viewMember } from './property-access.ts'
+import { unknownName } from './source-scope.ts'
+import { SqlFault } from './sql-fault.ts'
+import type { Expression } from './syntax.ts'
+import { EVENTS_VIEW } from './views.ts'
 
 /** Where expressions about one event at a time stand: over the rows of `events`, whose columns need no table's name. */
 export function eventSurroundings(
