@@ -8,7 +8,8 @@ import { cursorOf, type EventRow, eventRow } from './event-row.ts'
 import type { EventsRequest } from './events-request.ts'
 import { encodeCursor } from './page-cursor.ts'
 
-const DAY_MS = 86_400_000
+/** How far back the newest page is looked for before everything is looked at, ms: a dataset that is alive has it within one of them. */
+const WINDOWS_MS = [3_600_000, 86_400_000]
 
 export interface EventsPage {
   readonly rows: readonly EventRow[]
@@ -37,8 +38,8 @@ export async function listEvents(
   const isOpen =
     selection.afterMs === null && page.cursor === null && page.order === 'descending' && page.offset === 0
   let records: EventRecord[] = []
-  // The newest page of a dataset that is alive lies within a day; only when it does not is everything looked at.
-  if (isOpen) records = await fetchPage((selection.beforeMs ?? clock.now()) - DAY_MS)
+  for (const windowMs of isOpen ? WINDOWS_MS : [])
+    if (records.length <= limit) records = await fetchPage((selection.beforeMs ?? clock.now()) - windowMs)
   if (records.length <= limit) records = await fetchPage(selection.afterMs)
   const shown = records.slice(0, limit)
   const last = shown[shown.length - 1]

@@ -18,10 +18,12 @@ const list = (...names: readonly string[]) => JSON.stringify(names.map((id) => (
  * @param endMs where the events end, epoch ms
  */
 export function analyticsQuestions(endMs: number): readonly AnalyticsQuestion[] {
-  const range = {
-    date_from: new Date(endMs - DAYS * DAY_MS).toISOString(),
+  const insight = {
+    // Computed each time: what is kept of the one before is another measurement.
+    refresh: 'true',
     date_to: new Date(endMs).toISOString(),
   }
+  const range = { ...insight, date_from: new Date(endMs - DAYS * DAY_MS).toISOString() }
   const trend = (name: string, more: Readonly<Record<string, string>>): AnalyticsQuestion => ({
     name: `trend of 90 days, ${name}`,
     path: 'insights/trend',
@@ -44,7 +46,7 @@ export function analyticsQuestions(endMs: number): readonly AnalyticsQuestion[] 
       name: 'retention by week',
       path: 'insights/retention',
       query: {
-        date_to: range.date_to,
+        ...insight,
         period: 'Week',
         total_intervals: '12',
         target_entity: 'page_view',

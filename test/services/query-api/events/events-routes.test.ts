@@ -103,16 +103,22 @@ test('an event has the shape that clients of product-analytics APIs know', async
 const limitOf = ({ sql, parameters }: Pick<AskedQuestion, 'sql' | 'parameters'>) =>
   Number(parameters[/ LIMIT {(\w+):/.exec(sql)?.[1] ?? ''])
 
-test('the last day is tried first, and everything only when that does not fill the page', async () => {
+test('the last hour is tried first, then the last day, and everything only when neither fills the page', async () => {
   const full = recordingEnvironment((question) =>
     Array.from({ length: limitOf(question) || 0 }, (_, i) => record({ src_offset: i })),
   )
   await full.get('/api/datasets/shop/events?limit=2')
   const ofEvents = ({ asked }: typeof full) => asked.filter(({ sql }) => !sql.includes('FROM persons'))
+  const spansOf = (environment: typeof full) =>
+    ofEvents(environment).map(({ sql, parameters }) => {
+      const after = /event_time > fromUnixTimestamp64Milli\({(\w+):/.exec(sql)?.[1]
+      return after === undefined ? null : environment.clock.now() - Number(parameters[after])
+    })
   expect(ofEvents(full).length).toBe(1)
+  expect(spansOf(full)).toEqual([3_600_000])
   const sparse = recordingEnvironment(() => [record()])
   await sparse.get('/api/datasets/shop/events?limit=2')
-  expect(ofEvents(sparse).map(({ sql }) => sql.includes('event_time > '))).toEqual([true, false])
+  expect(spansOf(sparse)).toEqual([3_600_000, 86_400_000, null])
 })
 
 test('next keeps the question, adds the cursor and leaves the key out', async () => {
