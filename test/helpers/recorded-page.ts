@@ -90,11 +90,11 @@ const VISITS: readonly ((page: Page) => Promise<void>)[] = [
   },
   async (page) => {
     await page.mouse.move(300, 300, { steps: 5 })
+    // One after the other: of what is scrolled at once rrweb may tell only in part.
     await page.evaluate("document.querySelector('#log').scrollTop = 40")
+    await page.waitForFunction('toldOfScrollingTo(40)')
     await page.mouse.wheel(0, 120)
-    await page.waitForFunction('scrollY === 120')
-    // rrweb tells of scrolling and of the mouse a little later.
-    await page.waitForFunction('emitted.some((text) => text.includes(\'"y":120\'))')
+    await page.waitForFunction('toldOfScrollingTo(120)')
     await call(page, 'stopRecording')
   },
 ]
