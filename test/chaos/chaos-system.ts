@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../../infra/engines/ports.ts'
-import { STAGE_NODE_FLAGS, type StageName } from '../../services/cli/stages.ts'
+import { STAGE_NAMES, STAGE_NODE_FLAGS, type StageName } from '../../services/cli/stages.ts'
 import { startLoggedProcess } from '../../services/cli/supervisor/logged-process.ts'
 import { prepareTopics } from '../../services/cli/supervisor/prepare-topics.ts'
 import { type ChaosEngine, type EnginesOptions, openChaosEngines } from './chaos-engines.ts'
@@ -14,15 +14,7 @@ import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
 /** All that take part in delivering. */
 export type ChaosStage = Exclude<StageName, 'query-api'>
-export const CHAOS_STAGES: readonly ChaosStage[] = [
-  'collector',
-  'enricher',
-  'subscriber-router',
-  's3-sink',
-  'clickhouse-sink',
-  'identity',
-  'recordings',
-]
+export const CHAOS_STAGES = STAGE_NAMES.filter((name): name is ChaosStage => name !== 'query-api')
 
 export interface ChaosProcess extends KeptProcess {
   readonly stage: ChaosStage

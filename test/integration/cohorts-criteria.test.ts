@@ -13,7 +13,7 @@ import {
   SEED,
 } from '../helpers/random-histories.ts'
 import { type BehaviourAsked, type CriterionAsked, type GroupAsked, membersOf } from '../reference/cohorts.ts'
-import type { History } from '../reference/history.ts'
+import { EVENTS_ALONE, type History } from '../reference/history.ts'
 
 let engine: InsightEngine
 beforeAll(async () => {
@@ -222,10 +222,7 @@ test('windows include the instant that they begin at and not the one that they e
       at('wrong', 'c', 2 * HOUR_MS),
       at('wrong', 'b', 2 * HOUR_MS),
     ],
-    overrides: [],
-    persons: [],
-    groupTypes: [],
-    groups: [],
+    ...EVENTS_ALONE,
   }
   await engine.store([history])
   const day = { type: 'behavioral' as const, key: 'a', time_value: 1, time_interval: 'day' }

@@ -6,7 +6,7 @@ import type { Results } from '../../services/query-api/results/results.ts'
 import { underDashboard } from '../../services/query-api/saved-insights/insight-filters.ts'
 import { savedResult } from '../../services/query-api/saved-insights/saved-result.ts'
 import { type InsightEngine, NOW_MS, openInsightEngine, resultsOf } from '../helpers/insight-engine.ts'
-import type { Happening, History } from '../reference/history.ts'
+import { EVENTS_ALONE, type Happening, type History } from '../reference/history.ts'
 
 const HOUR_MS = 3_600_000
 const NAMES = ['page_view', 'sign_up', 'product_view', 'add_to_cart', 'purchase']
@@ -32,10 +32,7 @@ const history: History = {
   dataset: `templates_${randomBytes(4).toString('hex')}`,
   zone: 'Europe/Vienna',
   events: events.map((event, offset) => ({ ...event, offset })),
-  persons: [],
-  overrides: [],
-  groups: [],
-  groupTypes: [],
+  ...EVENTS_ALONE,
 }
 
 let engine: InsightEngine

@@ -7,7 +7,7 @@ import { paths } from '../../services/query-api/insights/paths.ts'
 import { trend } from '../../services/query-api/insights/trend.ts'
 import { readTrendRequest } from '../../services/query-api/insights/trend-request.ts'
 import { type InsightEngine, openInsightEngine } from '../helpers/insight-engine.ts'
-import type { Happening, History } from '../reference/history.ts'
+import { EVENTS_ALONE, type Happening, type History } from '../reference/history.ts'
 
 /** Limits are met to the millisecond here, which random histories seldom do where it matters. */
 let engine: InsightEngine
@@ -42,10 +42,7 @@ async function toldOf(events: readonly (readonly [string, string, number])[]): P
         properties: {},
       }),
     ),
-    overrides: [],
-    persons: [],
-    groupTypes: [],
-    groups: [],
+    ...EVENTS_ALONE,
   }
   await engine.store([history])
   return history

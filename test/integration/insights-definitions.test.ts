@@ -10,7 +10,7 @@ import { readTrendRequest } from '../../services/query-api/insights/trend-reques
 import { listedMembers } from '../../services/query-api/query/filter-sql.ts'
 import { NO_FILTERS, readFilterTree } from '../../services/query-api/query/property-filters.ts'
 import { type InsightEngine, openInsightEngine } from '../helpers/insight-engine.ts'
-import type { Happening, History } from '../reference/history.ts'
+import { EVENTS_ALONE, type Happening, type History } from '../reference/history.ts'
 
 const DAY_MS = 86_400_000
 const START_MS = Date.parse('2026-11-01T10:00:00Z')
@@ -47,10 +47,7 @@ const history: History = {
     happened('buy', 'bob', 3, { properties: { amount: 20 } }),
     happened('view', 'dan', 1, { properties: { page: 'b', size: 4, staff: true } }),
   ],
-  overrides: [],
-  persons: [],
-  groupTypes: [],
-  groups: [],
+  ...EVENTS_ALONE,
 }
 
 const definitions: Definitions = {

@@ -12,7 +12,7 @@ import {
   SEED,
 } from '../helpers/random-histories.ts'
 import { addDays, midnight } from '../reference/calendar.ts'
-import type { History } from '../reference/history.ts'
+import { EVENTS_ALONE, type History } from '../reference/history.ts'
 import { edgesOf, type PathsAsked } from '../reference/paths.ts'
 
 let engine: InsightEngine
@@ -114,10 +114,7 @@ test('an expression alone calls all events, beside types only theirs', async () 
       url: 'https://x.example/',
       properties: {},
     })),
-    overrides: [],
-    persons: [],
-    groupTypes: [],
-    groups: [],
+    ...EVENTS_ALONE,
   }
   await engine.store([history])
   const stops = async (...types: string[]) => {

@@ -16,7 +16,7 @@ import { readTrendRequest } from '../../services/query-api/insights/trend-reques
 import type { OwnColumns } from '../../services/query-api/objects/object-store.ts'
 import { createDatasetSettingsStore } from '../../services/query-api/settings/dataset-settings-store.ts'
 import { type InsightEngine, NOW_MS, openInsightEngine } from '../helpers/insight-engine.ts'
-import type { Happening, History } from '../reference/history.ts'
+import { EVENTS_ALONE, type Happening, type History } from '../reference/history.ts'
 
 const DAY_MS = 86_400_000
 const START_MS = Date.parse('2026-11-01T10:00:00Z')
@@ -60,10 +60,7 @@ const history: History = {
     happened('$autocapture', 'eve', 1, { properties: { $elements: button({ attr__href: '/help' }) } }),
     happened('purchase', 'old', -120),
   ],
-  overrides: [],
-  persons: [],
-  groupTypes: [],
-  groups: [],
+  ...EVENTS_ALONE,
 }
 
 let engine: InsightEngine

@@ -12,6 +12,9 @@ export interface History {
   readonly askedRange?: { readonly fromMs: number; readonly toMs: number }
 }
 
+/** Of a history that is nothing but its events. */
+export const EVENTS_ALONE = { overrides: [], persons: [], groupTypes: [], groups: [] } as const
+
 export type Properties = Readonly<Record<string, unknown>>
 
 export interface Happening {

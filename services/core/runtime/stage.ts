@@ -65,8 +65,9 @@ export interface Stage<S extends Record<string, Setting<unknown>>> {
 /**
  * Runs stages as this process, in production one: parses settings, serves health and metrics, drains on SIGTERM and
  * SIGINT (a second signal exits at once), and exits {@link DEPENDENCY_FAILED} when a dependency fails it, 1 on anything
- * unexpected, so that a supervisor restarts it and offsets replay. Exit status 2 means that the settings are wrong and a restart would not help. Several, for a small
- * machine, share health, metrics and end: what ends one of them unexpectedly ends all, and all are started again.
+ * unexpected, so that a supervisor restarts it and offsets replay. Exit status 2 means that the settings are wrong and a
+ * restart would not help. Several, for a small machine, share health, metrics and end: what ends one of them unexpectedly
+ * ends all, and all are started again.
  */
 export async function runStagesProcess(
   stages: readonly Stage<Record<string, Setting<unknown>>>[],

@@ -6,6 +6,7 @@ import { keptSql, MIDDLE, namedEventsSql, type Paths, stopSql } from './path-sto
 
 /** Without an event for longer than this, a path ends and another one begins. */
 export const PATH_GAP_MS = 30 * 60_000
+
 /** An edge as statements have it: the number of its first stop in the path, and its two stops. */
 export interface EdgeRecord {
   readonly n: number
@@ -142,9 +143,11 @@ function stopsSql(frame: Frame, paths: Paths, toMs: number, bindings: Bindings):
  * @param paths a SELECT of `actor`, `path_times` and `path_stops`
  */
 function cutSql(paths: string, { start, end, stepLimit }: Paths, bindings: Bindings): string {
-  const begun = start === null ? paths : fromPointSql(paths, start, bindings)
+  const fromPoint: Slice = (array) => `arraySlice(${array}, found)`
+  const toPoint: Slice = (array) => `arraySlice(${array}, 1, found)`
+  const begun = start === null ? paths : pointSql(paths, start, fromPoint, bindings)
   if (end === null) return slicedSql(begun, (array) => `arraySlice(${array}, 1, ${stepLimit})`)
-  const whole = toPointSql(begun, end, bindings)
+  const whole = pointSql(begun, end, toPoint, bindings)
   if (start === null) return slicedSql(whole, (array) => `arraySlice(${array}, -${stepLimit})`)
   const head = Math.floor(stepLimit / 2)
   const tail = stepLimit - 1 - head
@@ -156,28 +159,16 @@ function cutSql(paths: string, { start, end, stepLimit }: Paths, bindings: Bindi
   })
 }
 
-type PathArray = 'path_times' | 'path_stops'
+/** Expression over one of the two arrays of a path. */
+type Slice = (array: 'path_times' | 'path_stops') => string
 
 /** What is left of the two arrays of each path, under their names in the result. */
-function slicedSql(paths: string, slice: (array: PathArray) => string): string {
+function slicedSql(paths: string, slice: Slice): string {
   return `SELECT actor, ${slice('path_times')} AS times, ${slice('path_stops')} AS stops FROM (${paths})`
 }
 
-function fromPointSql(paths: string, point: string, bindings: Bindings): string {
-  return pointSql(paths, point, (array) => `arraySlice(${array}, found)`, bindings)
-}
-
-function toPointSql(paths: string, point: string, bindings: Bindings): string {
-  return pointSql(paths, point, (array) => `arraySlice(${array}, 1, found)`, bindings)
-}
-
-/** Paths with a stop of this name, cut at the first one. */
-function pointSql(
-  paths: string,
-  point: string,
-  slice: (array: PathArray) => string,
-  bindings: Bindings,
-): string {
+/** Paths with a stop of this name, cut where it is `found` first. */
+function pointSql(paths: string, point: string, slice: Slice, bindings: Bindings): string {
   const found = `indexOf(path_stops, ${stopSql(bindings.bind(point, 'String'))}) AS found`
   const cut = slicedSql(
     `SELECT actor, path_times, path_stops, ${found} FROM (${paths}) WHERE found > 0`,

@@ -93,7 +93,7 @@ async function namesOf(
 ): Promise<ReadonlyMap<string, string>> {
   if (edges.length === 0) return new Map()
   const stops = [...new Set(edges.flatMap(({ source, target }) => [source, target]))]
-  const seenByMs = frame.fromMs + Math.max(...edges.map(({ first_ms }) => Number(first_ms)))
+  const seenByMs = frame.fromMs + Math.max(...edges.map(({ first_ms }) => first_ms))
   const records = await ask<StopName>(question, (bindings) =>
     stopNamesSql(frame, paths, stops, seenByMs, bindings),
   )
@@ -103,7 +103,7 @@ async function namesOf(
 function edgeOf({ n, source, target, value, average_ms }: EdgeRecord): PathEdge {
   return {
     source: `${n}_${source}`,
-    target: `${Number(n) + 1}_${target}`,
+    target: `${n + 1}_${target}`,
     value: Number(value),
     average_conversion_time: average_ms,
   }

@@ -1,6 +1,5 @@
 import { invalidInput } from '../http/api-error.ts'
 import { readEventExpression } from '../sql/event-expression.ts'
-import { SQL_LIMITS } from '../sql/sql-limits.ts'
 import type { Expression } from '../sql/syntax.ts'
 import { ELEMENT_PROPERTIES, isElementProperty } from './element-properties.ts'
 import { isSessionProperty, SESSION_PROPERTIES } from './session-properties.ts'
@@ -84,7 +83,6 @@ export const FILTER_LIMITS = {
   keyLength: 1_000,
   regexes: 10,
   expressions: 20,
-  expressionLength: SQL_LIMITS.expressionLength,
   groupTypes: 5,
 }
 

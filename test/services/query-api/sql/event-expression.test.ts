@@ -8,6 +8,7 @@ import {
   holdsSql,
   readEventExpression,
 } from '../../../../services/query-api/sql/event-expression.ts'
+import { SQL_LIMITS } from '../../../../services/query-api/sql/sql-limits.ts'
 import { HOSTILE, QUERY_SEED, RandomSql } from '../../../helpers/random-sql.ts'
 import { shapeOf, statementTokens } from '../../../helpers/sql-shape.ts'
 
@@ -72,7 +73,8 @@ test.each([
 })
 
 test('an expression is bounded, as text, as SQL and in number', () => {
-  const { expressionLength, expressions } = FILTER_LIMITS
+  const { expressions } = FILTER_LIMITS
+  const { expressionLength } = SQL_LIMITS
   expect(refusal(() => readEventExpression(`${' '.repeat(expressionLength - 1)}1`, 'a'))).toBeNull()
   expect(refusal(() => readEventExpression(`${' '.repeat(expressionLength)}1`, 'a'))).toMatchObject({
     code: 'invalid_input',
