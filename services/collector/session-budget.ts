@@ -17,9 +17,13 @@ export interface SessionBudget {
  *
  * @param bytesMax bytes of a session's chunks before compression, within a day
  */
-export function createSessionBudget(bytesMax: number, clock: Pick<Clock, 'monotonic'>): SessionBudget {
+export function createSessionBudget(
+  bytesMax: number,
+  clock: Pick<Clock, 'monotonic'>,
+  sessionsMax = SESSIONS_MAX,
+): SessionBudget {
   const sessions = new LRUCache<string, number>({
-    max: SESSIONS_MAX,
+    max: sessionsMax,
     ttl: DAY_MS,
     ttlResolution: 0,
     perf: { now: () => clock.monotonic() },

@@ -32,7 +32,7 @@ export async function runCollector(process: SimulatedProcess, around: Surroundin
       topic: names.recordings,
       partitions: PARTITIONS,
       keeper: kafkaKeeper(producer, { note: () => {} }),
-      sessions: createSessionBudget(1_000_000, process.clock),
+      sessions: createSessionBudget(1_000_000, process.clock, 1_000),
       // At once: threads keep no order.
       compress: async (line) => gzipSync(line),
       recordBytesMax: 1_000_000,

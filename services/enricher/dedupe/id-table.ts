@@ -45,14 +45,17 @@ export interface IdTable {
   readonly bytes: number
 }
 
+/** A segment before its first id: one empty slot, shared by all and never written to, as one id is more than its load. */
+const NO_SLOTS = new Uint32Array(WORDS)
+
 export function createIdTable(): IdTable {
-  const segments: Uint32Array[] = Array.from({ length: SEGMENTS }, () => new Uint32Array(SLOTS_MIN * WORDS))
+  const segments: Uint32Array[] = new Array(SEGMENTS).fill(NO_SLOTS)
   /** Slots that are not empty, per segment, forgotten ones included. */
   const used = new Uint32Array(SEGMENTS)
   let floor = 1
   /** Segment that was tightened last. */
   let next = 0
-  let bytes = SEGMENTS * SLOTS_MIN * SLOT_BYTES
+  let bytes = 0
 
   function countLive(segment: Uint32Array): number {
     let live = 0
@@ -70,14 +73,15 @@ export function createIdTable(): IdTable {
       while (fresh[at + GENERATION] !== 0) at = at + WORDS === fresh.length ? 0 : at + WORDS
       for (let word = 0; word < WORDS; word++) fresh[at + word] = old[from + word]!
     }
-    bytes += fresh.byteLength - old.byteLength
+    bytes += fresh.byteLength - (old === NO_SLOTS ? 0 : old.byteLength)
     segments[index] = fresh
     used[index] = live
   }
 
   return {
     reserve(ids) {
-      const slots = Math.max(SLOTS_MIN, Math.ceil(ids / SEGMENTS / LOAD_FRESH))
+      const slots = Math.ceil(ids / SEGMENTS / LOAD_FRESH)
+      if (slots <= SLOTS_MIN) return
       for (let index = 0; index < SEGMENTS; index++) segments[index] = new Uint32Array(slots * WORDS)
       bytes = SEGMENTS * slots * SLOT_BYTES
     },
