@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
+import { personIdOf } from '../../services/core/event/person-id.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
 import { INSIGHTS } from '../../services/query-api/insights/insight-questions.ts'
 import { textsOf } from '../../services/query-api/insights/posted-parameters.ts'
@@ -96,6 +97,17 @@ const PARAMETERS = {
   ],
 }
 const dateRange = { date_from: '-5d' }
+
+test('a whole event tells the person that its distinct id belongs to now, as it is now', async () => {
+  const { results } = await ask({ kind: 'EventsQuery', select: ['distinct_id', 'person'], limit: 150 })
+  const told = new Map(results as [string, { id: string; properties: object; created_at: string | null }][])
+  const person = (id: string) => ({
+    id: personIdOf('shop', id === 'u1' ? 'u0' : id),
+    properties: { u0: { weight: 10 }, u1: { weight: 10 }, u2: { weight: 20 } }[id] ?? {},
+  })
+  expect(told.size).toBe(7)
+  for (const [id, found] of told) expect(found).toMatchObject(person(id))
+})
 
 test('a TrendsQuery is the trend of its parameters, with a breakdown, a formula and a comparison', async () => {
   const { results } = await ask({

@@ -1,8 +1,8 @@
 import type { Bindings } from '../query/bindings.ts'
 import { PROPERTY_COLUMNS } from '../query/event-properties.ts'
-import { eventViewRowsSql, joinsPeople } from '../query/event-view-rows.ts'
+import { eventViewRowsSql } from '../query/event-view-rows.ts'
 import { type CohortMembers, filterSql } from '../query/filter-sql.ts'
-import { PERSON_KEY, personIdSql, withEventPersonSql } from '../query/person-rows.ts'
+import { PERSON_KEY, personIdSql } from '../query/person-rows.ts'
 import type { FilterGroup } from '../query/property-filters.ts'
 import { timeSql } from '../query/time-sql.ts'
 import type { TimeZone } from '../query/zoned-time.ts'
@@ -59,8 +59,6 @@ export interface EventRecord {
   readonly properties: string
   readonly set: string | null
   readonly set_once: string | null
-  /** Empty for nobody. */
-  readonly person_key: string
   readonly [column: string]: unknown
 }
 
@@ -76,7 +74,6 @@ export const EVENT_COLUMNS: readonly string[] = [
   'properties',
   '`set`',
   'set_once',
-  `${PERSON_KEY} AS person_key`,
   ...new Set(Object.values(PROPERTY_COLUMNS).filter((column) => column !== 'user_id')),
 ]
 
@@ -138,14 +135,8 @@ export function eventPageSql(
   const placed = pageSql(page, bindings)
   const tail = pageTailSql(where, page, placed.order, bindings)
   const conditions = [...own, ...placed.own]
-  if (page.limit === null || joinsPeople(where)) {
-    const rows = eventViewRowsSql(selection.dataset, [...EVENT_COLUMNS, ...where], conditions, bindings)
-    return `${around.withSql()}SELECT ${EVENT_COLUMNS.join(', ')} FROM (${rows}) ${tail}`
-  }
-  // Where nothing asks for people, the page is found first, and only its own people are looked for.
-  const found = `SELECT * FROM (${eventViewRowsSql(selection.dataset, where, conditions, bindings)}) ${tail}`
-  const rows = withEventPersonSql(found, selection.dataset, bindings, `SELECT distinct_id FROM (${found})`)
-  return `${around.withSql()}SELECT ${EVENT_COLUMNS.join(', ')} FROM (${rows}) ORDER BY ${placed.order}`
+  const rows = eventViewRowsSql(selection.dataset, where, conditions, bindings)
+  return `${around.withSql()}SELECT ${EVENT_COLUMNS.join(', ')} FROM (${rows}) ${tail}`
 }
 
 /** What follows the rows: conditions, order and length of a page. */

@@ -25,13 +25,13 @@ export interface EventRow {
   readonly elements_chain: ''
 }
 
-/** @param persons by their keys; empty where none are wanted */
+/** @param persons by their distinct ids; empty where none are wanted */
 export function eventRow(
   record: EventRecord,
   persons: ReadonlyMap<string, EventPerson>,
   isMasked: boolean,
 ): EventRow {
-  const person = persons.get(record.person_key)
+  const person = persons.get(record.distinct_id ?? '')
   const row: EventRow = {
     id: record.event_id,
     distinct_id: record.distinct_id,

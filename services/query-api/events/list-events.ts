@@ -46,7 +46,7 @@ export async function listEvents(
   const persons = await eventPersons(
     ask,
     question,
-    shown.map(({ person_key }) => person_key),
+    shown.map(({ distinct_id }) => distinct_id),
   )
   return {
     rows: shown.map((record) => eventRow(record, persons, request.isMasked)),
@@ -69,8 +69,8 @@ export async function* streamEvents(
     eventPageSql(selection, { ...page, limit: null }, frame, bindings),
   )
   async function rowsOf(some: readonly EventRecord[]): Promise<EventRow[]> {
-    const keys = some.map(({ person_key }) => person_key)
-    const persons = await eventPersons(needs.ask, question, keys)
+    const ids = some.map(({ distinct_id }) => distinct_id)
+    const persons = await eventPersons(needs.ask, question, ids)
     return some.map((record) => eventRow(record, persons, isMasked))
   }
   let waiting: EventRecord[] = []
@@ -99,6 +99,6 @@ export async function getEvent(
     eventByIdSql(question.dataset.id, id, bindings),
   )
   if (record === undefined) throw notFound('There is no such event.')
-  const persons = await eventPersons(ask, question, withPerson ? [record.person_key] : [])
+  const persons = await eventPersons(ask, question, withPerson ? [record.distinct_id] : [])
   return eventRow(record, persons, isMasked)
 }

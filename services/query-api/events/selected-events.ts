@@ -46,7 +46,7 @@ export async function selectEvents(
   const persons = await eventPersons(
     needs.ask,
     question,
-    records.map(({ person_key }) => person_key),
+    records.map(({ distinct_id }) => distinct_id),
   )
   const shown = records.map((record) => eventRow(record, persons, isMasked))
   const cell = (column: SelectedColumn, row: readonly unknown[], place: number): unknown => {

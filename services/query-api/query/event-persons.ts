@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../../schemas/field.ts'
 import { personIdOf } from '../../core/event/person-id.ts'
 import type { Ask } from './ask.ts'
+import { overridesSql } from './person-rows.ts'
 import type { Question } from './question.ts'
 
 /** A person as it is now, beside an event. */
@@ -12,41 +13,61 @@ export interface EventPerson {
   readonly created_at: string | null
 }
 
-/** The persons of these keys. One that is not stored has no properties yet. */
+/** A row of the statement: a person as it is, or, with an `override_id`, a distinct id that was moved to a person. */
+interface PersonRow {
+  readonly override_id: string
+  readonly person_key: string
+  readonly state: string
+  readonly identified: number | boolean
+  readonly created_ms: string | number
+}
+
+/**
+ * The persons that distinct ids belong to now, by distinct id; one that is not stored has no properties yet.
+ *
+ * @param distinctIds null and empty for events of nobody, who is not among the answers
+ */
 export async function eventPersons(
   ask: Ask,
   question: Question,
-  keys: readonly string[],
+  distinctIds: readonly (string | null)[],
 ): Promise<ReadonlyMap<string, EventPerson>> {
   const dataset = question.dataset.id
-  const wanted = [...new Set(keys)].filter((key) => key !== '')
-  const empty = (key: string): EventPerson => ({
-    id: personIdOf(dataset, key),
-    is_identified: false,
-    properties: {},
-    created_at: null,
-  })
-  const found = new Map(wanted.map((key) => [key, empty(key)]))
-  if (wanted.length === 0) return found
-  const rows = await ask<{
-    person_key: string
-    state: string
-    identified: number | boolean
-    created_ms: string | number
-  }>(
-    question,
-    (bindings) =>
-      'SELECT person_key, argMax(properties, version) AS state, argMax(is_identified, version) AS identified, ' +
+  const wanted = [...new Set(distinctIds)].filter((id) => id !== null && id !== '') as string[]
+  if (wanted.length === 0) return new Map()
+  const rows = await ask<PersonRow>(question, (bindings) => {
+    const ids = `SELECT arrayJoin(${bindings.bind(wanted, 'Array(String)')})`
+    const moved = overridesSql(dataset, bindings, ids)
+    return (
+      "SELECT '' AS override_id, person_key, argMax(properties, version) AS state, " +
+      'argMax(is_identified, version) AS identified, ' +
       'toUnixTimestamp64Milli(argMax(created_at, version)) AS created_ms FROM persons ' +
-      `WHERE dataset_id = ${bindings.bind(dataset, 'String')} AND person_key IN (${bindings.bind(wanted, 'Array(String)')}) ` +
-      'GROUP BY person_key HAVING argMax(is_deleted, version) = 0',
+      `WHERE dataset_id = ${bindings.bind(dataset, 'String')} ` +
+      `AND person_key IN (${ids} UNION ALL SELECT override_key FROM (${moved})) ` +
+      'GROUP BY person_key HAVING argMax(is_deleted, version) = 0 ' +
+      `UNION ALL SELECT override_id, override_key, '', false, 0 FROM (${moved})`
+    )
+  })
+  const keys = new Map<string, string>()
+  const stored = new Map<string, PersonRow>()
+  for (const row of rows) {
+    if (row.override_id) keys.set(row.override_id, row.person_key)
+    else stored.set(row.person_key, row)
+  }
+  return new Map(
+    wanted.map((id) => {
+      const key = keys.get(id) ?? id
+      return [id, eventPerson(personIdOf(dataset, key), stored.get(key))]
+    }),
   )
-  for (const { person_key: key, state, identified, created_ms: createdMs } of rows)
-    found.set(key, {
-      ...empty(key),
-      is_identified: Boolean(identified),
-      properties: state === '' ? {} : (JSON.parse(state) as JsonObject),
-      created_at: new Date(Number(createdMs)).toISOString(),
-    })
-  return found
+}
+
+function eventPerson(id: string, row: PersonRow | undefined): EventPerson {
+  if (row === undefined) return { id, is_identified: false, properties: {}, created_at: null }
+  return {
+    id,
+    is_identified: Boolean(row.identified),
+    properties: row.state === '' ? {} : (JSON.parse(row.state) as JsonObject),
+    created_at: new Date(Number(row.created_ms)).toISOString(),
+  }
 }

@@ -71,18 +71,12 @@ export function withPersonSql(rows: string, dataset: string, bindings: Bindings)
 /**
  * Events with the columns {@link PERSON_KEY} and {@link PERSON_HASH} added, joined by numbers.
  *
- * @param rows  a SELECT with the columns `distinct_id` and `distinct_hash`, no others named as in here
- * @param among as of {@link overridesSql}: where the rows are few
+ * @param rows a SELECT with the columns `distinct_id` and `distinct_hash`, no others named as in here
  */
-export function withEventPersonSql(
-  rows: string,
-  dataset: string,
-  bindings: Bindings,
-  among: string | null = null,
-): string {
+export function withEventPersonSql(rows: string, dataset: string, bindings: Bindings): string {
   const moved =
     'SELECT sipHash64(override_id) AS moved_hash, override_key, sipHash64(override_key) AS override_hash ' +
-    `FROM (${overridesSql(dataset, bindings, among)})`
+    `FROM (${overridesSql(dataset, bindings)})`
   const isMoved = 'ifNull(override_hash, 0) != 0'
   return (
     `SELECT *, if(${isMoved}, ifNull(override_key, ''), ifNull(distinct_id, '')) AS ${PERSON_KEY}, ` +

@@ -15,7 +15,6 @@ const record = (over: Partial<EventRecord> = {}): EventRecord => ({
   set: null,
   set_once: null,
   browser: 'Firefox',
-  person_key: 'd1',
   ...over,
 })
 
@@ -68,8 +67,10 @@ test('an event has the shape that clients of product-analytics APIs know', async
   const { get } = recordingEnvironment(({ sql }) =>
     sql.includes('FROM persons')
       ? [
+          { override_id: 'd1', person_key: 'ann', state: '', identified: false, created_ms: 0 },
           {
-            person_key: 'd1',
+            override_id: '',
+            person_key: 'ann',
             state: '{"plan":"pro"}',
             identified: true,
             created_ms: Date.parse('2026-11-01'),
@@ -87,7 +88,7 @@ test('an event has the shape that clients of product-analytics APIs know', async
       event: 'page_view',
       timestamp: '2026-11-22T11:00:00.000Z',
       person: {
-        id: personIdOf('shop', 'd1'),
+        id: personIdOf('shop', 'ann'),
         is_identified: true,
         properties: { plan: 'pro' },
         created_at: '2026-11-01T00:00:00.000Z',
