@@ -19,6 +19,7 @@ import { DependencyError } from '../../services/core/runtime/errors.ts'
  * attempt:       committed by a new owner before its first batch, and before each record while it is careful
  *   2..9         first raw offset                                   u64
  *   10..17       last raw offset                                    u64
+ *                a first one past the last: the attempt before it, of one record, came through judging
  * last 4 bytes   CRC-32 of everything before
  * ```
  */

@@ -16,6 +16,13 @@ const BATCH_ATTEMPTS_MAX = 2
 /** How much smaller a part is than what ended its process last. */
 const PARTS = 8
 const ALONE_ATTEMPTS_MAX = 3
+/** As many ends after it was judged are its doing too, though so few may come from outside. */
+const JUDGED_ATTEMPTS_MAX = 12
+/**
+ * A record alone at which an owner ended before waits up to so long, ms. What really ends the process may be in another
+ * partition: whoever dies beside it does not begin at the same moment each time.
+ */
+const SUSPECT_WAIT_MAX_MS = 1_000
 
 /** Raw records that one poll brings at most; several polls share a transaction. */
 const POLL_RECORDS_MAX = 2_000
@@ -168,8 +175,12 @@ export function createEnricherWorker(
     const last = batches.at(-1) as RecordBatch
     const range = { from: own.next, to: last.offset(last.length - 1) }
     if (range.to < range.from) return
+    const { alone, judged } = own.attempts
+    const isGuilty = alone >= ALONE_ATTEMPTS_MAX || judged >= JUDGED_ATTEMPTS_MAX
+    const isSuspect = alone + judged > 0 && range.from === range.to && !isGuilty
+    if (isSuspect) await clock.sleep(env.random() * SUSPECT_WAIT_MAX_MS)
     if (careful || !own.begun) {
-      await transaction([{ ...dedupeKey, value: encodeDedupeRecord({ kind: 'attempt', ...range }) }])
+      await transaction([attemptRecord(range)])
       own.begun = true
     }
 
@@ -183,18 +194,16 @@ export function createEnricherWorker(
       window: own.window,
       reference,
       limits,
-      quarantined:
-        own.attempts.alone >= ALONE_ATTEMPTS_MAX
-          ? { offset: range.from, attempts: own.attempts.batches }
-          : null,
+      quarantined: isGuilty ? { offset: range.from, attempts: own.attempts.batches } : null,
     })
+    if (isSuspect) await transaction([attemptRecord({ from: range.to + 1, to: range.to })])
     await env.failPoint('after_judge')
     await refreshCheckpoint(own)
     await transaction(content.records, content.next)
     await env.failPoint('after_end')
     env.metrics.windowExceeded(own.window.add(content.entries))
     own.next = content.next
-    if (own.attempts.alone > 0) own.attempts = { ...own.attempts, alone: 0 }
+    own.attempts = { ...own.attempts, alone: 0, judged: 0 }
     // This part was innocent: a larger one may be too, and most ends are nobody's fault.
     own.partRows *= 2
     env.metrics.committed(content.receipt, content.rejections, (clock.monotonic() - startedMs) / 1000)
@@ -205,6 +214,11 @@ export function createEnricherWorker(
         'Set a record aside that ended the process again and again.',
       )
   }
+
+  const attemptRecord = (range: { readonly from: number; readonly to: number }): ProduceRecord => ({
+    ...dedupeKey,
+    value: encodeDedupeRecord({ kind: 'attempt', ...range }),
+  })
 
   /** Begin, send, commit; with ticks for outputs that would otherwise stay silent. */
   async function transaction(records: readonly ProduceRecord[], next?: number): Promise<void> {

@@ -34,15 +34,23 @@ export interface TakenOver {
 export interface Attempts {
   /** Of whatever range. */
   readonly batches: number
-  /** Of the record at `next` alone. */
+  /** Of the record at `next` alone, ended before it was judged. */
   readonly alone: number
+  /** Of the record at `next` alone, ended after it was judged: by whatever came next, or from outside. */
+  readonly judged: number
   /** Offsets of the shortest range. */
   readonly shortest: number
   /** Last raw offset of the longest range. */
   readonly to: number
 }
 
-const NO_ATTEMPTS: Attempts = { batches: 0, alone: 0, shortest: Number.POSITIVE_INFINITY, to: -1 }
+const NO_ATTEMPTS: Attempts = {
+  batches: 0,
+  alone: 0,
+  judged: 0,
+  shortest: Number.POSITIVE_INFINITY,
+  to: -1,
+}
 
 /**
  * What a new owner of a raw partition does after its producer has fenced the one before:
@@ -123,8 +131,12 @@ export async function takeOver(options: TakeoverOptions): Promise<TakenOver> {
   return { next, attempts, checkpoints }
 }
 
-function withAttempt({ batches, alone, shortest, to }: Attempts, from: number, last: number): Attempts {
+function withAttempt(attempts: Attempts, from: number, last: number): Attempts {
+  const { batches, alone, judged, shortest, to } = attempts
+  // No range: the attempt before it came through judging.
+  if (from > last) return { ...attempts, alone: alone - 1, judged: judged + 1 }
   return {
+    ...attempts,
     batches: batches + 1,
     alone: alone + (from === last ? 1 : 0),
     shortest: Math.min(shortest, last - from + 1),

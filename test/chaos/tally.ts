@@ -38,14 +38,14 @@ export class Tally {
    * @param where      where it lies, for people
    */
   saw(dataset: string, eventId: string, properties: string, where: string): ChaosEvent | null {
-    let found: { seq?: unknown; check?: unknown; amount?: unknown }
+    let found: { seq?: unknown; check?: unknown; amount?: unknown } | null
     try {
       found = JSON.parse(properties)
     } catch {
       return this.#fault(`${dataset}/${eventId} at ${where} has properties that are no JSON`)
     }
-    const { seq } = found
-    if (typeof seq !== 'number') return this.#fault(`${dataset}/${eventId} at ${where} is of no run`)
+    const seq = found?.seq
+    if (found === null || typeof seq !== 'number') return this.#fault(`${dataset}/${eventId} at ${where} is of no run`)
     const event = chaosEvent(this.#seed, seq)
     if (event.dataset !== dataset || event.eventId !== eventId)
       return this.#fault(

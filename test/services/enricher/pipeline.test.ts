@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { packEntries } from '../../../schemas/dedupe/v1.ts'
 import { ENRICHED_EVENT_FIELDS } from '../../../schemas/enriched-event/v1.ts'
 import { REJECTED_EVENT_FIELDS } from '../../../schemas/rejected-event/v1.ts'
+import type { Clock } from '../../../services/core/runtime/clock.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { createDedupeWindow } from '../../../services/enricher/dedupe/dedupe-window.ts'
 import { createWorld, Killed, LIMITS, names, rawBytes, rawRecord, type World } from './enricher-world.ts'
@@ -280,6 +281,56 @@ test('ends that are nobody’s fault make a batch go on in parts, not record by 
   expect(world.receipts().map(({ from, to }) => to - from + 1)).toEqual([8, 16, 32, 8])
   expect(ids(world.enriched())).toHaveLength(64)
   owner.vanish()
+})
+
+/** So many owners, one after the other, that all end at a fail point. */
+async function ownersThatEndAt(world: World, point: string, times: number): Promise<void> {
+  for (let n = 0; n < times; n++) {
+    const owner = await world.join({
+      ...world.environment(),
+      failPoint: (name) => {
+        if (name === point) throw new Killed()
+      },
+    })
+    await expect(owner.drain()).rejects.toThrow(Killed)
+    owner.vanish()
+  }
+}
+
+test.each(['after_judge', 'before_offset'])(
+  'a record is set aside for many ends at %s, after it was judged, and not for a few',
+  async (point) => {
+    const world = await createWorld()
+    await world.send(view('a'))
+    await ownersThatEndAt(world, point, 12)
+    await world.drainWithRestarts()
+    expect(ids(world.enriched())).toEqual(['a'])
+    await world.send(view('b'))
+    await ownersThatEndAt(world, point, 13)
+    await world.drainWithRestarts()
+    expect(ids(world.enriched())).toEqual(['a'])
+    expect(world.rejected().map(({ value }) => [value.event_id, value.code])).toEqual([['b', 'quarantined']])
+  },
+)
+
+test('a record at which somebody ended is begun at another moment than those that its process begins with it', async () => {
+  const world = await createWorld()
+  await world.send(view('a'))
+  await ownersThatEndAt(world, 'after_judge', 1)
+  const waits: number[] = []
+  const env = world.environment()
+  const clock: Clock = {
+    ...env.clock,
+    sleep(ms, signal) {
+      waits.push(ms)
+      return env.clock.sleep(ms, signal)
+    },
+  }
+  const owner = await world.join({ ...env, random: () => 0.25, clock })
+  await owner.drain()
+  owner.vanish()
+  expect(waits).toContain(250)
+  expect(ids(world.enriched())).toEqual(['a'])
 })
 
 test('an outage of Kafka is no crash: nothing is set aside however long it lasts', async () => {
