@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/helpers/longest-first.ts'
 import { ENGINE_NEEDS, ENGINE_TESTS, lacking } from './test/helpers/needs.ts'
 
 /**
@@ -15,6 +16,7 @@ const WORKERS = Math.min(4, Math.max(2, availableParallelism() - 1))
  */
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', './test/helpers/summary-reporter.ts'],
     projects: [
       {

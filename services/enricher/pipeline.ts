@@ -16,7 +16,7 @@ const BATCH_ATTEMPTS_MAX = 2
 /** How much smaller a part is than what ended its process last. */
 const PARTS = 8
 const ALONE_ATTEMPTS_MAX = 3
-/** As many ends after it was judged are its doing too, though so few may come from outside. */
+/** Ends after it was judged count apart: most of them come from outside, and only so many are taken for its doing. */
 const JUDGED_ATTEMPTS_MAX = 12
 /**
  * A record alone at which an owner ended before waits up to so long, ms. What really ends the process may be in another
