@@ -5,9 +5,9 @@ import { ENGINE_NEEDS, ENGINE_TESTS, lacking } from './test/helpers/needs.ts'
 
 /**
  * Files at a time. Equal for both projects, so that unit tests fill the workers while the last of the engines' tests
- * run; two at least, since those mostly wait, and not many, since each may start a whole system of its own.
+ * run; three at least, since those mostly wait, and not many, since each may start a whole system of its own.
  */
-const WORKERS = Math.min(4, Math.max(2, availableParallelism() - 1))
+const WORKERS = Math.min(4, Math.max(3, availableParallelism() - 1))
 
 /**
  * `unit` needs nothing and runs in seconds; `engines` runs on a real Kafka, S3 server and ClickHouse engine that
