@@ -45,7 +45,8 @@ export class Tally {
       return this.#fault(`${dataset}/${eventId} at ${where} has properties that are no JSON`)
     }
     const seq = found?.seq
-    if (found === null || typeof seq !== 'number') return this.#fault(`${dataset}/${eventId} at ${where} is of no run`)
+    if (found === null || typeof seq !== 'number')
+      return this.#fault(`${dataset}/${eventId} at ${where} is of no run`)
     const event = chaosEvent(this.#seed, seq)
     if (event.dataset !== dataset || event.eventId !== eventId)
       return this.#fault(
