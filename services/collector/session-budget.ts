@@ -15,7 +15,8 @@ export interface SessionBudget {
  * Bounds what one session may record: a page that changes without end must not fill everybody's disk. Each process
  * counts for itself, as it does for quotas, so the bound is one of order of magnitude.
  *
- * @param bytesMax bytes of a session's chunks before compression, within a day
+ * @param bytesMax    bytes of a session's chunks before compression, within a day
+ * @param sessionsMax sessions that are counted at once, for which there is memory from the beginning
  */
 export function createSessionBudget(
   bytesMax: number,

@@ -196,6 +196,7 @@ export function createEnricherWorker(
       limits,
       quarantined: isGuilty ? { offset: range.from, attempts: own.attempts.batches } : null,
     })
+    // At no range: it came through judging.
     if (isSuspect) await transaction([attemptRecord({ from: range.to + 1, to: range.to })])
     await env.failPoint('after_judge')
     await refreshCheckpoint(own)

@@ -158,7 +158,7 @@ function pageTailSql(
 export function eventByIdSql(dataset: string, eventId: string, bindings: Bindings): string {
   const own = [`event_id = ${bindings.bind(eventId, 'String')}`]
   return (
-    `SELECT ${EVENT_COLUMNS.join(', ')} FROM (${eventViewRowsSql(dataset, EVENT_COLUMNS, own, bindings)}) ` +
+    `SELECT ${EVENT_COLUMNS.join(', ')} FROM (${eventViewRowsSql(dataset, [], own, bindings)}) ` +
     'ORDER BY event_time ASC, src_partition ASC, src_offset ASC LIMIT 1'
   )
 }

@@ -31,7 +31,7 @@ export function newestPersonsJoins(
 }
 
 /** Whether {@link eventViewRowsSql} has the column {@link PERSON_KEY} because somebody names it or what depends on it. */
-export function joinsPeople(named: readonly string[]): boolean {
+function joinsPeople(named: readonly string[]): boolean {
   return isNamed(named, PERSON_KEY) || named.some((sql) => NOW.test(sql))
 }
 
