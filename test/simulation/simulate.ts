@@ -213,7 +213,7 @@ function makeTrouble(kernel: Kernel, faults: Readonly<Faults>, world: World, ove
 function hasArrived(world: World): boolean {
   return (
     consumers().every(({ group, topic }) => behind(world, group, topic) === 0) &&
-    chunksToGo(world) <= 0 &&
+    areChunksThrough(world) &&
     world.identity.store.untold() === 0
   )
 }
@@ -233,9 +233,15 @@ function consumers() {
 }
 
 /**
- * Chunks that are no rows yet. Positions do not tell: nothing ticks in that topic, so one that a late commit moved back
- * stays there until somebody records again.
+ * Every chunk is a row, or the sink says that it is done with it: a chunk without a row is then for the oracle to find.
+ * Positions alone do not tell: nothing ticks in that topic, so one that a late commit moved back stays there until
+ * somebody records again.
  */
+function areChunksThrough(world: World): boolean {
+  return chunksToGo(world) <= 0 || behind(world, names.group('recordings'), names.recordings) === 0
+}
+
+/** Chunks that are no rows yet. */
 function chunksToGo(world: World): number {
   let count = 0
   for (let partition = 0; partition < PARTITIONS; partition++)
