@@ -33,7 +33,7 @@ simulate: setup ## Tell simulated histories of faults [SEEDS=10000 FROM=1], or o
 bench: setup ## Measure this machine and write test/bench/latest.json [ONLY=analytics EVENTS=10000000]
 	@$(RUN) node test/bench/run.ts $(ONLY) --events $(or $(EVENTS),10000000)
 
-mutants: setup ## Plant one bug after the other and see that the simulation finds it: [SEEDS=400] [ONLY=text]
+mutants: setup ## Plant one bug after the other and see that the simulation finds it: [SEEDS=1000] [ONLY=text]
 	@$(RUN) node test/simulation/mutants.ts --write $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only '$(ONLY)')
 
 chaos: setup ## Kill everything under load and count: [MINUTES=5 SEED=n BROKERS=1|3 RATE=800 RECOVERIES=1 ROLLING=2 ONLY=text KILL=text AT_ONCE=2 OUT=dir], or JUDGE=dir: read a run again

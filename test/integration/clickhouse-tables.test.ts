@@ -111,4 +111,53 @@ describe('the tables as the migrations make them', needs('chdb'), () => {
     ])
     await root.command(`DROP DATABASE ${database}`)
   })
+
+  test('what an event is called on a path is the same for rows from before its column was added', async () => {
+    const database = `t_${randomBytes(4).toString('hex')}`
+    const VERSION_BEFORE = 9
+    await migrate(root, database, readMigrations().slice(0, VERSION_BEFORE))
+    const page = (event: string, url: string | null, own?: unknown) => ({
+      event,
+      url,
+      properties: own === undefined ? {} : { $current_url: own },
+    })
+    const screen = (screen_name: string | null, own?: unknown) => ({
+      event: '$screen',
+      screen_name,
+      properties: own === undefined ? {} : { $screen_name: own },
+    })
+    const called: readonly (readonly [Readonly<Record<string, unknown>>, string])[] = [
+      [page('page_view', 'https://shop.example/a//'), 'https://shop.example/a'],
+      [page('$pageview', '/'), '/'],
+      [
+        page('$pageview', 'https://shop.example/', 'https://own.example/"quoted"/'),
+        'https://own.example/"quoted"',
+      ],
+      [page('$pageview', 'https://shop.example/', null), 'https://shop.example'],
+      [page('$pageview', 'https://shop.example/', 5), '5'],
+      [page('$pageview', null), ''],
+      [screen('Home'), 'Home'],
+      [screen('Home', 'Cart/'), 'Cart/'],
+      [screen(null), ''],
+      [{ event: '$autocapture', url: 'https://shop.example/' }, '$autocapture'],
+      [{ event: 'purchase', url: 'https://shop.example/' }, 'purchase'],
+    ]
+    const insert = (from: number) => {
+      const events = called.map(([event], index) => enrichedEvent(from + index, event))
+      const body = Buffer.from(events.map((event) => `${JSON.stringify(event)}\n`).join(''))
+      return root.insert(`${database}.events`, 'JSONEachRow', body, insertSettings(called.length))
+    }
+    await insert(0)
+    await migrate(root, database)
+    await insert(called.length)
+    const rows = await root.query<{ stop: string }>(
+      `SELECT toString(stop_hash) AS stop FROM ${database}.events ORDER BY src_offset`,
+    )
+    const [expected] = await root.query<{ stops: string[] }>(
+      "SELECT arrayMap(name -> if(name = '', '0', toString(sipHash64(name))), {names:Array(String)}) AS stops",
+      { names: called.map(([, name]) => name) },
+    )
+    expect(rows.map(({ stop }) => stop)).toEqual([...expected!.stops, ...expected!.stops])
+    await root.command(`DROP DATABASE ${database}`)
+  })
 })

@@ -7,7 +7,7 @@ import type { Outcome } from './run-seeds.ts'
 import { runSeeds, type SeedFailure } from './seed-pool.ts'
 
 /**
- * `make mutants [SEEDS=400] [ONLY=text]`: plants one bug after the other and simulates seeds until the oracle says
+ * `make mutants [SEEDS=1000] [ONLY=text]`: plants one bug after the other and simulates seeds until the oracle says
  * that a promise was broken. Exits 0 only when it finds every one. What is found goes into the table in
  * `docs/reliability.md`, row by row.
  */
@@ -89,7 +89,7 @@ function table(results: readonly MutantResult[]): string {
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '400' },
+    seeds: { type: 'string', default: '1000' },
     processes: { type: 'string', default: String(availableParallelism()) },
     only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },

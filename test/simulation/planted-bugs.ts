@@ -350,7 +350,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       [
         'settings: insertSettings(blockRows),',
-        'settings: insertSettings(Number(nonce().slice(1)) % 2 === 0 ? 1 : blockRows),',
+        'settings: insertSettings(1 + (Number(nonce().slice(1)) % 4)),',
       ],
     ],
   },

@@ -90,14 +90,6 @@ export function entitySql(entity: Entity, frame: Frame, bindings: Bindings): str
   return entity.filters.parts.length === 0 ? `(${any})` : `((${any}) AND ${filterSql(entity.filters, scope)})`
 }
 
-/**
- * What is grouped as an ordered array of tuples. Each column is gathered by itself, which costs a fraction of gathering
- * tuples; all of them have the rows in one order.
- */
-export function orderedSql(...columns: readonly string[]): string {
-  return `arraySort(arrayZip(${columns.map((column) => `groupArray(${column})`).join(', ')}))`
-}
-
 /** Names that events of the entities can have; null when they can have any. */
 function namesOf(entities: readonly Entity[]): string[] | null {
   const names = entities.flatMap(({ steps }) => steps.map(({ event }) => event))

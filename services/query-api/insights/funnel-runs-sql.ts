@@ -14,16 +14,14 @@ export const NOWHERE = '(toInt64(0), toInt64(0))'
  * one pass over the array from its end (arrayReverseFill carries the nearest later value), so no event is ever
  * looked for.
  *
- * @param actors a SELECT of `actor, slot, happened`; `happened` is an ordered array of events whose fourth member has
- *               a bit per step and after them one per exclusion
+ * @param actors a SELECT of `actor, slot, times, masks`: of its events in their order when they happened, and which
+ *               they are, a bit per step and after them one per exclusion
  * @returns a SELECT of `actor, slot, runs`
  */
 export function funnelRunsSql(actors: string, funnel: Funnel, bindings: Bindings): string {
   const window = bindings.bind(funnel.windowMs, 'Int64')
   const columns = [
-    'arrayMap(event -> event.1, happened) AS times',
-    'arrayMap(event -> event.4, happened) AS masks',
-    'arrayMap(index -> toInt64(index), arrayEnumerate(happened)) AS indexes',
+    'arrayMap(index -> toInt64(index), arrayEnumerate(times)) AS indexes',
     ...funnel.exclusions.map((_, e) => {
       const bit = funnel.steps.length + e
       const own = `arrayMap((t, k, m) -> if(bitTest(m, ${bit}), (t, k), ${NOWHERE}), times, indexes, masks)`
@@ -33,7 +31,7 @@ export function funnelRunsSql(actors: string, funnel: Funnel, bindings: Bindings
   const chains = funnel.order === 'unordered' ? unorderedSql(funnel, window) : orderedSql(funnel, window)
   return (
     'SELECT actor, slot, arrayMap(run -> (run.1, run.2), arrayFilter(run -> run.1 > 0 AND NOT run.3, ' +
-    `${chains.runs})) AS runs FROM (SELECT actor, slot, ${[...columns, ...chains.columns].join(', ')} ` +
+    `${chains.runs})) AS runs FROM (SELECT actor, slot, times, masks, ${[...columns, ...chains.columns].join(', ')} ` +
     `FROM (${actors})) WHERE notEmpty(runs)`
   )
 }

@@ -1,7 +1,8 @@
 import type { Bindings } from '../query/bindings.ts'
 import type { Breakdown } from './breakdown.ts'
 import { type BreakdownValues, binSql, breakdownSql } from './breakdown-sql.ts'
-import { actorSql, entitySql, eventRowsSql, isSomebodySql, orderedSql } from './event-rows.ts'
+import { eventOrder } from './event-order.ts'
+import { actorSql, entitySql, eventRowsSql, isSomebodySql } from './event-rows.ts'
 import type { Entity, Frame } from './frame.ts'
 import type { Attribution, Exclusion, FunnelRequest } from './funnel-request.ts'
 import { funnelRunsSql } from './funnel-runs-sql.ts'
@@ -59,15 +60,24 @@ export function funnelActorsSql(frame: Frame, funnel: Funnel, bindings: Bindings
   const rows = `SELECT * FROM (${happened}) WHERE ${isSomebodySql(frame, 'actor')}`
   const perActor =
     breakdown === null
-      ? `SELECT actor, '' AS slot, ${orderedSql('time_ms', 'src_partition', 'src_offset', 'mask')} AS happened ` +
-        `FROM (${rows}) GROUP BY actor`
-      : attributedSql(rows, steps.length, breakdown, bindings)
+      ? everybodySql(rows, frame, steps.length + exclusions.length, bindings)
+      : 'SELECT actor, slot, arrayMap(event -> event.1, happened) AS times, ' +
+        `arrayMap(event -> event.4, happened) AS masks FROM (${attributedSql(rows, steps.length, breakdown, bindings)})`
   const isEntered = order === 'unordered' ? stepsMask(steps.length) : 1
   return funnelRunsSql(
-    `SELECT actor, slot, happened FROM (${perActor}) ` +
-      `WHERE arrayExists(event -> bitAnd(event.4, ${isEntered}) != 0, happened)`,
+    `SELECT actor, slot, times, masks FROM (${perActor}) ` +
+      `WHERE arrayExists(mask -> bitAnd(mask, ${isEntered}) != 0, masks)`,
     funnel,
     bindings,
+  )
+}
+
+/** Every actor's events in their order. */
+function everybodySql(rows: string, frame: Frame, maskBits: number, bindings: Bindings): string {
+  const { key, times, notes } = eventOrder(frame, { sql: 'mask', bits: maskBits }, bindings)
+  return (
+    `SELECT actor, '' AS slot, ${times('happened')} AS times, ${notes('happened')} AS masks FROM ` +
+    `(SELECT actor, arraySort(groupArray(${key})) AS happened FROM (${rows}) GROUP BY actor)`
   )
 }
 
@@ -89,7 +99,10 @@ export function slotSql(value: string, values: BreakdownValues, bindings: Bindin
   return `if(has(${own}, ${value}), concat('${OWN_SLOT}', ${value}), '${OTHER_SLOT}')`
 }
 
-/** Per actor and value that it counts under: its events as `happened`. */
+/**
+ * Per actor and value that it counts under: its events as `happened`, an ordered array of
+ * `(time, partition, offset, mask, slot)`.
+ */
 function attributedSql(
   rows: string,
   stepCount: number,

@@ -1,8 +1,9 @@
 import type { Bindings } from '../query/bindings.ts'
+import { eventOrder } from './event-order.ts'
 import { actorSql, isSomebodySql } from './event-rows.ts'
 import { counting, type Frame } from './frame.ts'
 import { bestRunsSql } from './funnel-answers-sql.ts'
-import { keptSql, MIDDLE, namedEventsSql, type Paths, stopSql } from './path-stops-sql.ts'
+import { MIDDLE, namedEventsSql, type Paths, stopEventsSql, stopSql } from './path-stops-sql.ts'
 
 /** Without an event for longer than this, a path ends and another one begins. */
 export const PATH_GAP_MS = 30 * 60_000
@@ -15,8 +16,8 @@ export interface EdgeRecord {
   readonly target: string
   readonly value: number | string
   readonly average_ms: number
-  /** When its second stop was first come to on a path, milliseconds since the start of the range. */
-  readonly first_ms: number
+  /** When its second stop was first come to on a path, epoch ms. */
+  readonly first_ms: number | string
 }
 
 export interface StopName {
@@ -82,8 +83,8 @@ function edgesSql(frame: Frame, paths: Paths, bindings: Bindings): string {
 }
 
 /**
- * A row per path: `actor`, `stops`, an array of {@link stopSql}, and `times`, an array of milliseconds since the start
- * of the range. Arrays of numbers alone: an array of pairs, or of texts, costs several times as much.
+ * A row per path: `actor`, `stops`, an array of {@link stopSql}, and `times`, an array of epoch
+ * milliseconds. Arrays of numbers alone: an array of pairs, or of texts, costs several times as much.
  */
 export function pathRowsSql(frame: Frame, paths: Paths, bindings: Bindings): string {
   const columns = [
@@ -92,14 +93,12 @@ export function pathRowsSql(frame: Frame, paths: Paths, bindings: Bindings): str
     'src_partition',
     'src_offset',
   ]
-  const rows = namedEventsSql(frame, paths, { toMs: frame.toMs, columns }, bindings)
+  const rows = stopEventsSql(frame, paths, columns, bindings)
   const source = paths.around === null ? rows : aroundFunnelSql(rows, frame, paths.around, bindings)
-  const since = `time_ms - ${bindings.bind(frame.fromMs, 'Int64')}`
-  const events =
-    `SELECT actor, ${orderKeySql(since)} AS at, ${stopSql('item')} AS stop ` +
-    `FROM (${source}) WHERE ${[isSomebodySql(frame, 'actor'), ...keptSql(paths, bindings)].join(' AND ')}`
+  const { key, times } = eventOrder(frame, null, bindings)
+  const events = `SELECT actor, ${key} AS at, stop FROM (${source}) WHERE ${isSomebodySql(frame, 'actor')}`
   const happened =
-    `SELECT actor, arrayMap(at -> toInt64(bitShiftRight(at, ${ORDER_BITS})), arraySort(groupArray(at) AS all_at)) AS all_times, ` +
+    `SELECT actor, ${times('arraySort(groupArray(at) AS all_at)')} AS all_times, ` +
     `arraySort((stop, at) -> at, groupArray(stop), all_at) AS all_stops FROM (${events}) GROUP BY actor`
   const isNewPath = `arrayMap(gap -> gap > ${PATH_GAP_MS}, arrayDifference(all_times))`
   const visits =
@@ -114,19 +113,6 @@ export function pathRowsSql(frame: Frame, paths: Paths, bindings: Bindings): str
     'arrayFilter((stop, left) -> left, visit_stops, leaves) AS path_stops ' +
     `FROM (SELECT actor, visit_times, visit_stops, ${isLeft} AS leaves FROM (${visits}))`
   return cutSql(collapsed, paths, bindings)
-}
-
-/** Bits of {@link orderKeySql} below the time. */
-const ORDER_BITS = 64
-/** Of them those of the offset; a partition has the other 16. */
-const OFFSET_BITS = 48
-
-/** One number that orders events by time, and within a millisecond as they were received. */
-function orderKeySql(sinceMs: string): string {
-  return (
-    `bitShiftLeft(toUInt128(${sinceMs}), ${ORDER_BITS}) + ` +
-    `toUInt128(bitShiftLeft(toUInt64(src_partition), ${OFFSET_BITS}) + toUInt64(src_offset))`
-  )
 }
 
 /** `stop` and `name` of every event that is one, and of the middle of a path. */
@@ -197,7 +183,7 @@ function aroundFunnelSql(
     funnel_path_after_step: 'time_ms >= at_ms',
   }[side]
   return (
-    'SELECT actor, time_ms, src_partition, src_offset, item ' +
+    'SELECT actor, time_ms, src_partition, src_offset, stop ' +
     `FROM (${rows}) AS visited INNER JOIN (${bounds}) AS bounds ON visited.actor = bounds.bound_actor WHERE ${isWithin}`
   )
 }

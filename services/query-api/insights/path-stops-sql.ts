@@ -1,6 +1,7 @@
 import type { Bindings } from '../query/bindings.ts'
 import { propertySql } from '../query/event-properties.ts'
 import { PAGE_VIEW_EVENTS } from '../query/session-properties.ts'
+import { STOP_HASH } from '../query/stored-events.ts'
 import { eventTextSql } from '../sql/event-expression.ts'
 import { eventRowsSql, type RowsWanted } from './event-rows.ts'
 import { type Frame, filterScope } from './frame.ts'
@@ -22,6 +23,41 @@ export interface Paths extends Omit<PathRequest, 'around'> {
 /** A number for what a stop is called; of a million stops two have the same one in one of 30 million datasets. */
 export function stopSql(name: string): string {
   return `sipHash64(${name})`
+}
+
+/**
+ * Events that are stops, with the columns and `stop`, their {@link stopSql}. Where nothing in the question changes what
+ * events are called, it is read as it is stored.
+ *
+ * @param columns expressions with an alias each, none of them `item`
+ */
+export function stopEventsSql(
+  frame: Frame,
+  paths: Paths,
+  columns: readonly string[],
+  bindings: Bindings,
+): string {
+  if (!isCalledAsStored(paths)) {
+    const named = namedEventsSql(frame, paths, { toMs: frame.toMs, columns }, bindings)
+    const kept = keptSql(paths, bindings).join(' AND ')
+    return `SELECT * EXCEPT (item), ${stopSql('item')} AS stop FROM (${named}) WHERE ${kept}`
+  }
+  const asked = stopKinds(frame, paths, bindings).map(({ condition }) => condition)
+  return eventRowsSql(
+    frame,
+    {
+      fromMs: frame.fromMs,
+      toMs: frame.toMs,
+      columns: [...columns, `${STOP_HASH} AS stop`],
+      entities: null,
+      stored: [`${STOP_HASH} != 0`, `(${asked.join(' OR ')})`],
+    },
+    bindings,
+  )
+}
+
+function isCalledAsStored({ stopExpression, replacements, groupings, exclude }: Paths): boolean {
+  return stopExpression === null && [replacements, groupings, exclude].every((list) => list.length === 0)
 }
 
 /**
@@ -137,7 +173,7 @@ function wildcard(pattern: string): string {
 }
 
 /** Conditions on `item`. */
-export function keptSql({ exclude }: Paths, bindings: Bindings): string[] {
+function keptSql({ exclude }: Paths, bindings: Bindings): string[] {
   const excluded = exclude.map((pattern) => `NOT match(item, ${bindings.bind(wildcard(pattern), 'String')})`)
   return ["item != ''", ...excluded]
 }

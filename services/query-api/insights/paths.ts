@@ -93,7 +93,7 @@ async function namesOf(
 ): Promise<ReadonlyMap<string, string>> {
   if (edges.length === 0) return new Map()
   const stops = [...new Set(edges.flatMap(({ source, target }) => [source, target]))]
-  const seenByMs = frame.fromMs + Math.max(...edges.map(({ first_ms }) => first_ms))
+  const seenByMs = Math.max(...edges.map(({ first_ms }) => Number(first_ms)))
   const records = await ask<StopName>(question, (bindings) =>
     stopNamesSql(frame, paths, stops, seenByMs, bindings),
   )
