@@ -23,10 +23,13 @@ const WINDOW_MS = 24 * 3_600_000
 /** Dedupe records of one transaction while the changelog is filled. */
 const RECORDS_PER_TRANSACTION = 50
 
+/** Name in the group that an enricher comes back under. */
+const MEMBER = 'enricher-0'
+
 /**
- * Fills the changelog with ids of the last 23 hours, lets one enricher take everything over, kills it, starts the next
- * one at once under another name in the group, so that it waits for the first one's session, and waits until every
- * partition has a receipt of it.
+ * Fills the changelog with ids of the last 23 hours and lets one enricher take everything over. Kills it and starts
+ * another one at once, which waits for the first one's session, and kills that one, which comes back under the name that it
+ * has in the group and waits for nobody. Each time until every partition has a receipt of the next owner.
  */
 export async function runTakeover({ ids, partitions }: DedupeLoad): Promise<readonly Line[]> {
   const stateDir = mkdtempSync(join(tmpdir(), 'millrace-dedupe-'))
@@ -60,7 +63,8 @@ export async function runTakeover({ ids, partitions }: DedupeLoad): Promise<read
           value: Buffer.from(value),
         })),
       )
-    const start = () => startStageProcess('enricher', environment, logFile)
+    const start = (settings: Readonly<Record<string, string>> = {}) =>
+      startStageProcess('enricher', { ...environment, ...settings }, logFile)
 
     say('Starting the first enricher.')
     const startedMs = performance.now()
@@ -69,12 +73,20 @@ export async function runTakeover({ ids, partitions }: DedupeLoad): Promise<read
     const first = await receipts(log, names, partitions, 1, startedMs)
     const firstUse = await enricher.usage()
 
+    async function takenOver(count: number): Promise<number[]> {
+      const killedMs = performance.now()
+      await enricher.kill()
+      const [next] = await Promise.all([
+        start({ MILLRACE_KAFKA_GROUP_INSTANCE_ID: MEMBER }),
+        send(`record ${count}`),
+      ])
+      enricher = next
+      return receipts(log, names, partitions, count, killedMs)
+    }
     say('Killing it.')
-    const killedMs = performance.now()
-    await enricher.kill()
-    const [next] = await Promise.all([start(), send('second')])
-    enricher = next
-    const second = await receipts(log, names, partitions, 2, killedMs)
+    const second = await takenOver(2)
+    say('Killing the next one, which comes back.')
+    const third = await takenOver(3)
     const use = await enricher.usage()
     const held = await idsHeld(enricher)
     await enricher.stop()
@@ -84,7 +96,8 @@ export async function runTakeover({ ids, partitions }: DedupeLoad): Promise<read
       ['ids that the next owner holds', held.toLocaleString('en-US')],
       ['first start to first, last first receipt', spread(first)],
       ['first start: CPU, peak resident', used(firstUse)],
-      ['kill -9 to first, last receipt of the next owner', spread(second)],
+      ['kill -9 to first, last receipt of another one', spread(second)],
+      ['kill -9 to first, last receipt of the same one again', spread(third)],
       ['next owner: CPU, peak resident', used(use)],
     ]
   } catch (error) {

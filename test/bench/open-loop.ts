@@ -28,15 +28,11 @@ export interface GroupResult {
   readonly p99Ms: number
 }
 
-interface Due {
-  readonly n: number
-  readonly dueMs: number
-}
-
 /** A connection, made when it is first needed: servers close those that stay silent. */
 interface Lane {
   socket: Socket | null
-  waiting: Due | null
+  /** Number of the request that it waits for the answer to. */
+  waiting: number | null
   received: string
 }
 
@@ -47,25 +43,29 @@ export async function openLoop(options: OpenLoopOptions): Promise<ReadonlyMap<st
   const { requestsPerSecond, seconds, request, groupOf, port } = options
   const total = Math.round(requestsPerSecond * seconds)
   const groups = new Map<string, { sent: number; statuses: Record<number, number>; times: number[] }>()
-  const queue: Due[] = []
+  // Numbers and no list: what grows with the time would stop the load itself for its garbage, and count as slowness.
+  const startedMs = performance.now()
+  const dueMs = (n: number) => startedMs + (n * 1000) / requestsPerSecond
+  /** Requests that were due so far, and how many of them went out. */
+  let due = 0
   let taken = 0
   let answered = 0
   const finished = Promise.withResolvers<void>()
 
-  function settle(due: Due, status: number): void {
-    const group = groups.get(groupOf(due.n))!
+  function settle(n: number, status: number): void {
+    const group = groups.get(groupOf(n))!
     group.statuses[status] = (group.statuses[status] ?? 0) + 1
-    if (status >= 200 && status < 300) group.times.push(performance.now() - due.dueMs)
-    options.onAnswer?.(due.n, status)
+    if (status >= 200 && status < 300) group.times.push(performance.now() - dueMs(n))
+    options.onAnswer?.(n, status)
     answered++
     if (answered === total) finished.resolve()
   }
 
   function next(lane: Lane): void {
-    if (lane.waiting !== null || taken === queue.length) return
-    lane.waiting = queue[taken++]!
+    if (lane.waiting !== null || taken === due) return
+    lane.waiting = taken++
     lane.socket ??= open(lane)
-    lane.socket.write(request(lane.waiting.n))
+    lane.socket.write(request(lane.waiting))
   }
 
   function open(lane: Lane): Socket {
@@ -92,30 +92,25 @@ export async function openLoop(options: OpenLoopOptions): Promise<ReadonlyMap<st
   }
 
   function end(lane: Lane, status: number): void {
-    const due = lane.waiting
+    const n = lane.waiting
     lane.waiting = null
-    if (due !== null) settle(due, status)
+    if (n !== null) settle(n, status)
   }
 
   const lanes = Array.from(
     { length: options.connections },
     (): Lane => ({ socket: null, waiting: null, received: '' }),
   )
-  const startedMs = performance.now()
   const timer = setInterval(() => {
     const nowMs = performance.now()
-    while (queue.length < total) {
-      const n = queue.length
-      const dueMs = startedMs + (n * 1000) / requestsPerSecond
-      if (dueMs > nowMs) break
-      queue.push({ n, dueMs })
-      const group = groupOf(n)
+    for (; due < total && dueMs(due) <= nowMs; due++) {
+      const group = groupOf(due)
       const counted = groups.get(group) ?? { sent: 0, statuses: {}, times: [] }
       groups.set(group, counted)
       counted.sent++
     }
     for (const lane of lanes) {
-      if (taken === queue.length) break
+      if (taken === due) break
       next(lane)
     }
   }, TICK_MS)
@@ -131,7 +126,7 @@ export async function openLoop(options: OpenLoopOptions): Promise<ReadonlyMap<st
     end(lane, 0)
     lane.socket?.destroy()
   }
-  for (const due of queue.slice(taken)) settle(due, 0)
+  while (taken < due) settle(taken++, 0)
   return new Map(
     [...groups].map(([name, { sent, statuses, times }]) => {
       times.sort((a, b) => a - b)

@@ -7,6 +7,8 @@ import type { Verdict } from './overload-verdict.ts'
 
 const OUTAGE_EVENTS_PER_SECOND = 4_000
 const BEFORE_SECONDS = 15
+/** An event takes less in the store, so that it is not full before the outage ends. */
+const EVENT_BYTES_MAX = 2_000
 /** Longer than draining what a full store holds takes. */
 const EMPTY_WITHIN_MS = 10 * 60_000
 
@@ -14,6 +16,7 @@ const EMPTY_WITHIN_MS = 10 * 60_000
 export async function outage(context: OverloadContext, verdict: Verdict, seconds: number): Promise<void> {
   const { stage, port } = await context.startCollector({
     MILLRACE_COLLECTOR_STORE_DIR: join(context.stateDir, 'store'),
+    MILLRACE_COLLECTOR_STORE_BYTES_MAX: String(Math.round(OUTAGE_EVENTS_PER_SECOND * seconds * EVENT_BYTES_MAX)),
   })
   const perSecond = OUTAGE_EVENTS_PER_SECOND / BATCH
   const kept = new Set<number>()

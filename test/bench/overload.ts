@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util'
 import { type GroupResult, type OpenLoopOptions, openLoop } from './open-loop.ts'
 import { BATCH, DATASETS, metric, openOverloadContext } from './overload-context.ts'
 import { outage } from './overload-outage.ts'
-import { sumStatuses, Verdict, worstP99 } from './overload-verdict.ts'
+import { addStatuses, sumStatuses, Verdict, worstP99 } from './overload-verdict.ts'
+import { quantile } from './report.ts'
 
 /**
  * `make overload [MODE=overload|neighbour|outage] [MINUTES=1] [CAPACITY=…]`: one collector on a real broker, loaded
@@ -23,6 +24,8 @@ const { values } = parseArgs({
 const seconds = Number(values.minutes) * 60
 const CONNECTIONS = 64
 const PEAK_STEP_SECONDS = 5
+/** Times that the neighbour is there, and is not: what a shared machine does in one of them does not decide. */
+const PAIRS = 5
 /** Before anything counts, code is compiled and connections are made. */
 const WARM_UP_SECONDS = 5
 
@@ -122,6 +125,7 @@ async function neighbour(capacity: number): Promise<void> {
     MILLRACE_COLLECTOR_EVENTS_PER_SECOND_MAX: String(capacity),
   })
   const othersPerSecond = Math.round(capacity / 2 / BATCH)
+  const phaseSeconds = seconds / PAIRS / 2
   const others = (groups: ReadonlyMap<string, GroupResult>) =>
     [...groups].filter(([name]) => name !== 'd0').map(([, group]) => group)
   const phase = (share: number) =>
@@ -129,28 +133,46 @@ async function neighbour(capacity: number): Promise<void> {
       port,
       connections: CONNECTIONS,
       requestsPerSecond: othersPerSecond * share,
-      seconds: seconds / 2,
+      seconds: phaseSeconds,
       // The first of every ten is one of the others'.
       ...amongDatasets((n) => (n % share === 0 ? 1 + ((n / share) % 10) : 0)),
     })
   await phase(1)
-  const calm = others(await phase(1))
-  const noisy = await phase(10)
-  const disturbed = others(noisy)
+  const calm: number[] = []
+  const disturbed: number[] = []
+  const answers = { one: {}, others: {} } as Record<'one' | 'others', Record<number, number>>
+  let sent = 0
+  for (let pair = 0; pair < PAIRS; pair++) {
+    calm.push(worstP99(others(await phase(1))))
+    const noisy = await phase(10)
+    disturbed.push(worstP99(others(noisy)))
+    sent += others(noisy).reduce((all, group) => all + group.sent, 0)
+    addStatuses(answers.one, [noisy.get('d0')!])
+    addStatuses(answers.others, others(noisy))
+  }
   verdict.say(
-    `capacity ${capacity} events/s; ten datasets send ${othersPerSecond * BATCH}, then one beside them ${othersPerSecond * 9 * BATCH}`,
+    `capacity ${capacity} events/s; ten datasets send ${othersPerSecond * BATCH}, then one beside them ${othersPerSecond * 9 * BATCH}, ${PAIRS} times for ${phaseSeconds} s each`,
   )
   verdict.say(
-    `answers to the one: ${JSON.stringify(noisy.get('d0')!.statuses)}; to the others: ${JSON.stringify(sumStatuses(disturbed))}`,
+    `answers to the one: ${JSON.stringify(answers.one)}; to the others: ${JSON.stringify(answers.others)}`,
   )
+  const [before, beside] = [calm, disturbed].map((p99s) =>
+    quantile(
+      p99s.toSorted((a, b) => a - b),
+      0.5,
+    ),
+  ) as [number, number]
   verdict.hold(
-    'the others’ p99 at most twice the calm',
-    `${worstP99(calm).toFixed(1)} → ${worstP99(disturbed).toFixed(1)} ms`,
-    worstP99(disturbed) <= 2 * worstP99(calm),
+    'the others’ p99 at most twice the calm, medians',
+    `${before.toFixed(1)} → ${beside.toFixed(1)} ms, ${(beside / before).toFixed(1)} times`,
+    beside <= 2 * before,
   )
-  const sent = disturbed.reduce((all, group) => all + group.sent, 0)
-  const taken = sumStatuses(disturbed)[200] ?? 0
-  verdict.hold('the others are not refused', `${sent - taken} of ${sent}`, taken === sent)
+  const refused = sent - (answers.others[200] ?? 0)
+  verdict.hold(
+    'of the others no more than one in 1,000 refused',
+    `${refused} of ${sent}`,
+    refused * 1_000 <= sent,
+  )
   await stage.stop()
 }
 

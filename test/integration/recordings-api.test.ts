@@ -202,6 +202,31 @@ test('filters keep what they name', async () => {
   expect(await ids({ date_to: new Date(A0 + 1).toISOString() })).toBe('a')
 })
 
+test('filters of the type recording ask about what was recorded, in lists and of events', async () => {
+  const recording = (key: string, operator: string, value?: unknown) => ({
+    key,
+    operator,
+    type: 'recording',
+    ...(value !== undefined && { value }),
+  })
+  const listed = (...properties: object[]) => ids({ properties, date_from: 'all' })
+  expect(await listed(recording('click_count', 'gte', 1))).toBe('a d')
+  expect(await listed(recording('click_count', 'lt', 1))).toBe('c b')
+  expect(await listed(recording('duration', 'exact', 20))).toBe('a')
+  expect(await listed(recording('start_url', 'icontains', 'FIRST'))).toBe('a')
+  expect(await listed(recording('start_url', 'is_not_set'))).toBe('c d')
+  expect(await listed(recording('console_error_count', 'gt', 0), { key: 'plan', value: 'free' })).toBe('b')
+  const errors = [recording('console_error_count', 'is_not', 0)]
+  expect(await ids({ events: [{ id: 'visit', properties: errors }] })).toBe('b')
+  const events = async (properties: object[]) => {
+    const path = `/api/datasets/shop/events${queryText({ properties })}`
+    const { results } = (await api.send('GET', path, api.keys.shopRead)).body
+    return results.map((one: { id: string }) => one.id).join(' ')
+  }
+  expect(await events([recording('keypress_count', 'exact', 1)])).toBe('ev2 ev1')
+  expect(await events([recording('keypress_count', 'is_not', 1)])).toBe('ev3')
+})
+
 test('pages follow each other, and has_next tells when there are no more', async () => {
   const page = async (offset: number) =>
     (await call('GET', queryText({ limit: 2, offset, date_from: 'all' }))).body

@@ -37,20 +37,22 @@ export interface ExportSources {
 }
 
 export function createExportSources(routes: readonly Route[]): ExportSources {
-  const exportable = routes.filter(
-    (route): route is DatasetRoute =>
-      route.about === 'dataset' &&
-      route.method === 'GET' &&
-      route.parameters?.format !== undefined &&
-      !route.path.endsWith('.csv'),
+  const asked = routes.filter(
+    (route): route is DatasetRoute => route.about === 'dataset' && route.method === 'GET',
   )
+  const isExportable = ({ path, parameters }: DatasetRoute) =>
+    parameters?.format !== undefined && !path.endsWith('.csv')
 
+  /** The route that would answer it: one that has a part of the path as it stands, before one that takes any text there. */
   function find(source: ExportSource): FoundSource | null {
-    for (const route of exportable) {
+    let found: FoundSource | null = null
+    for (const route of asked) {
       const params = matched(route.path.slice(DATASET_PATH.length + 1), source.path)
-      if (params !== null) return { source, route, params }
+      if (params === null) continue
+      if (found === null || Object.keys(params).length < Object.keys(found.params).length)
+        found = { source, route, params }
     }
-    return null
+    return found !== null && isExportable(found.route) ? found : null
   }
 
   return {
@@ -63,7 +65,7 @@ export function createExportSources(routes: readonly Route[]): ExportSources {
         context === undefined ? { path: saved, query: {}, origin } : readContext(dataset, context, origin)
       const found = find(source)
       if (found !== null) return found
-      const paths = exportable.map(({ path }) => path.slice(DATASET_PATH.length + 1))
+      const paths = asked.filter(isExportable).map(({ path }) => path.slice(DATASET_PATH.length + 1))
       throw invalidInput('export_context__path', `This cannot be exported. What can be: ${paths.join(', ')}.`)
     },
   }

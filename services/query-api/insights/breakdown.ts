@@ -25,7 +25,7 @@ export type Breakdown =
       readonly by: 'properties'
       /** Whose; or what is computed of the event, an expression per key. */
       readonly owner:
-        | Exclude<PropertyOwner, { readonly of: 'element' }>
+        | Exclude<PropertyOwner, { readonly of: 'element' | 'recording' }>
         | { readonly of: 'expression'; readonly expressions: readonly Expression[] }
       /** Names of properties, or the texts of the expressions. */
       readonly keys: readonly string[]

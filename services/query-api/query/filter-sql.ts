@@ -5,7 +5,8 @@ import { jsonPropertySql, type PropertySql, propertySql } from './event-properti
 import { groupKeySql, newestGroupsSql } from './group-rows.ts'
 import { newestPersonsSql, PERSON_KEY, THEN_PROPERTIES } from './person-rows.ts'
 import type { Filter, FilterGroup, Operator, PropertyFilter } from './property-filters.ts'
-import { sessionPropertySql, sessionRowsSql } from './session-properties.ts'
+import { recordingValuesSql } from './recording-rows.ts'
+import { SESSION_SPAN_MAX_MS, sessionPropertySql, sessionRowsSql } from './session-properties.ts'
 import { parseInstant, type TimeZone } from './zoned-time.ts'
 
 /**
@@ -122,6 +123,16 @@ function ownerSql(filter: PropertyFilter, operator: Operator, scope: FilterScope
       const rows = sessionRowsSql(scope, sessionPropertySql(key))
       const condition = holds({ isSet: "(session_value != '')", text: 'session_value' })
       return `(ifNull(session_id, '') IN (SELECT session_key FROM (${rows}) WHERE ${condition}))`
+    }
+    case 'recording': {
+      const { fromMs, toMs } = scope.sessions
+      const range = {
+        fromMs: fromMs === null ? null : fromMs - SESSION_SPAN_MAX_MS,
+        toMs: toMs === null ? null : toMs + SESSION_SPAN_MAX_MS,
+      }
+      const rows = recordingValuesSql(scope.dataset, range, key, bindings)
+      const condition = holds({ isSet: "(recording_value != '')", text: 'recording_value' })
+      return `(ifNull(session_id, '') IN (SELECT recorded_session FROM (${rows}) WHERE ${condition}))`
     }
     case 'group': {
       const groups = newestGroupsSql(scope.dataset, owner.index, bindings)

@@ -2,6 +2,7 @@ import { invalidInput } from '../http/api-error.ts'
 import { readEventExpression } from '../sql/event-expression.ts'
 import type { Expression } from '../sql/syntax.ts'
 import { ELEMENT_PROPERTIES, isElementProperty } from './element-properties.ts'
+import { isRecordingProperty, RECORDING_PROPERTIES } from './recording-rows.ts'
 import { isSessionProperty, SESSION_PROPERTIES } from './session-properties.ts'
 
 export const OPERATORS = [
@@ -29,6 +30,7 @@ export type PropertyOwner =
   | { readonly of: 'element' }
   | { readonly of: 'person'; readonly asOf: 'now' | 'event' }
   | { readonly of: 'session' }
+  | { readonly of: 'recording' }
   | { readonly of: 'group'; readonly index: number }
 
 export interface PropertyFilter {
@@ -63,7 +65,16 @@ export interface FilterGroup {
 export const NO_FILTERS: FilterGroup = { kind: 'AND', parts: [] }
 
 /** What a filter's `type` may say, each with what it reads. */
-export const FILTER_TYPES = ['event', 'element', 'person', 'session', 'group', 'cohort', 'hogql'] as const
+export const FILTER_TYPES = [
+  'event',
+  'element',
+  'person',
+  'session',
+  'recording',
+  'group',
+  'cohort',
+  'hogql',
+] as const
 export type FilterType = (typeof FILTER_TYPES)[number]
 /** Names under which clients send an expression of the query language. */
 export const EXPRESSION_TYPES = ['hogql', 'sql', 'pypeql'] as const
@@ -153,6 +164,8 @@ function readType(given: unknown, { attr, types }: ReadState): FilterType {
   const text = given ?? types[0]
   const type = TYPE_SYNONYMS.get(String(text)) ?? types.find((one) => one === text)
   if (type !== undefined && types.includes(type)) return type
+  if (text === 'behavioral' && types.includes('cohort'))
+    throw invalidInput(attr, 'Make a cohort of those who behaved like that, and filter by the cohort.')
   throw invalidInput(
     attr,
     `Only filters of type ${types.map((one) => `"${one}"`).join(', ')} can be answered here.`,
@@ -168,6 +181,8 @@ function readOwner(
   if (type === 'group') return { of: type, index: readGroupTypeIndex(given.group_type_index, attr) }
   if (type === 'session' && !isSessionProperty(given.key))
     throw invalidInput(attr, `A session has the properties ${SESSION_PROPERTIES.join(', ')}.`)
+  if (type === 'recording' && !isRecordingProperty(given.key))
+    throw invalidInput(attr, `A recording has the properties ${RECORDING_PROPERTIES.join(', ')}.`)
   if (type === 'element' && !isElementProperty(given.key))
     throw invalidInput(attr, `An element has the properties ${ELEMENT_PROPERTIES.join(', ')}.`)
   return { of: type }

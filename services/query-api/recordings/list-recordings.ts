@@ -6,8 +6,8 @@ import { filterSql } from '../query/filter-sql.ts'
 import { PERSON_KEY } from '../query/person-rows.ts'
 import { filtersOf } from '../query/property-filters.ts'
 import type { Question } from '../query/question.ts'
+import { SESSION_COLUMNS, type SessionRecord, sessionsSql } from '../query/recording-rows.ts'
 import { SESSION_SPAN_MAX_MS } from '../query/session-properties.ts'
-import { SESSION_COLUMNS, type SessionRecord, sessionsSql } from './recording-sql.ts'
 import type { RecordingsRequest } from './recordings-request.ts'
 
 export interface RecordingsPage {
@@ -104,7 +104,7 @@ function personSql({ dataset }: Question, person: string, bindings: Bindings): s
   return `${PERSON_KEY} IN (${keys})`
 }
 
-/** A session has an event of each entity, and one that passes the filters; filters of people alone are the session's. */
+/** A session has an event of each entity, and one that passes the filters; filters of people and recordings alone are the session's. */
 function eventsSql({ frame, entities }: LookedUp, bindings: Bindings): string[] {
   const { filters } = frame
   const withEvent = (own: Frame, wanted: readonly Entity[] | null) =>
@@ -122,13 +122,14 @@ function eventsSql({ frame, entities }: LookedUp, bindings: Bindings): string[] 
   const ofNone = { ...frame, filters: { kind: 'AND', parts: [] } } as const
   const conditions = entities.map((entity) => withEvent(ofNone, [entity]))
   if (filters.parts.length === 0) return conditions
-  const isOfPeople = filtersOf(filters).every(
+  const isOfSessions = filtersOf(filters).every(
     (one) =>
       one.kind === 'cohort' ||
-      (one.kind === 'filter' && one.owner.of === 'person' && one.owner.asOf === 'now'),
+      (one.kind === 'filter' &&
+        (one.owner.of === 'recording' || (one.owner.of === 'person' && one.owner.asOf === 'now'))),
   )
   return [
     ...conditions,
-    isOfPeople ? filterSql(filters, filterScope(frame, bindings)) : withEvent(frame, null),
+    isOfSessions ? filterSql(filters, filterScope(frame, bindings)) : withEvent(frame, null),
   ]
 }

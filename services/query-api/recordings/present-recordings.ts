@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { actorRows } from '../insights/people.ts'
 import type { Ask } from '../query/ask.ts'
 import type { Question } from '../query/question.ts'
-import type { SessionRecord } from './recording-sql.ts'
+import type { SessionRecord } from '../query/recording-rows.ts'
 import type { RecordingViews } from './recording-views-store.ts'
 
 /** What is told of a recorded session without telling whose it is. */

@@ -4,7 +4,7 @@ import { decompressLine, eventsText } from '../../core/recordings/chunk-line.ts'
 import { notFound } from '../http/api-error.ts'
 import type { Ask } from '../query/ask.ts'
 import type { Question } from '../query/question.ts'
-import { chunksSql } from './recording-sql.ts'
+import { chunksSql } from '../query/recording-rows.ts'
 
 export interface SnapshotNeeds {
   readonly ask: Ask

@@ -44,6 +44,7 @@ const filters = ({ property, value }: Names) => [
   },
   { key: property, value, type: 'group', group_type_index: 1 },
   { key: '$entry_current_url', value, type: 'session' },
+  { key: 'start_url', value, type: 'recording' },
   {
     type: 'hogql',
     key: `${propertyOf(property)} = ${quoted(value)} or person.${propertyOf(property)} is null`,

@@ -78,6 +78,7 @@ test.each([
   [{ events: Array.from({ length: 21 }, () => ({ id: 'a' })) }, 'events'],
   [{ actions: [{ id: 5 }] }, 'actions__id'],
   [{ properties: [{ key: 'a', type: 'recording', value: 1 }] }, 'properties'],
+  [{ properties: [{ key: 'purchase', type: 'behavioral', value: 'performed_event' }] }, 'properties'],
   [{ session_recording_duration: { key: 'duration; DROP', value: 1 } }, 'session_recording_duration__key'],
   [{ session_recording_duration: { key: 'toString', value: 1 } }, 'session_recording_duration__key'],
   [{ session_recording_duration: { value: 1, operator: '>' } }, 'session_recording_duration__operator'],

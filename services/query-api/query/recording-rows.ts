@@ -1,7 +1,7 @@
-import type { Bindings } from '../query/bindings.ts'
-import { withPersonSql } from '../query/person-rows.ts'
-import { SESSION_SPAN_MAX_MS } from '../query/session-properties.ts'
-import { timeSql } from '../query/time-sql.ts'
+import type { Bindings } from './bindings.ts'
+import { withPersonSql } from './person-rows.ts'
+import { SESSION_SPAN_MAX_MS } from './session-properties.ts'
+import { timeSql } from './time-sql.ts'
 
 /** A chunk says that it happened up to two days before it arrived, and up to one after (the recordings stage). */
 const ARRIVAL_SPAN_MS = 2 * 86_400_000
@@ -41,12 +41,55 @@ const CHUNK_COLUMNS =
   'session_id, distinct_id, first_time, last_time, clicks, keypresses, active, first_url, console_logs, ' +
   'console_warns, console_errors, src_partition, src_offset'
 
+/** What filters of the type `recording` may ask about, each with its column of {@link recordedSessionsSql}. */
+const PROPERTIES = {
+  duration: 'duration',
+  active_seconds: 'active_seconds',
+  click_count: 'click_count',
+  keypress_count: 'keypress_count',
+  console_log_count: 'console_log_count',
+  console_warn_count: 'console_warn_count',
+  console_error_count: 'console_error_count',
+  start_url: 'start_url',
+} as const
+
+export const RECORDING_PROPERTIES = Object.keys(PROPERTIES)
+
+export function isRecordingProperty(key: unknown): key is keyof typeof PROPERTIES {
+  return typeof key === 'string' && Object.hasOwn(PROPERTIES, key)
+}
+
+/** Sessions that were recorded, as far as they began in the range: `recorded_session`, and `recording_value`, the property as text. */
+export function recordingValuesSql(
+  dataset: string,
+  range: StartRange,
+  key: string,
+  bindings: Bindings,
+): string {
+  if (!isRecordingProperty(key)) throw new Error(`A recording has no property ${key}.`)
+  return (
+    `SELECT id AS recorded_session, toString(${PROPERTIES[key]}) AS recording_value ` +
+    `FROM (${recordedSessionsSql(dataset, range, null, bindings)})`
+  )
+}
+
 /**
  * Sessions with what their chunks add up to, and `the_person`, the key of whoever they are of now.
  *
  * @param sessions null for any
  */
 export function sessionsSql(
+  dataset: string,
+  range: StartRange,
+  sessions: readonly string[] | null,
+  bindings: Bindings,
+): string {
+  const recorded = recordedSessionsSql(dataset, range, sessions, bindings)
+  const owned = `SELECT *, owner AS distinct_id, id AS session_id FROM (${recorded})`
+  return withPersonSql(owned, dataset, bindings)
+}
+
+function recordedSessionsSql(
   dataset: string,
   range: StartRange,
   sessions: readonly string[] | null,
@@ -70,8 +113,7 @@ export function sessionsSql(
     'sum(console_errors) AS console_error_count, ' +
     `argMinIf(first_url, ${PLACE}, first_url != '') AS start_url ` +
     `FROM (${chunks}) GROUP BY session_id`
-  const owned = `SELECT *, owner AS distinct_id FROM (${grouped}) WHERE ${startsSql(range, bindings)}`
-  return withPersonSql(owned, dataset, bindings)
+  return `SELECT * FROM (${grouped}) WHERE ${startsSql(range, bindings)}`
 }
 
 function startsSql({ fromMs, toMs }: StartRange, bindings: Bindings): string {
