@@ -41,7 +41,8 @@ export interface OverloadContext {
   close(): Promise<void>
 }
 
-const PLAIN_BODIES = 20
+/** Different bodies of a dataset's plain requests. */
+export const PLAIN_BODIES = 20
 
 export async function openOverloadContext(): Promise<OverloadContext> {
   const stateDir = mkdtempSync(join(tmpdir(), 'millrace-overload-'))

@@ -16,7 +16,9 @@ const EMPTY_WITHIN_MS = 10 * 60_000
 export async function outage(context: OverloadContext, verdict: Verdict, seconds: number): Promise<void> {
   const { stage, port } = await context.startCollector({
     MILLRACE_COLLECTOR_STORE_DIR: join(context.stateDir, 'store'),
-    MILLRACE_COLLECTOR_STORE_BYTES_MAX: String(Math.round(OUTAGE_EVENTS_PER_SECOND * seconds * EVENT_BYTES_MAX)),
+    MILLRACE_COLLECTOR_STORE_BYTES_MAX: String(
+      Math.round(OUTAGE_EVENTS_PER_SECOND * seconds * EVENT_BYTES_MAX),
+    ),
   })
   const perSecond = OUTAGE_EVENTS_PER_SECOND / BATCH
   const kept = new Set<number>()

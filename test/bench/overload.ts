@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
-import { type GroupResult, type OpenLoopOptions, openLoop } from './open-loop.ts'
+import { type OpenLoopOptions, openLoop } from './open-loop.ts'
 import { BATCH, DATASETS, metric, openOverloadContext } from './overload-context.ts'
+import { neighbour } from './overload-neighbour.ts'
 import { outage } from './overload-outage.ts'
-import { addStatuses, sumStatuses, Verdict, worstP99 } from './overload-verdict.ts'
-import { quantile } from './report.ts'
+import { sumStatuses, Verdict, worstP99 } from './overload-verdict.ts'
 
 /**
  * `make overload [MODE=overload|neighbour|outage] [MINUTES=1] [CAPACITY=…]`: one collector on a real broker, loaded
@@ -24,8 +24,6 @@ const { values } = parseArgs({
 const seconds = Number(values.minutes) * 60
 const CONNECTIONS = 64
 const PEAK_STEP_SECONDS = 5
-/** Times that the neighbour is there, and is not: what a shared machine does in one of them does not decide. */
-const PAIRS = 5
 /** Before anything counts, code is compiled and connections are made. */
 const WARM_UP_SECONDS = 5
 
@@ -120,68 +118,12 @@ async function overload(capacity: number): Promise<void> {
   await stage.stop()
 }
 
-async function neighbour(capacity: number): Promise<void> {
-  const { stage, port } = await context.startCollector({
-    MILLRACE_COLLECTOR_EVENTS_PER_SECOND_MAX: String(capacity),
-  })
-  const othersPerSecond = Math.round(capacity / 2 / BATCH)
-  const phaseSeconds = seconds / PAIRS / 2
-  const others = (groups: ReadonlyMap<string, GroupResult>) =>
-    [...groups].filter(([name]) => name !== 'd0').map(([, group]) => group)
-  const phase = (share: number) =>
-    openLoop({
-      port,
-      connections: CONNECTIONS,
-      requestsPerSecond: othersPerSecond * share,
-      seconds: phaseSeconds,
-      // The first of every ten is one of the others'.
-      ...amongDatasets((n) => (n % share === 0 ? 1 + ((n / share) % 10) : 0)),
-    })
-  await phase(1)
-  const calm: number[] = []
-  const disturbed: number[] = []
-  const answers = { one: {}, others: {} } as Record<'one' | 'others', Record<number, number>>
-  let sent = 0
-  for (let pair = 0; pair < PAIRS; pair++) {
-    calm.push(worstP99(others(await phase(1))))
-    const noisy = await phase(10)
-    disturbed.push(worstP99(others(noisy)))
-    sent += others(noisy).reduce((all, group) => all + group.sent, 0)
-    addStatuses(answers.one, [noisy.get('d0')!])
-    addStatuses(answers.others, others(noisy))
-  }
-  verdict.say(
-    `capacity ${capacity} events/s; ten datasets send ${othersPerSecond * BATCH}, then one beside them ${othersPerSecond * 9 * BATCH}, ${PAIRS} times for ${phaseSeconds} s each`,
-  )
-  verdict.say(
-    `answers to the one: ${JSON.stringify(answers.one)}; to the others: ${JSON.stringify(answers.others)}`,
-  )
-  const [before, beside] = [calm, disturbed].map((p99s) =>
-    quantile(
-      p99s.toSorted((a, b) => a - b),
-      0.5,
-    ),
-  ) as [number, number]
-  verdict.hold(
-    'the others’ p99 at most twice the calm, medians',
-    `${before.toFixed(1)} → ${beside.toFixed(1)} ms, ${(beside / before).toFixed(1)} times`,
-    beside <= 2 * before,
-  )
-  const refused = sent - (answers.others[200] ?? 0)
-  verdict.hold(
-    'of the others no more than one in 1,000 refused',
-    `${refused} of ${sent}`,
-    refused * 1_000 <= sent,
-  )
-  await stage.stop()
-}
-
 try {
   if (values.mode === 'outage') await outage(context, verdict, seconds)
   else {
     const capacity = values.capacity === '' ? Math.round((await measurePeak()) / 10) : Number(values.capacity)
     if (values.mode === 'overload') await overload(capacity)
-    else if (values.mode === 'neighbour') await neighbour(capacity)
+    else if (values.mode === 'neighbour') await neighbour(context, verdict, { capacity, seconds })
     else throw new Error(`There is no mode ${values.mode}.`)
   }
 } finally {

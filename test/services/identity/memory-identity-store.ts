@@ -30,6 +30,8 @@ export interface MemoryIdentityStore extends IdentityStore {
   idsOf(datasetId: string): readonly DistinctId[]
   /** Rows of all partitions that were not told yet. */
   untold(): number
+  /** The next offset of a partition to be read; 0 when nothing was ever read. */
+  nextOf(partition: number): number
 }
 
 /**
@@ -66,6 +68,7 @@ export function createMemoryIdentityStore(
     personsOf: (datasetId) => [...of(datasetId).persons.values()],
     idsOf: (datasetId) => [...of(datasetId).distinctIds.values()],
     untold: () => [...outboxes.values()].reduce((sum, rows) => sum + rows.length, 0),
+    nextOf: (partition) => partitions.get(partition)?.next ?? 0,
     async claim(partition, topicId, _owner) {
       await onCall('claim')
       const before = partitions.get(partition)

@@ -154,7 +154,12 @@ test.each([
   [{ ...EVENTS, export_context: { path: 'annotations' } }, 400, 'export_context__path', 'invalid_input'],
   [{ ...EVENTS, export_context: { path: 'trace/e1' } }, 400, 'export_context__path', 'invalid_input'],
   // Not the insight of that name.
-  [{ ...EVENTS, export_context: { path: 'insights/my_last_viewed' } }, 400, 'export_context__path', 'invalid_input'],
+  [
+    { ...EVENTS, export_context: { path: 'insights/my_last_viewed' } },
+    400,
+    'export_context__path',
+    'invalid_input',
+  ],
   [{ ...EVENTS, export_context: { path: 'events?nonsense=1' } }, 400, 'nonsense', 'invalid_input'],
   [{ ...EVENTS, export_context: { path: '/api/datasets/blog/events' } }, 404, null, 'not_found'],
   [{ ...EVENTS, export_context: { path: '../blog/events' } }, 404, null, 'not_found'],
