@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../../infra/engines/ports.ts'
-import { STAGE_NAMES, STAGE_NODE_FLAGS, type StageName } from '../../services/cli/stages.ts'
+import { STAGE_NAMES, type StageName, stageNodeFlags } from '../../services/cli/stages.ts'
 import { startLoggedProcess } from '../../services/cli/supervisor/logged-process.ts'
 import { prepareTopics } from '../../services/cli/supervisor/prepare-topics.ts'
 import { type ChaosEngine, type EnginesOptions, openChaosEngines } from './chaos-engines.ts'
@@ -132,7 +132,7 @@ export async function openChaosSystem(options: ChaosSystemOptions): Promise<Chao
           (failPoint) =>
             startLoggedProcess({
               command: process.execPath,
-              args: [...STAGE_NODE_FLAGS, '--import', HURT_PROCESS, MAIN, 'run', stage],
+              args: [...stageNodeFlags([stage]), '--import', HURT_PROCESS, MAIN, 'run', stage],
               env: { ...env, ...(failPoint === null ? {} : { MILLRACE_FAIL_POINT: failPoint }) },
               logFile: join(stateDir, 'logs', `${name}.log`),
               stopTimeoutMs: 30_000,

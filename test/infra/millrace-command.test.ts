@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { STAGE_NODE_FLAGS } from '../../services/cli/stages.ts'
+import { stageNodeFlags } from '../../services/cli/stages.ts'
 
 const root = join(import.meta.dirname, '../..')
 let dir = ''
@@ -47,7 +47,7 @@ test('the toolchain’s Node goes before an older one on PATH', () => {
   fakeNode(join(dir, 'path'), 'v20.1.0')
   fakeNode(toolchain(), 'v24.21.0')
   const { stdout } = run(join(dir, 'checkout/bin/millrace'), ['run', 'two words'])
-  const flags = STAGE_NODE_FLAGS.join(' ')
+  const flags = stageNodeFlags([]).join(' ')
   expect(stdout).toBe(`v24.21.0 threads=32 ${flags} ${mainFile()} run two words\n`)
 })
 
@@ -85,7 +85,13 @@ test('the pinned Node is the one that the checks and package.json ask for', () =
   expect(readFileSync(join(root, 'infra/with-node.sh'), 'utf8')).toContain(`-ge ${pinned} ]`)
 })
 
-test('the command and the supervisor give stages the same heap', () => {
-  const command = readFileSync(join(import.meta.dirname, '../../bin/millrace'), 'utf8')
-  expect(command).toContain(`run) set -- ${STAGE_NODE_FLAGS.join(' ')} `)
-})
+test.each([[['enricher']], [['collector']], [['enricher', 'collector']]] as const)(
+  'the command and the supervisor give a process of %j the same heap',
+  (names) => {
+    fakeNode(toolchain(), 'v24.21.0')
+    const { stdout } = run(join(dir, 'checkout/bin/millrace'), ['run', ...names])
+    expect(stdout).toBe(
+      `v24.21.0 threads=32 ${stageNodeFlags(names).join(' ')} ${mainFile()} run ${names.join(' ')}\n`,
+    )
+  },
+)

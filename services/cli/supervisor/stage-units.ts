@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { KAFKA_SETTINGS } from '../../core/kafka/kafka-settings.ts'
 import { parseDuration } from '../../core/runtime/settings.ts'
 import { STAGE_SETTINGS } from '../../core/runtime/stage.ts'
-import { OPS_PORTS, STAGE_NODE_FLAGS, type StageName } from '../stages.ts'
+import { OPS_PORTS, type StageName, stageNodeFlags } from '../stages.ts'
 import { startLoggedProcess } from './logged-process.ts'
 import { readyProblem } from './ready-probe.ts'
 import type { Unit } from './supervisor.ts'
@@ -47,7 +47,7 @@ export function stageUnits(options: {
     start: () =>
       startLoggedProcess({
         command: process.execPath,
-        args: [...STAGE_NODE_FLAGS, MAIN, 'run', ...names],
+        args: [...stageNodeFlags(names), MAIN, 'run', ...names],
         env: {
           ...env,
           MILLRACE_OPS_PORT: String(opsPort),

@@ -10,12 +10,13 @@ export interface EventOrder {
   readonly key: string
   /** From an array of keys, in the order of the events. */
   readonly times: (keys: string) => string
+  /** Zeros where there is no note. */
   readonly notes: (keys: string) => string
 }
 
 /**
  * Numbers that order events by time, and within a millisecond as they were received, with a note of each in the lowest
- * bits. They are made of the columns `time_ms`, `src_partition` and `src_offset`.
+ * bits: which of a funnel's steps it is, say. They are made of the columns `time_ms`, `src_partition` and `src_offset`.
  *
  * @param range whose events they are: `[fromMs, toMs)`, epoch ms
  * @param note SQL of a whole number below 2 ** `noteBits`; what it says must not differ between events of one position
