@@ -21,6 +21,12 @@ const WORDS = new Set([
     'is_deleted created_at properties valid_from group_type_index group_type group_key distinct_id dataset_id set set_once event_time_ms ' +
     'cursor_time_ms cursor_partition cursor_offset session_key session_value element person'
   ).split(' '),
+  // Of recordings.
+  ...(
+    'recorded_session recording_value id owner started ended duration active_seconds click_count keypress_count console_log_count ' +
+    'console_warn_count console_error_count start_url first_time last_time clicks keypresses active first_url console_logs console_warns ' +
+    'console_errors gap arrayDifference arraySort groupUniqArrayArray arraySum arrayFilter argMinIf min max sum toString'
+  ).split(' '),
   ...ENRICHED_EVENT_FIELDS.map(({ name }) => name),
   ...DERIVED_COLUMNS,
   ...SQL_FUNCTIONS.map(({ engine }) => engine),

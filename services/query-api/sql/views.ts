@@ -198,4 +198,6 @@ export const STORED_TABLES = [
   'groups',
   'group_types',
   'cohort_members',
+  'recording_chunks',
+  'recording_deletions',
 ] as const

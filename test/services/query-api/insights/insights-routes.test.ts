@@ -37,7 +37,7 @@ test.each([
   ['breakdown=["event","event","event","event"]&breakdown_type=hogql', 'breakdown'],
   ['properties=[{"type":"hogql","key":"evnt = 5","value":null}]', 'properties'],
   ['properties=[{"type":"pypeql","value":"event"}]', 'properties'],
-  ['properties=[{"type":"recording","key":"duration","value":5}]', 'properties'],
+  ['properties=[{"type":"recording","key":"snapshots","value":5}]', 'properties'],
   ['events=[{"id":"a","properties":[{"type":"sql","key":"count() > 1"}]}]', 'events__properties'],
   ['breakdown=a&breakdown_type=cohort', 'breakdown'],
   ['breakdown=a&breakdown_type=session', 'breakdown'],

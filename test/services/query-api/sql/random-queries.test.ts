@@ -8,6 +8,7 @@ import { listedMembers } from '../../../../services/query-api/query/filter-sql.t
 import {
   EXPRESSION_TYPES,
   FILTER_TYPES,
+  type FilterType,
   OPERATORS,
   readFilterTree,
 } from '../../../../services/query-api/query/property-filters.ts'
@@ -26,6 +27,13 @@ const PARTS = Math.ceil(QUERIES / 4)
 /** A name that would be noticed, wherever it came through. */
 const DATASET = "shop' OR '1'='1"
 const asking = { dataset: DATASET, zone, nowMs: 1_800_000_000_000 }
+
+/** Filters whose keys are a closed list. */
+const OWN_KEYS: Partial<Record<FilterType, string>> = {
+  session: '$entry_current_url',
+  element: 'text',
+  recording: 'start_url',
+}
 
 test(
   `${QUERIES} random queries read nothing but the asking dataset, whatever names and values they have`,
@@ -93,7 +101,7 @@ test(
         const value = operator.startsWith('is_date') ? pick(['2026-01-01', 'x']) : pick(HOSTILE)
         return {
           type,
-          key: type === 'session' ? '$entry_current_url' : type === 'element' ? 'text' : pick(HOSTILE),
+          key: OWN_KEYS[type] ?? pick(HOSTILE),
           operator,
           value: /^(gt|lt)/.test(operator) ? pick(['5', value]) : value,
           ...(type === 'group' ? { group_type_index: 1 } : {}),
