@@ -1,7 +1,7 @@
-import { openLoop } from './open-loop.ts'
+import { type GroupResult, openLoop } from './open-loop.ts'
 import { BATCH, DATASETS, type OverloadContext, PLAIN_BODIES } from './overload-context.ts'
 import { flood } from './overload-flood.ts'
-import { addStatuses, type Verdict, worstP99 } from './overload-verdict.ts'
+import { sumStatuses, type Verdict, worstP99 } from './overload-verdict.ts'
 import { quantile } from './report.ts'
 
 /** Times that the neighbour is there, and is not: what a shared machine does in one of them does not decide. */
@@ -50,21 +50,20 @@ export async function neighbour(
   await Promise.all([others(), oneBeside()])
   const calm: number[] = []
   const disturbed: number[] = []
-  const answers = { one: {}, others: {} } as Record<'one' | 'others', Record<number, number>>
-  let sent = 0
+  const answered: { readonly one: GroupResult[]; readonly others: GroupResult[] } = { one: [], others: [] }
   for (let pair = 0; pair < PAIRS; pair++) {
     calm.push(worstP99(await others()))
     const [groups, one] = await Promise.all([others(), oneBeside()])
     disturbed.push(worstP99(groups))
-    sent += groups.reduce((all, group) => all + group.sent, 0)
-    addStatuses(answers.one, [one])
-    addStatuses(answers.others, groups)
+    answered.one.push(one)
+    answered.others.push(...groups)
   }
+  const told = sumStatuses(answered.others)
   verdict.say(
     `capacity ${capacity} events/s; ten datasets send ${othersPerSecond * BATCH}, then one beside them ${othersPerSecond * 9 * BATCH}, ${PAIRS} times for ${phaseSeconds} s each`,
   )
   verdict.say(
-    `answers to the one: ${JSON.stringify(answers.one)}; to the others: ${JSON.stringify(answers.others)}`,
+    `answers to the one: ${JSON.stringify(sumStatuses(answered.one))}; to the others: ${JSON.stringify(told)}`,
   )
   const [before, beside] = [median(calm), median(disturbed)]
   verdict.hold(
@@ -72,7 +71,8 @@ export async function neighbour(
     `${before.toFixed(1)} → ${beside.toFixed(1)} ms, ${(beside / before).toFixed(1)} times`,
     beside <= 2 * before,
   )
-  const refused = sent - (answers.others[200] ?? 0)
+  const sent = answered.others.reduce((all, group) => all + group.sent, 0)
+  const refused = sent - (told[200] ?? 0)
   verdict.hold(
     'of the others no more than one in 1,000 refused',
     `${refused} of ${sent}`,

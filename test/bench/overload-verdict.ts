@@ -16,16 +16,11 @@ export class Verdict {
 /** Answers of all groups together, by status. */
 export function sumStatuses(groups: Iterable<GroupResult>): Record<number, number> {
   const all: Record<number, number> = {}
-  addStatuses(all, groups)
-  return all
-}
-
-/** Adds the answers of the groups to those that are counted already. */
-export function addStatuses(all: Record<number, number>, groups: Iterable<GroupResult>): void {
   for (const { statuses } of groups)
     for (const [status, count] of Object.entries(statuses)) {
       all[Number(status)] = (all[Number(status)] ?? 0) + count
     }
+  return all
 }
 
 /** The slowest group's. */

@@ -30,12 +30,10 @@ const WARM_UP_SECONDS = 5
 const verdict = new Verdict()
 const context = await openOverloadContext()
 
-/** The n-th request is one of this dataset, by its number. */
-function amongDatasets(datasetOf: (n: number) => number): Pick<OpenLoopOptions, 'request' | 'groupOf'> {
-  return {
-    request: (n) => context.plainRequest(datasetOf(n), n),
-    groupOf: (n) => DATASETS[datasetOf(n)]!,
-  }
+/** Requests of five datasets in turn. */
+const fiveAlike: Pick<OpenLoopOptions, 'request' | 'groupOf'> = {
+  request: (n) => context.plainRequest(n % 5, n),
+  groupOf: (n) => DATASETS[n % 5]!,
 }
 
 /** Events a second that it takes when it is asked for more than that. */
@@ -48,7 +46,7 @@ async function measurePeak(): Promise<number> {
       connections: CONNECTIONS,
       requestsPerSecond: rate,
       seconds: PEAK_STEP_SECONDS,
-      ...amongDatasets((n) => n % 5),
+      ...fiveAlike,
     })
     const worst = worstP99(groups.values())
     verdict.say(`  ${rate * BATCH} events/s: p99 ${worst.toFixed(0)} ms`)
@@ -76,7 +74,7 @@ async function overload(capacity: number): Promise<void> {
       connections: CONNECTIONS,
       requestsPerSecond: (capacity * 10) / BATCH,
       seconds: howLong,
-      ...amongDatasets((n) => n % 5),
+      ...fiveAlike,
     })
   await load(WARM_UP_SECONDS)
   const lags: number[] = []

@@ -237,12 +237,7 @@ function consumers() {
  * nothing ticks in that topic, and one that a late commit moved back stays there until somebody is spoken of again.
  */
 function unresolved(world: World): number {
-  let count = 0
-  for (let partition = 0; partition < PARTITIONS; partition++)
-    count +=
-      world.log.controls.records(names.identity, partition, world.identity.store.nextOf(partition))?.length ??
-      0
-  return count
+  return recordsFrom(world, names.identity, (partition) => world.identity.store.nextOf(partition))
 }
 
 /**
@@ -256,18 +251,22 @@ function areChunksThrough(world: World): boolean {
 
 /** Chunks that are no rows yet. */
 function chunksToGo(world: World): number {
-  let count = 0
-  for (let partition = 0; partition < PARTITIONS; partition++)
-    count += world.log.controls.records(names.recordings, partition)?.length ?? 0
-  return count - world.warehouse.rows('recording_chunks').length
+  return recordsFrom(world, names.recordings, () => 0) - world.warehouse.rows('recording_chunks').length
 }
 
 function behind(world: World, group: string, topic: string): number {
+  return recordsFrom(
+    world,
+    topic,
+    (partition) => world.log.controls.committed(group, { topic, partition }) ?? 0,
+  )
+}
+
+/** Records of a topic from an offset of each partition on; those of an open transaction as well. */
+function recordsFrom(world: World, topic: string, fromOf: (partition: number) => number): number {
   let count = 0
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    const committed = world.log.controls.committed(group, { topic, partition })
-    count += world.log.controls.records(topic, partition, committed ?? 0)?.length ?? 0
-  }
+  for (let partition = 0; partition < PARTITIONS; partition++)
+    count += world.log.controls.records(topic, partition, fromOf(partition))?.length ?? 0
   return count
 }
 

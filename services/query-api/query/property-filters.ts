@@ -2,7 +2,7 @@ import { invalidInput } from '../http/api-error.ts'
 import { readEventExpression } from '../sql/event-expression.ts'
 import type { Expression } from '../sql/syntax.ts'
 import { ELEMENT_PROPERTIES, isElementProperty } from './element-properties.ts'
-import { isRecordingProperty, RECORDING_PROPERTIES } from './recording-rows.ts'
+import { RECORDING_PROPERTIES } from './recording-rows.ts'
 import { isSessionProperty, SESSION_PROPERTIES } from './session-properties.ts'
 
 export const OPERATORS = [
@@ -181,7 +181,7 @@ function readOwner(
   if (type === 'group') return { of: type, index: readGroupTypeIndex(given.group_type_index, attr) }
   if (type === 'session' && !isSessionProperty(given.key))
     throw invalidInput(attr, `A session has the properties ${SESSION_PROPERTIES.join(', ')}.`)
-  if (type === 'recording' && !isRecordingProperty(given.key))
+  if (type === 'recording' && !RECORDING_PROPERTIES.includes(String(given.key)))
     throw invalidInput(attr, `A recording has the properties ${RECORDING_PROPERTIES.join(', ')}.`)
   if (type === 'element' && !isElementProperty(given.key))
     throw invalidInput(attr, `An element has the properties ${ELEMENT_PROPERTIES.join(', ')}.`)

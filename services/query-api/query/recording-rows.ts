@@ -41,23 +41,17 @@ const CHUNK_COLUMNS =
   'session_id, distinct_id, first_time, last_time, clicks, keypresses, active, first_url, console_logs, ' +
   'console_warns, console_errors, src_partition, src_offset'
 
-/** What filters of the type `recording` may ask about, each with its column of {@link recordedSessionsSql}. */
-const PROPERTIES = {
-  duration: 'duration',
-  active_seconds: 'active_seconds',
-  click_count: 'click_count',
-  keypress_count: 'keypress_count',
-  console_log_count: 'console_log_count',
-  console_warn_count: 'console_warn_count',
-  console_error_count: 'console_error_count',
-  start_url: 'start_url',
-} as const
-
-export const RECORDING_PROPERTIES = Object.keys(PROPERTIES)
-
-export function isRecordingProperty(key: unknown): key is keyof typeof PROPERTIES {
-  return typeof key === 'string' && Object.hasOwn(PROPERTIES, key)
-}
+/** What filters of the type `recording` may ask about: columns of {@link recordedSessionsSql}. */
+export const RECORDING_PROPERTIES: readonly string[] = [
+  'duration',
+  'active_seconds',
+  'click_count',
+  'keypress_count',
+  'console_log_count',
+  'console_warn_count',
+  'console_error_count',
+  'start_url',
+]
 
 /** Sessions that were recorded, as far as they began in the range: `recorded_session`, and `recording_value`, the property as text. */
 export function recordingValuesSql(
@@ -66,9 +60,9 @@ export function recordingValuesSql(
   key: string,
   bindings: Bindings,
 ): string {
-  if (!isRecordingProperty(key)) throw new Error(`A recording has no property ${key}.`)
+  if (!RECORDING_PROPERTIES.includes(key)) throw new Error(`A recording has no property ${key}.`)
   return (
-    `SELECT id AS recorded_session, toString(${PROPERTIES[key]}) AS recording_value ` +
+    `SELECT id AS recorded_session, toString(${key}) AS recording_value ` +
     `FROM (${recordedSessionsSql(dataset, range, null, bindings)})`
   )
 }
