@@ -26,6 +26,7 @@ import { ApiError } from './http/api-error.ts'
 import { createAuthenticate } from './http/authenticate.ts'
 import { checkScope, datasetFor } from './http/authorize.ts'
 import type { Credentials } from './http/credentials.ts'
+import { withFiles } from './http/list-files.ts'
 import type { Principal } from './http/principal.ts'
 import { createRateLimiter, type Identity } from './http/rate-limiter.ts'
 import type { RawQuery } from './http/request-parameters.ts'
@@ -173,10 +174,14 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       checkScope(principal, route.access)
       return datasetFor(principal, control, pathParameter(request, 'dataset'))
     })
-    await take(route, request, { kind: 'dataset', id: dataset.id })
+    const counted = () => take(route, request, { kind: 'dataset', id: dataset.id })
     const question = { dataset, zone: zoneOf(dataset), signal: request.gone }
     const call = { ...callOf(request), principal, question }
-    if (route.limit === 'default') return route.answer(call)
+    if (route.limit === 'default') {
+      await counted()
+      return route.answer(call)
+    }
+    // What finds no place is told so before it is counted: a request that was refused uses nothing up.
     const place = gate.enter(dataset.id)
     running.set(gate.running)
     const leave = () => {
@@ -184,6 +189,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       running.set(gate.running)
     }
     try {
+      await counted()
       const answer = await route.answer(call)
       // An answer that is sent while it is made is under way until it has gone.
       if (answer.body instanceof Readable) finished(answer.body, leave)
@@ -207,7 +213,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     return route.answer(callOf(request))
   }
 
-  const questions: readonly Route[] = [
+  const questions = withFiles([
     ...eventRoutes({ ...needs, askTable, streamRows }),
     ...queryRoutes({ ...needs, askTable, views: createRecordingViews(env.metadata) }, results),
     ...insightRoutes(needs, results),
@@ -241,7 +247,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...playlistRoutes({ ...needs, metadata: env.metadata, randomBytes: env.randomBytes }),
     ...cohorts.routes,
     ...keyRoutes(keyManagement),
-  ]
+  ])
   const exports = {
     ...env.exports,
     store: createExportStore(env.metadata),
@@ -271,9 +277,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   }
   const families = [
     ...questions,
-    ...exportRoutes(exports),
-    ...batchExportRoutes(batchExports),
-    ...runRoutes(batchExports),
+    ...withFiles([...exportRoutes(exports), ...batchExportRoutes(batchExports), ...runRoutes(batchExports)]),
   ]
   return {
     run: async (stopping) => {

@@ -1,18 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import type { CohortCalculationRow, CohortRow } from '../../core/metadata/metadata-tables.ts'
 import { invalidInput, notFound } from '../http/api-error.ts'
-import { CSV_MODES, csvText } from '../http/csv.ts'
-import { csvAnswer } from '../http/csv-answer.ts'
+import { type ListPages, resultPages } from '../http/list-files.ts'
 import { listAnswer, listOf, pageParameters, readPage } from '../http/list-page.ts'
-import { choiceDeclared, textDeclared } from '../http/parameter-declarations.ts'
-import {
-  choiceParameter,
-  FORMATS,
-  type Format,
-  refuseUnknown,
-  textParameter,
-} from '../http/request-parameters.ts'
-import { type Answer, DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
+import { textDeclared } from '../http/parameter-declarations.ts'
+import { refuseUnknown, textParameter } from '../http/request-parameters.ts'
+import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
 import type { ActorRow } from '../insights/people.ts'
 import { existingObject } from '../objects/object-routes.ts'
@@ -52,13 +45,11 @@ const Calculation = Type.Object({
 })
 
 const PAGES = { default: 100, max: 1_000 }
-/** A file holds as many people as lists of persons export. */
-const FILE_PAGES = { default: 10_000, max: 10_000 }
-const CSV_MODE = choiceDeclared(
-  'Whether cells that a spreadsheet would run are guarded.',
-  CSV_MODES,
-  'spreadsheet',
-)
+const PEOPLE_PAGES = resultPages(['id', 'name', 'distinct_ids', 'properties', 'created_at'])
+const HISTORY_PAGES: ListPages = {
+  ...resultPages(['calculation', 'changed_at', 'change', 'id', 'name', 'distinct_ids']),
+  flat: ({ person, ...change }) => ({ ...(person as ActorRow), ...change }),
+}
 
 /** What is known of cohorts: who is in them, since when, and how it was calculated. */
 export function cohortReadRoutes(
@@ -66,18 +57,6 @@ export function cohortReadRoutes(
   cohorts: Pick<ObjectStore<CohortRow>, 'get'>,
   calculations: CalculationStore,
 ): DatasetRoute[] {
-  async function people(call: DatasetCall, parameters: object, given?: Format): Promise<Answer> {
-    const { query, question } = call
-    refuseUnknown(query, Object.keys(parameters))
-    const format = given ?? choiceParameter(query, 'format', FORMATS, 'json')
-    const page = readPage(query, format === 'csv' ? FILE_PAGES : PAGES)
-    const row = await existingObject(cohorts, call)
-    const found = await cohortPeople(ask, question, row, page)
-    if (format === 'json') return listAnswer(found.people, found.count, page, call.url)
-    const mode = choiceParameter(query, 'csv_mode', CSV_MODES, 'spreadsheet')
-    return csvAnswer(`${question.dataset.id}-cohort-${row.id}.csv`, peopleCsv(found.people, mode))
-  }
-
   async function personKey({ query, question }: DatasetCall): Promise<string | null> {
     const [id, distinctId] = [textParameter(query, 'person_id'), textParameter(query, 'distinct_id')]
     if (id !== null && distinctId !== null)
@@ -98,12 +77,6 @@ export function cohortReadRoutes(
     access: { object: 'person', action: 'read' },
     limit: 'persons',
   } as const
-  const fileParameters = { ...pageParameters(FILE_PAGES), csv_mode: CSV_MODE }
-  const listParameters = {
-    ...pageParameters(PAGES),
-    format: choiceDeclared('`csv` is a file of at most 10,000 people.', FORMATS, 'json'),
-    csv_mode: CSV_MODE,
-  }
   const whoParameters = {
     person_id: textDeclared('The person, by the id that lists of people have.'),
     distinct_id: textDeclared('The person, by one of its distinct ids.'),
@@ -113,23 +86,17 @@ export function cohortReadRoutes(
       ...readPeople,
       path: `${path}/persons`,
       summary: 'Who is in it by the last finished calculation, as persons are now.',
-      parameters: listParameters,
+      parameters: pageParameters(PAGES),
       success: { status: 200, description: 'A page of people.', schema: listOf(Type.Unknown()) },
       example: { ...list, answer: { ...list.answer, results: [PERSON_EXAMPLE] } },
-      answer: (call) => people(call, listParameters),
-    },
-    {
-      ...readPeople,
-      path: `${path}/persons.csv`,
-      summary: 'Who is in it, as a CSV file.',
-      parameters: fileParameters,
-      success: { status: 200, description: 'A line per person.', mediaType: 'text/csv' },
-      example: {
-        params,
-        answer:
-          'id,name,distinct_ids,properties,created_at\r\n1f0e5c7a-…,Ann,"[""user-1""]",{},2026-11-02T10:00:00.000Z\r\n',
+      pages: PEOPLE_PAGES,
+      async answer(call) {
+        refuseUnknown(call.query, Object.keys(pageParameters(PAGES)))
+        const page = readPage(call.query, PAGES)
+        const row = await existingObject(cohorts, call)
+        const { people, count } = await cohortPeople(ask, call.question, row, page)
+        return listAnswer(people, count, page, call.url)
       },
-      answer: (call) => people(call, fileParameters, 'csv'),
     },
     {
       ...readPeople,
@@ -137,6 +104,7 @@ export function cohortReadRoutes(
       summary: 'Who came into it and who left it, the latest first.',
       parameters: { ...whoParameters, ...pageParameters(PAGES) },
       success: { status: 200, description: 'A page of changes.', schema: listOf(Type.Unknown()) },
+      pages: HISTORY_PAGES,
       example: {
         ...list,
         answer: {
@@ -221,15 +189,4 @@ function presentCalculation(row: CohortCalculationRow) {
     left: row.left_it,
     error: row.error,
   }
-}
-
-function peopleCsv(people: readonly ActorRow[], mode: (typeof CSV_MODES)[number]): string {
-  const rows = people.map((person) => [
-    person.id,
-    person.type === 'person' ? person.name : person.group_key,
-    person.type === 'person' ? JSON.stringify(person.distinct_ids) : '',
-    JSON.stringify(person.properties),
-    person.created_at,
-  ])
-  return csvText(['id', 'name', 'distinct_ids', 'properties', 'created_at'], rows, mode)
 }

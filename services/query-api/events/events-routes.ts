@@ -1,5 +1,5 @@
 import { invalidInput } from '../http/api-error.ts'
-import { csvText } from '../http/csv.ts'
+import { csvCell, csvText } from '../http/csv.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
 import { nextAddress } from '../http/next-address.ts'
 import { flagDeclared, jsonDeclared, textDeclared } from '../http/parameter-declarations.ts'
@@ -210,10 +210,4 @@ const EXAMPLE_EVENT = {
 export const EVENTS_TABLE: Pick<Table<EventRow>, 'header' | 'cells'> = {
   header: ['id', 'timestamp', 'event', 'distinct_id', 'properties'],
   cells: (row) => [row.id, row.timestamp, row.event, row.distinct_id, JSON.stringify(row.properties)],
-}
-
-export function csvCell(value: unknown): string | number | null {
-  if (value === null || value === undefined) return null
-  if (typeof value === 'string' || typeof value === 'number') return value
-  return JSON.stringify(value)
 }

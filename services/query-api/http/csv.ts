@@ -5,6 +5,13 @@ export type CsvMode = (typeof CSV_MODES)[number]
 export type CsvCell = string | number | boolean | null
 export type CsvRow = readonly CsvCell[]
 
+/** A value of any kind as a cell: lists, objects and booleans as JSON has them, what is not there as nothing. */
+export function csvCell(value: unknown): string | number | null {
+  if (value === null || value === undefined) return null
+  if (typeof value === 'string' || typeof value === 'number') return value
+  return JSON.stringify(value)
+}
+
 /** A small table as a whole: a header line, then a line per row. */
 export function csvText(header: readonly string[], rows: readonly CsvRow[], mode: CsvMode): string {
   let text = csvLine(header, mode)

@@ -5,7 +5,7 @@ import { countParameter, type RawQuery, textParameter } from './request-paramete
 import type { Answer } from './route.ts'
 
 /** Rows of a list that are passed over, at most: further on, a filter finds faster what is looked for. */
-export const OFFSET_MAX = 1_000_000
+export const OFFSET_MAX = 10_000_000
 
 /** A part of a list: how many rows after how many. */
 export interface ListPage {
@@ -34,7 +34,7 @@ export function pageParameters(sizes: PageSizes = PAGE_SIZES): ParameterDeclarat
 export function readPage(query: RawQuery, sizes: PageSizes = PAGE_SIZES): ListPage {
   const text = textParameter(query, 'offset') ?? '0'
   const offset = Number(text)
-  if (!/^\d{1,7}$/.test(text) || offset > OFFSET_MAX)
+  if (!/^\d{1,8}$/.test(text) || offset > OFFSET_MAX)
     throw invalidInput('offset', `offset must be a whole number from 0 to ${OFFSET_MAX}.`)
   return { limit: countParameter(query, 'limit', sizes.default, sizes.max), offset }
 }

@@ -18,10 +18,12 @@ export function createQueryGate(concurrentMax: number, concurrentPerDatasetMax: 
       const own = perDataset.get(dataset) ?? 0
       if (own >= concurrentPerDatasetMax)
         throw throttled(
-          `This dataset has ${own} questions running, which is its limit. Try again in 1 second.`,
+          `This dataset has ${own} questions running, which is its limit. Expected available in 1 second.`,
         )
       if (running >= concurrentMax)
-        throw throttled('The query API has as many questions running as it may. Try again in 1 second.')
+        throw throttled(
+          'The query API has as many questions running as it may. Expected available in 1 second.',
+        )
       running++
       perDataset.set(dataset, own + 1)
       let left = false

@@ -1,6 +1,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import type { Question } from '../query/question.ts'
 import type { Access } from './authorize.ts'
+import type { ListPages } from './list-files.ts'
 import type { ParameterDeclarations } from './parameter-declarations.ts'
 import type { Principal } from './principal.ts'
 import type { LimitClass } from './rate-limits.ts'
@@ -64,6 +65,8 @@ export interface RouteDeclaration {
   readonly uploads?: boolean
   readonly success: SuccessDeclaration
   readonly example: RouteExample
+  /** Of a list whose answer is no `{next, results}` with entries that are declared: how its pages are read. */
+  readonly pages?: ListPages
 }
 
 export interface SuccessDeclaration {

@@ -1,8 +1,9 @@
+import { type ListPages, nextPlace } from '../http/list-files.ts'
 import type { RawQuery } from '../http/request-parameters.ts'
 import type { DatasetRoute } from '../http/route.ts'
-import { RETENTION_PEOPLE_PARAMETERS, retentionPeople } from './activity-people.ts'
+import { RETENTION_PEOPLE_PARAMETERS, type RetentionPerson, retentionPeople } from './activity-people.ts'
 import type { InsightNeeds } from './frame.ts'
-import { peopleOf } from './people.ts'
+import { type People, peopleOf } from './people.ts'
 import { PEOPLE_EXAMPLES, PEOPLE_LIST_EXAMPLE, RETENTION_PEOPLE_EXAMPLE } from './people-examples.ts'
 import { PEOPLE } from './people-kinds.ts'
 import { type PeoplePage, readPeoplePage } from './people-request.ts'
@@ -10,6 +11,32 @@ import { questionRoutes } from './question-routes.ts'
 import { RETENTION_PARAMETERS } from './retention-request.ts'
 
 const COMMON = { tag: 'persons', access: { object: 'person', action: 'read' }, limit: 'persons' } as const
+
+type Actor = Readonly<Record<string, unknown>>
+
+const ACTOR_COLUMNS = ['type', 'id', 'name', 'distinct_ids', 'properties', 'created_at']
+
+/** How people behind a number are read to the last of them. */
+const PEOPLE_PAGES: ListPages = {
+  columns: [...ACTOR_COLUMNS, 'value_at_data_point'],
+  flat: named,
+  entries: (body) =>
+    (body as { results: readonly [{ people: People['people'] }] }).results[0].people as never,
+  next: nextPlace,
+}
+
+/** The same of those of a retention: each with the periods in which it was there. */
+const RETENTION_PAGES: ListPages = {
+  columns: [...ACTOR_COLUMNS, 'appearances'],
+  flat: ({ person, appearances }) => ({ ...named(person as Actor), appearances }),
+  entries: (body) => (body as { result: readonly RetentionPerson[] }).result as never,
+  next: nextPlace,
+}
+
+/** A group has its key as its name. */
+function named(actor: Actor): Actor {
+  return { name: actor.group_key, ...actor }
+}
 
 /** Routes of the people behind every insight. */
 export function peopleRoutes(needs: InsightNeeds): DatasetRoute[] {
@@ -20,6 +47,7 @@ export function peopleRoutes(needs: InsightNeeds): DatasetRoute[] {
       ...declared,
       path: `/persons/${kind}`,
       description: 'A page of people, those who add most to the number first.',
+      pages: PEOPLE_PAGES,
       example: {
         asked: PEOPLE_EXAMPLES[kind as keyof typeof PEOPLE_EXAMPLES],
         answer: { ...PEOPLE_LIST_EXAMPLE, initial: `…/persons/${kind}?…&limit=100&offset=0` },
@@ -50,6 +78,7 @@ export function peopleRoutes(needs: InsightNeeds): DatasetRoute[] {
       summary: 'Who began in a period of a retention, and when they came back.',
       parameters: { ...RETENTION_PARAMETERS, ...RETENTION_PEOPLE_PARAMETERS },
       description: 'A page of people, the most faithful first.',
+      pages: RETENTION_PAGES,
       example: RETENTION_PEOPLE_EXAMPLE,
       async answer({ question, url }, query) {
         const page = readPeoplePage(query)

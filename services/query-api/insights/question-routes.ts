@@ -4,7 +4,8 @@ import { type Answer, DATASET_PATH, type DatasetCall, type DatasetRoute } from '
 import { postedParameters, textsOf } from './posted-parameters.ts'
 
 /** A question that is asked by GET and by POST. */
-export interface QuestionDeclaration extends Pick<DatasetRoute, 'tag' | 'access' | 'limit' | 'summary'> {
+export interface QuestionDeclaration
+  extends Pick<DatasetRoute, 'tag' | 'access' | 'limit' | 'summary' | 'pages'> {
   /** Below the dataset. */
   readonly path: string
   readonly parameters: ParameterDeclarations

@@ -8,7 +8,7 @@ import { choiceParameter, type RawQuery, refuseUnknown } from '../http/request-p
 import { DATASET_PATH, type DatasetCall, type DatasetRoute, pathParameter } from '../http/route.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
 import { textsOf } from '../insights/posted-parameters.ts'
-import { answerRecordings, RECORDINGS_SUCCESS } from '../recordings/answer-recordings.ts'
+import { answerRecordings, RECORDINGS_PAGES, RECORDINGS_SUCCESS } from '../recordings/answer-recordings.ts'
 import { getRecording } from '../recordings/list-recordings.ts'
 import { RECORDING_EXAMPLE } from '../recordings/recording-examples.ts'
 import { createRecordingViews } from '../recordings/recording-views-store.ts'
@@ -61,6 +61,7 @@ export function playlistRecordingRoutes(
       access: { object, action: 'read' },
       parameters: PARAMETERS,
       success: RECORDINGS_SUCCESS,
+      pages: RECORDINGS_PAGES,
       example: {
         params: many,
         query: { source: 'filters' },

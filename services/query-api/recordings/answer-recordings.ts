@@ -1,10 +1,11 @@
 import { Type } from '@sinclair/typebox'
+import { type ListPages, resultPages } from '../http/list-files.ts'
 import type { Answer, DatasetCall, SuccessDeclaration } from '../http/route.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
 import { listRecordings } from './list-recordings.ts'
 import { presentRecordings, RecordingView } from './present-recordings.ts'
 import type { RecordingViews } from './recording-views-store.ts'
-import type { RecordingsRequest } from './recordings-request.ts'
+import { RECORDING_PAGES, type RecordingsRequest } from './recordings-request.ts'
 
 /** How a list of recordings is declared. */
 export const RECORDINGS_SUCCESS: SuccessDeclaration = {
@@ -15,6 +16,15 @@ export const RECORDINGS_SUCCESS: SuccessDeclaration = {
     has_next: Type.Boolean(),
     version: Type.Integer(),
   }),
+}
+
+/** How such a list is read to its end. */
+export const RECORDINGS_PAGES: ListPages = {
+  ...resultPages(Object.keys(RecordingView.properties)),
+  next: (body, { offset, limit }) =>
+    (body as { readonly has_next: boolean }).has_next
+      ? { offset: String(Number(offset ?? 0) + Number(limit ?? RECORDING_PAGES.default)) }
+      : null,
 }
 
 /** Recordings as lists show them. */

@@ -15,7 +15,7 @@ import {
 import type { InsightNeeds } from '../insights/frame.ts'
 import { RECORDING_SHARES } from '../sharing/share-store.ts'
 import { sharingRoutes } from '../sharing/sharing-routes.ts'
-import { answerRecordings, RECORDINGS_SUCCESS } from './answer-recordings.ts'
+import { answerRecordings, RECORDINGS_PAGES, RECORDINGS_SUCCESS } from './answer-recordings.ts'
 import { forgetRecording } from './forget-recording.ts'
 import { getRecording } from './list-recordings.ts'
 import { presentRecordings, RecordingView } from './present-recordings.ts'
@@ -63,6 +63,7 @@ export function recordingRoutes(needs: RecordingNeeds): DatasetRoute[] {
       access: read,
       parameters: RECORDINGS_PARAMETERS,
       success: RECORDINGS_SUCCESS,
+      pages: RECORDINGS_PAGES,
       example: {
         ...many,
         query: { events: '[{"id":"purchase"}]', limit: '1' },

@@ -200,7 +200,8 @@ function tooManyWaiting(): ApiError {
     {
       type: 'throttled_error',
       code: 'throttled',
-      detail: 'Too many asynchronous questions of this dataset wait for their turn. Try again in 5 seconds.',
+      detail:
+        'Too many asynchronous questions of this dataset wait for their turn. Expected available in 5 seconds.',
       attr: null,
     },
     { 'retry-after': '5' },

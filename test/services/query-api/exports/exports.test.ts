@@ -77,6 +77,27 @@ test('a list becomes a file: made, waited for, read, removed', async () => {
   await api.app.close()
 })
 
+test('a list that is longer than a page is exported whole', async () => {
+  const ids = Array.from({ length: 2_345 }, (_, at) => `user-${at}`)
+  const api = await serving(({ sql, parameters }) => {
+    if (sql.includes('AS actors')) return [{ actors: ids.length, value: ids.length, missing: 0 }]
+    if (!sql.includes('SELECT actor, amount')) return []
+    const [offset = 0, limit = 0] = Object.values(parameters).map(Number).reverse()
+    return ids.slice(offset, offset + limit).map((actor) => ({ actor, amount: 1 }))
+  })
+  const key = await api.personalKey(['*'])
+  const path = 'persons/trends?event=buy&date_from=-2d&limit=5'
+  for (const format of ['text/csv', 'application/json'])
+    await api.make({ export_context: { path }, export_format: format }, key)
+  await api.begin()
+  for (const id of [1, 2])
+    expect(await api.ended(id)).toMatchObject({ status: 'completed', rows: ids.length })
+  expect((await api.content(1, key)).body.split('\r\n')).toHaveLength(ids.length + 2)
+  const { results } = (await api.content(2, key)).json()
+  expect(results.map(({ distinct_ids: own }: { distinct_ids: string[] }) => own[0])).toEqual(ids)
+  await api.app.close()
+})
+
 test('an insight is exported as JSON, with its parameters in the body of the context', async () => {
   const api = await serving()
   const key = await api.personalKey(['*'])
@@ -151,7 +172,8 @@ test.each([
   [{ insight: 0, export_format: 'text/csv' }, 400, 'insight', 'invalid_input'],
   [{ ...EVENTS, expires_after: '2026-11-22T11:00:00Z' }, 400, 'expires_after', 'invalid_input'],
   [{ ...EVENTS, expires_after: '2029-01-01' }, 400, 'expires_after', 'invalid_input'],
-  [{ ...EVENTS, export_context: { path: 'annotations' } }, 400, 'export_context__path', 'invalid_input'],
+  [{ ...EVENTS, export_context: { path: 'annotations' } }, 403, null, 'permission_denied'],
+  [{ ...EVENTS, export_context: { path: 'settings' } }, 400, 'export_context__path', 'invalid_input'],
   [{ ...EVENTS, export_context: { path: 'trace/e1' } }, 400, 'export_context__path', 'invalid_input'],
   // Not the insight of that name.
   [
