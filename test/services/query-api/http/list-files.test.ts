@@ -45,7 +45,9 @@ const byOffset: DatasetRoute = {
 const call = (query: DatasetCall['query']) =>
   ({
     query,
-    url: new URL(`http://host/api/datasets/shop/things/1/parts?${new URLSearchParams(query as Record<string, string>)}`),
+    url: new URL(
+      `http://host/api/datasets/shop/things/1/parts?${new URLSearchParams(query as Record<string, string>)}`,
+    ),
     question: { dataset: { id: 'shop' } },
   }) as unknown as DatasetCall
 
