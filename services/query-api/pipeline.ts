@@ -41,6 +41,8 @@ import {
 } from './http/route.ts'
 import { insightRoutes } from './insights/insights-routes.ts'
 import { createStoredDefinitions } from './insights/stored-definitions.ts'
+import { datasetRoutes } from './inventory/datasets-routes.ts'
+import { projectRoutes } from './inventory/projects-routes.ts'
 import { createKeyLookup } from './keys/key-lookup.ts'
 import { keyRoutes } from './keys/key-routes.ts'
 import { createKeyStore } from './keys/key-store.ts'
@@ -238,6 +240,8 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...annotationRoutes(env.metadata, clock),
     ...actionRoutes(actions, needs),
     ...settingsRoutes(settings, clock),
+    ...datasetRoutes({ ask, clock, control }),
+    ...projectRoutes(control),
     ...recordingRoutes({
       ...needs,
       metadata: env.metadata,

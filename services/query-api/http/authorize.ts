@@ -38,3 +38,11 @@ export function datasetFor(
   if (dataset === undefined) throw notFound()
   return dataset
 }
+
+/** All datasets that somebody has rights to, by their ids. */
+export function datasetsOf(principal: Principal, control: Pick<ControlView, 'snapshot'>): Dataset[] {
+  return [...control.snapshot.datasets.values()]
+    .map(({ object }) => object)
+    .filter(({ id }) => reaches(principal.rights.datasets, id))
+    .sort((one, other) => (one.id < other.id ? -1 : 1))
+}

@@ -8,6 +8,7 @@ const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   dataset: 'Id of the dataset.',
   event: 'Id of the event.',
   id: 'Of the object.',
+  project: 'Id of the project.',
   token: 'Of the link, as it was told when the link was made.',
 }
 

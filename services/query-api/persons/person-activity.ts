@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { CHANGE_REASONS, type ChangeReason, PERSON_CHANGES } from '../../../schemas/person/v1.ts'
-import { personIdOf } from '../../core/event/person-id.ts'
+import { firstIdOf, personIdOf } from '../../core/event/person-id.ts'
 import type { Ask } from '../query/ask.ts'
 import type { Bindings } from '../query/bindings.ts'
 import type { Question } from '../query/question.ts'
@@ -130,10 +130,7 @@ function viewOf(dataset: string, record: HistoryRecord, earlier: HistoryRecord |
     actor: record.actor === '' ? null : record.actor,
     source_id: record.event_id,
     distinct_id: record.distinct_id === '' ? null : record.distinct_id,
-    other_person:
-      other === ''
-        ? null
-        : { id: personIdOf(dataset, other), distinct_id: other.split('\u0001')[0] as string },
+    other_person: other === '' ? null : { id: personIdOf(dataset, other), distinct_id: firstIdOf(other) },
     detail: {
       changes:
         record.properties === undefined

@@ -1,3 +1,4 @@
+import { firstIdOf } from '../../core/event/person-id.ts'
 import type { Clock } from '../../core/runtime/clock.ts'
 import { notFound } from '../http/api-error.ts'
 import type { Definitions } from '../insights/definitions.ts'
@@ -150,7 +151,7 @@ async function views(
 
 /** A person whose ids are told a moment later than itself has the id that it began with. */
 function viewOf(record: PersonRecord, owned: OwnedIds | undefined): PersonView {
-  const { ids, count } = owned ?? { ids: [record.the_person.split('\u0001')[0] as string], count: 1 }
+  const { ids, count } = owned ?? { ids: [firstIdOf(record.the_person)], count: 1 }
   const properties = JSON.parse(record.properties) as Record<string, unknown>
   return {
     type: 'person',
