@@ -39,6 +39,7 @@ import {
   pathParameter,
   type Route,
 } from './http/route.ts'
+import { warningRoutes } from './ingestion-warnings/warnings-routes.ts'
 import { insightRoutes } from './insights/insights-routes.ts'
 import { createStoredDefinitions } from './insights/stored-definitions.ts'
 import { datasetRoutes } from './inventory/datasets-routes.ts'
@@ -240,6 +241,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...annotationRoutes(env.metadata, clock),
     ...actionRoutes(actions, needs),
     ...settingsRoutes(settings, clock),
+    ...warningRoutes({ ask, clock }),
     ...datasetRoutes({ ask, clock, control }),
     ...projectRoutes(control),
     ...recordingRoutes({

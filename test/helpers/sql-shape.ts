@@ -1,4 +1,5 @@
 import { ENRICHED_EVENT_FIELDS } from '../../schemas/enriched-event/v1.ts'
+import { REJECTED_EVENT_FIELDS } from '../../schemas/rejected-event/v1.ts'
 import { DERIVED_COLUMNS } from '../../services/query-api/query/stored-events.ts'
 import { SQL_FUNCTIONS } from '../../services/query-api/sql/functions.ts'
 import { STORED_TABLES } from '../../services/query-api/sql/views.ts'
@@ -27,6 +28,11 @@ const WORDS = new Set([
     'console_warn_count console_error_count start_url first_time last_time clicks keypresses active first_url console_logs console_warns ' +
     'console_errors gap arrayDifference arraySort groupUniqArrayArray arraySum arrayFilter argMinIf min max sum toString'
   ).split(' '),
+  // Of warnings.
+  ...'warned total last_ms at_ms distinct_text other_text client_text told reason change other_person_key substringUTF8 arraySlice isNotNull'.split(
+    ' ',
+  ),
+  ...REJECTED_EVENT_FIELDS.map(({ name }) => name),
   ...ENRICHED_EVENT_FIELDS.map(({ name }) => name),
   ...DERIVED_COLUMNS,
   ...SQL_FUNCTIONS.map(({ engine }) => engine),

@@ -187,7 +187,7 @@ export const VIEWS: ReadonlyMap<string, View> = new Map(
 )
 export const EVENTS_VIEW = EVENTS
 
-/** Tables of the store that views, and filters by cohorts, read: every one of them has the column `dataset_id`. */
+/** Tables of the store that views, filters by cohorts and warnings read: every one of them has the column `dataset_id`. */
 export const STORED_TABLES = [
   'events',
   'persons',
@@ -200,4 +200,5 @@ export const STORED_TABLES = [
   'cohort_members',
   'recording_chunks',
   'recording_deletions',
+  'rejected_events',
 ] as const
