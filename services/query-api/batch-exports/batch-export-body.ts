@@ -3,6 +3,7 @@ import type { DeliveryWindow } from '../../../schemas/control/v1.ts'
 import { parsePartitionTemplate } from '../../core/control/partition-template.ts'
 import { invalidInput } from '../http/api-error.ts'
 import { choiceSchema } from '../http/choice-schema.ts'
+import { CHAINS_MAX } from './batch-export-store.ts'
 
 /** Words of clients for lengths of windows. */
 export const INTERVALS = {
@@ -82,11 +83,43 @@ export const BatchExportBody = Type.Object(
   },
   strict,
 )
-/** The same, once it is made: what cannot change may be repeated. */
-export const PutBody = Type.Object({ ...own, ...fixed, destination: destination(S3Whole) }, strict)
+const shownText = Type.Optional(Type.String({ maxLength: 400 }))
+const shownTextOrNull = Type.Optional(Type.Union([Type.String({ maxLength: 1_000 }), Type.Null()]))
+/** Of a batch export that is there: what answers have beside it, so that an answer can be sent back. */
+const repeated = {
+  paused: Type.Optional(
+    Type.Boolean({ description: 'As `pause` and `unpause` do. It stays when left out.' }),
+  ),
+  id: Type.Optional(Type.Integer()),
+  start_at: shownText,
+  created_at: shownText,
+  created_by: shownText,
+  last_updated_at: Type.Optional(
+    Type.String({
+      maxLength: 40,
+      description: 'Of the batch export that the change was made from; 409 when it has changed since.',
+    }),
+  ),
+  deliveries: Type.Optional(Type.Array(Type.String({ maxLength: 100 }), { maxItems: CHAINS_MAX })),
+  latest_error: shownTextOrNull,
+  last_paused_at: shownTextOrNull,
+}
+/** The same, once it is made: what cannot change may be repeated, and credentials, which nobody is shown, left out. */
+export const PutBody = Type.Object(
+  {
+    ...own,
+    ...fixed,
+    ...repeated,
+    destination: destination(
+      Type.Object({ ...open, ...Type.Partial(Type.Object(secret)).properties }, strict),
+    ),
+  },
+  strict,
+)
 export const PatchBody = Type.Object(
   {
     ...Type.Partial(Type.Object({ ...own, ...fixed })).properties,
+    ...repeated,
     destination: Type.Optional(
       Type.Object(
         {
@@ -99,6 +132,9 @@ export const PatchBody = Type.Object(
   },
   strict,
 )
+export type PatchBody = Partial<Omit<Static<typeof PutBody>, 'destination'>> & {
+  readonly destination?: { readonly config?: Readonly<Record<string, unknown>> }
+}
 
 /** @throws ApiError 400 for a destination that nothing here writes to; before its configuration is looked at */
 export function refuseOtherDestinations(body: unknown): void {

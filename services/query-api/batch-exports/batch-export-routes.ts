@@ -5,9 +5,9 @@ import { ApiError, invalidInput, notFound } from '../http/api-error.ts'
 import { listAnswer, listOf, pageParameters, readPage } from '../http/list-page.ts'
 import { readBody } from '../http/read-body.ts'
 import { refuseUnknown } from '../http/request-parameters.ts'
-import type { Answer, DatasetCall, DatasetRoute } from '../http/route.ts'
+import type { Answer, DatasetRoute } from '../http/route.ts'
 import { readTime } from '../objects/object-body.ts'
-import { idOf } from '../objects/object-routes.ts'
+import { changedMeanwhile, idOf } from '../objects/object-routes.ts'
 import {
   BatchExportBody,
   isTimeZone,
@@ -30,6 +30,7 @@ import { windowOf } from './batch-export-delivery.ts'
 import { BATCH_EXPORT_EXAMPLE, BATCH_EXPORT_EXAMPLE_BODY } from './batch-export-examples.ts'
 import { BatchExportView, presentBatchExport } from './batch-export-view.ts'
 import { pauseRoutes } from './pause-routes.ts'
+import { createPausing } from './pausing.ts'
 
 const one = { params: { dataset: 'shop', id: '1' } }
 const many = { params: { dataset: 'shop' } }
@@ -39,6 +40,7 @@ const success = { status: 200, description: 'As it is now.', schema: BatchExport
 export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
   const { store, clock, randomBytes, offsetsAt } = needs
   const destinations = createDestinationColumns(needs)
+  const pausing = createPausing(needs)
 
   async function shown(row: BatchExportRow, status?: number): Promise<Answer> {
     const body = presentBatchExport(row, await store.chains(row.dataset_id, row.id))
@@ -52,11 +54,22 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
     throw invalidInput('end_at', 'The interval of this time has ended. Say a later one, or pause the export.')
   }
 
-  async function change(call: DatasetCall, columns: Partial<BatchExportRow>): Promise<Answer> {
-    const row = await store.update(call.question.dataset.id, idOf(call), columns, clock.now(), null)
-    if (row === null) throw notFound()
+  /** Changes what is there, then pauses it or lets it go on, and tells the S3 sink of both at once. */
+  async function change(
+    before: BatchExportRow,
+    { paused, last_updated_at: seen }: PatchBody,
+    columns: Partial<BatchExportRow>,
+  ): Promise<Answer> {
+    const seenMs = seen === undefined ? null : readTime(seen, 'last_updated_at')
+    const all = { ...columns, ...(paused === true ? pausing.paused(before) : {}) }
+    const row = await store.update(before.dataset_id, before.id, all, clock.now(), seenMs)
+    if (row === null)
+      throw (await store.get(before.dataset_id, before.id)) === null
+        ? notFound()
+        : changedMeanwhile('last_updated_at')
+    const changed = paused === false ? await pausing.resume(row, false) : row
     await told(needs)
-    return shown(row)
+    return shown(changed)
   }
 
   return [
@@ -148,7 +161,8 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
       ...BATCH_EXPORT_COMMON,
       method: 'PUT',
       path: `${BATCH_EXPORT_PATH}/:id`,
-      summary: 'Replaces it whole. Bucket and intervals stay: another one is another chain of manifests.',
+      summary:
+        'Replaces it whole; what GET shows can be sent back. Bucket and intervals stay: another one is another chain of manifests.',
       access: BATCH_EXPORT_WRITE,
       body: PutBody,
       success,
@@ -158,11 +172,11 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
         const body = readBody(PutBody, call.body)
         const row = await existingBatchExport(store, call)
         refuseMoved(row, body, body.destination.config)
-        return change(call, {
+        return change(row, body, {
           name: body.name,
           end_at: changedEnd(row, body.end_at ?? null),
           mask_pii: Number(body.mask_pii ?? false),
-          ...destinations.of(row.dataset_id, body.destination.config),
+          ...destinations.replaced(row, body.destination.config),
         })
       },
     },
@@ -170,26 +184,18 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
       ...BATCH_EXPORT_COMMON,
       method: 'PATCH',
       path: `${BATCH_EXPORT_PATH}/:id`,
-      summary: 'Changes what is named: credentials, folders, format, events, name.',
+      summary: 'Changes what is named: credentials, folders, format, events, name, whether it is paused.',
       access: BATCH_EXPORT_WRITE,
       body: PatchBody,
       success,
       example: { ...one, body: { name: 'To the lake' }, answer: BATCH_EXPORT_EXAMPLE },
       async answer(call) {
         refuseOtherDestinations(call.body)
-        const body = readBody(PatchBody, call.body) as {
-          readonly interval?: string
-          readonly timezone?: string
-          readonly interval_offset?: number
-          readonly name?: string
-          readonly mask_pii?: boolean
-          readonly end_at?: string | null
-          readonly destination?: { readonly config?: Readonly<Record<string, unknown>> }
-        }
+        const body = readBody(PatchBody, call.body) as PatchBody
         const row = await existingBatchExport(store, call)
         const config = body.destination?.config
         refuseMoved(row, body, config ?? {})
-        return change(call, {
+        return change(row, body, {
           ...(body.name === undefined ? {} : { name: body.name }),
           ...(body.end_at === undefined ? {} : { end_at: changedEnd(row, body.end_at) }),
           ...(body.mask_pii === undefined ? {} : { mask_pii: Number(body.mask_pii) }),

@@ -1,6 +1,4 @@
 import { Type } from '@sinclair/typebox'
-import { windowAt } from '../../core/control/delivery-window.ts'
-import type { BatchExportRow } from '../../core/metadata/metadata-tables.ts'
 import { readBody } from '../http/read-body.ts'
 import type { DatasetRoute } from '../http/route.ts'
 import {
@@ -11,7 +9,7 @@ import {
   existingBatchExport,
   told,
 } from './batch-export-calls.ts'
-import { windowOf } from './batch-export-delivery.ts'
+import { createPausing } from './pausing.ts'
 
 const UnpauseBody = Type.Object({ backfill: Type.Optional(Type.Boolean()) }, { additionalProperties: false })
 const success = {
@@ -22,19 +20,8 @@ const success = {
 
 /** What stops a schedule for a while, and lets it go on. */
 export function pauseRoutes(needs: BatchExportNeeds): DatasetRoute[] {
-  const { store, clock, offsetsAt } = needs
-
-  /** Of a schedule that goes on with the interval under way: what it has not delivered before it, it passes over. */
-  async function rangesFrom(row: BatchExportRow, nowMs: number) {
-    const chains = await store.chains(row.dataset_id, row.id)
-    const before = JSON.parse(chains.find(({ kind }) => kind === 'schedule')?.ranges ?? '[]') as [
-      number,
-      null,
-    ][][]
-    const offsets = await offsetsAt(windowAt(windowOf(row), nowMs).startMs)
-    // A border never moves back.
-    return offsets.map((offset, partition) => [[Math.max(offset, before[partition]?.[0]?.[0] ?? 0), null]])
-  }
+  const { store, clock } = needs
+  const pausing = createPausing(needs)
 
   const one = { params: { dataset: 'shop', id: '1' } }
   return [
@@ -49,9 +36,7 @@ export function pauseRoutes(needs: BatchExportNeeds): DatasetRoute[] {
       async answer(call) {
         const row = await existingBatchExport(store, call)
         if (row.paused === 0) {
-          const nowMs = clock.now()
-          const columns = { paused: 1, last_paused_at: nowMs }
-          await store.update(row.dataset_id, row.id, columns, nowMs, null)
+          await store.update(row.dataset_id, row.id, pausing.paused(row), clock.now(), null)
           await told(needs)
         }
         return { body: { paused: true } }
@@ -70,9 +55,7 @@ export function pauseRoutes(needs: BatchExportNeeds): DatasetRoute[] {
         const { backfill = false } = readBody(UnpauseBody, call.body ?? {})
         const row = await existingBatchExport(store, call)
         if (row.paused === 0) return { body: { paused: false } }
-        const nowMs = clock.now()
-        const ranges = backfill ? null : JSON.stringify(await rangesFrom(row, nowMs))
-        await store.resume(row.dataset_id, row.id, ranges, nowMs)
+        await pausing.resume(row, backfill)
         await told(needs)
         return { body: { paused: false } }
       },

@@ -198,12 +198,13 @@ async function onlyOnce<T>(field: string | null, write: () => Promise<T>): Promi
   }
 }
 
-function changedMeanwhile(): ApiError {
+/** 409 for a change made from an object that is not there any more. @param attr what it was told by */
+export function changedMeanwhile(attr = 'updated_at'): ApiError {
   return new ApiError(409, {
     type: 'invalid_request',
     code: 'conflict',
     detail: 'This has changed since you read it. Read it again and repeat your change.',
-    attr: 'updated_at',
+    attr,
   })
 }
 

@@ -138,6 +138,66 @@ test('what its manifests hang on cannot change', async () => {
   expect(await call('PATCH', '/1', { interval: 'hour', name: 'Same' })).toMatchObject({ status: 200 })
 })
 
+test('what GET shows can be sent back with PUT: credentials stay, and what cannot change is the same', async () => {
+  const { call, delivery } = await serving()
+  await call('POST', '', { ...BODY, start_at: '2026-11-20T10:30:00Z', end_at: '2026-11-23T00:00:00Z' })
+  const shown = (await call('GET', '/1')).body
+  const told = delivery()
+  const put = await call('PUT', '/1', shown)
+  expect(put).toMatchObject({ status: 200, body: { ...shown, last_updated_at: expect.any(String) } })
+  expect(delivery()).toEqual(told)
+  expect(await call('PUT', '/1', shown)).toMatchObject({
+    status: 409,
+    body: { code: 'conflict', attr: 'last_updated_at' },
+  })
+  // As it was made, so the time that was asked for.
+  expect((await call('PUT', '/1', { ...BODY, start_at: '2026-11-20T10:30:00Z' })).status).toBe(200)
+  for (const [field, value] of [
+    ['id', 2],
+    ['start_at', '2026-11-20T09:00:00Z'],
+    ['created_at', '2026-11-20T09:00:00Z'],
+    ['created_by', 'somebody'],
+  ] as const) {
+    const answer = await call('PATCH', '/1', { [field]: value })
+    expect(answer).toMatchObject({ status: 400, body: { attr: field } })
+    expect(answer.body.detail).toContain('Leave it out')
+  }
+  const half = { ...shown.destination.config, aws_access_key_id: 'AKIAOTHER' }
+  expect(await call('PUT', '/1', { ...BODY, destination: { type: 'S3', config: half } })).toMatchObject({
+    status: 400,
+    body: { attr: 'destination__config__aws_secret_access_key', code: 'required' },
+  })
+  expect((await call('PATCH', '/9', { name: 'x' })).status).toBe(404)
+})
+
+test('PATCH and PUT pause and let go on, as the calls of their own do', async () => {
+  const { call, delivery, logged, clock } = await serving()
+  await call('POST', '', BODY)
+  const first = (await call('PATCH', '/1', { paused: true, name: 'Paused' })).body
+  expect(first).toMatchObject({
+    paused: true,
+    name: 'Paused',
+    last_paused_at: '2026-11-22T12:00:00.000Z',
+  })
+  expect(delivery()).toMatchObject({ paused: true })
+  await clock.advance(3_600_000)
+  const again = (await call('PUT', '/1', { ...BODY, paused: true })).body
+  expect(again.last_paused_at).toBe(first.last_paused_at)
+  expect((await call('PUT', '/1', BODY)).body.paused).toBe(true)
+  const asked: number[] = []
+  logged.offsetsAt = async (timestampMs) => {
+    asked.push(timestampMs)
+    return [70, 80]
+  }
+  expect((await call('PATCH', '/1', { paused: false })).body.paused).toBe(false)
+  expect(asked).toEqual([Date.parse('2026-11-22T13:00:00Z')])
+  expect(delivery()).toMatchObject({ ranges: [[[70, null]], [[80, null]]] })
+  expect(delivery()).not.toHaveProperty('paused')
+  await call('PATCH', '/1', { paused: false })
+  expect(asked).toHaveLength(1)
+  expect(await call('PATCH', '/1', { paused: 'no' })).toMatchObject({ status: 400, body: { attr: 'paused' } })
+})
+
 test('an end is that of an interval, is told to the schedule alone, and is moved before it has come', async () => {
   const { call, delivery, clock } = await serving()
   const end = '2026-11-22T14:00:00.000Z'
