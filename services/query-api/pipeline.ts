@@ -4,6 +4,7 @@ import type { Metrics } from '../core/runtime/metrics.ts'
 import { createActionStore } from './actions/action-store.ts'
 import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
+import { backfillRoutes } from './batch-exports/backfill-routes.ts'
 import { createBatchExportKeeper } from './batch-exports/batch-export-keeper.ts'
 import { batchExportRoutes } from './batch-exports/batch-export-routes.ts'
 import { createBatchExportStore } from './batch-exports/batch-export-store.ts'
@@ -283,7 +284,12 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   }
   const families = [
     ...questions,
-    ...withFiles([...exportRoutes(exports), ...batchExportRoutes(batchExports), ...runRoutes(batchExports)]),
+    ...withFiles([
+      ...exportRoutes(exports),
+      ...batchExportRoutes(batchExports),
+      ...runRoutes(batchExports),
+      ...backfillRoutes(batchExports),
+    ]),
   ]
   return {
     run: async (stopping) => {

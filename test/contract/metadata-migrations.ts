@@ -334,6 +334,8 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
       updated_at: 1_790_000_000_000,
     },
   },
+  // Columns of tables that are there.
+  17: {},
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)
@@ -366,6 +368,38 @@ export function metadataMigrationsContract(name: string, open: () => Promise<Met
         await metadata.close()
       },
     )
+
+    test('version 17 takes the last manifest for the end of what was delivered before it', async () => {
+      const metadata = await open()
+      const before = migrations.filter(({ version }) => version < 17)
+      await migrateMetadata(metadata, before)
+      const { batch_export_chains: chain, batch_export_runs: run } = ROWS[12] ?? {}
+      for (const [table, row] of [
+        ['batch_export_chains', { ...chain, status: 'completed' }],
+        [
+          'batch_export_chains',
+          { ...chain, status: 'completed', delivery_id: 'none', number: 2, created_at: 7 },
+        ],
+        ['batch_export_chains', { ...chain, delivery_id: 'running', number: 3 }],
+        ['batch_export_runs', { ...run, window_start: 5, updated_at: 41 }],
+        ['batch_export_runs', { ...run, updated_at: 42 }],
+      ] as const) {
+        const names = sql.join(Object.keys(row).map((column) => sql.ref(column)))
+        await sql`INSERT INTO ${sql.table(table)} (${names}) VALUES (${sql.join(Object.values(row))})`.execute(
+          metadata.db,
+        )
+      }
+      await migrateMetadata(metadata)
+      const finished = async (table: string) =>
+        (
+          await sql<Row>`SELECT finished_at FROM ${sql.table(table)} ORDER BY finished_at`.execute(
+            metadata.db,
+          )
+        ).rows.map(({ finished_at }) => finished_at)
+      expect(await finished('batch_export_runs')).toEqual([41, 42])
+      expect((await finished('batch_export_chains')).toSorted()).toEqual([42, 7, null].toSorted())
+      await metadata.close()
+    })
 
     test('what every version made has data here to be found by the next', () => {
       expect(Object.keys(ROWS).map(Number)).toEqual(migrations.map(({ version }) => version))

@@ -8,6 +8,7 @@ import {
   noteActivity,
 } from '../../services/query-api/activity/activity-store.ts'
 import { createAnnotationStore } from '../../services/query-api/annotations/annotation-store.ts'
+import { createBatchExportStore } from '../../services/query-api/batch-exports/batch-export-store.ts'
 import {
   CALCULATION_LIMITS,
   createCalculationStore,
@@ -584,6 +585,94 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       expect(await store.expired(9_000, 2)).toHaveLength(2)
       expect([await store.remove('other', 1), (await store.remove('exports', 1))?.id]).toEqual([null, 1])
       expect((await store.list('exports', page)).count).toBe(3)
+    })
+
+    test('a backfill is decided, cancelled and counted, and its runs are finished with the last manifest', async () => {
+      const store = createBatchExportStore(metadata)
+      const export_ = {
+        name: 'Lake',
+        interval: 'hour',
+        timezone: 'UTC',
+        day_begins: 0,
+        config: '{}',
+        sealed_credentials: 'v1',
+        mask_pii: 0,
+        paused: 0,
+        last_paused_at: null,
+        start_at: 1_000,
+        end_at: null,
+      }
+      const chain = (id: string, kind: 'schedule' | 'backfill') => ({
+        delivery_id: id,
+        kind,
+        status: kind === 'schedule' ? ('running' as const) : ('waiting' as const),
+        ranges: kind === 'schedule' ? '[[[50,null]]]' : '[]',
+        start_at: 0,
+        end_at: 2_000,
+      })
+      await store.create('batch', export_, chain('b-1', 'schedule'), 100, 'me')
+      const add = async (id: string) => {
+        const made = await store.addChain('batch', 1, chain(id, 'backfill'), 100)
+        if (made === null) throw new Error('It was not added.')
+        return made
+      }
+      const [full, empty, waiting] = [await add('b-2'), await add('b-3'), await add('b-4')]
+      const first = { startMs: 0, endMs: 1_000 }
+      await store.decide(full, first, () => null, 200)
+      expect((await store.chains('batch', 1)).map(({ status }) => status)).toEqual([
+        'running',
+        'waiting',
+        'waiting',
+        'waiting',
+      ])
+      await store.decide(full, first, () => '[[[0,20]]]', 200)
+      await store.decide(empty, first, () => '[[[20,20]]]', 300)
+      expect(await store.cancel(waiting, 400)).toBe(true)
+      expect(await store.cancel(empty, 400)).toBe(false)
+      const manifest = (start: number, end: number, window: number, isAsked: boolean) => ({
+        key: `k${start}`,
+        partition: 0,
+        start,
+        end,
+        landed: window + 1,
+        window: { startMs: window, endMs: window + 1_000 },
+        isAsked,
+        isGivenUp: !isAsked,
+        records: 3_000_000_000,
+        bytes: 5_000_000_000,
+        files: 1,
+      })
+      expect(await store.count('b-2', manifest(0, 9, 0, true), 500)).toBe(true)
+      expect(await store.cancel(full, 600)).toBe(true)
+      expect(await store.count('b-2', manifest(10, 19, 1_000, false), 700)).toBe(true)
+      const bounds = { fromMs: 0, toMs: 9_000, limit: 10 }
+      expect(
+        (await store.runs(['b-2', 'b-3'], bounds)).map((run) => [
+          run.window_start,
+          run.skipped,
+          run.finished_at,
+        ]),
+      ).toEqual([
+        [1_000, 2, 700],
+        [0, 0, 700],
+        [0, 0, 300],
+      ])
+      await store.finish('b-2', 800)
+      expect(
+        (await store.chains('batch', 1)).map(({ status, finished_at }) => [status, finished_at]),
+      ).toEqual([
+        ['running', null],
+        ['cancelled', 800],
+        ['completed', 300],
+        ['cancelled', 400],
+      ])
+      expect(await store.countsOf(['b-2', 'b-3', 'b-4'])).toEqual(
+        new Map([
+          ['b-2', { runs: 2, records: 3_000_000_000, bytes: 5_000_000_000, files: 1 }],
+          ['b-3', { runs: 1, records: 0, bytes: 0, files: 0 }],
+        ]),
+      )
+      expect(await store.countsOf([])).toEqual(new Map())
     })
   })
 }

@@ -325,14 +325,19 @@ export interface BatchExportChainRow {
   /** Within the export, from 1, which is the schedule. */
   number: number
   kind: 'schedule' | 'backfill' | 'reset'
-  /** `waiting` until its ranges are known; `removed` until its delivery is gone. */
-  status: 'waiting' | 'running' | 'completed' | 'removed'
+  /**
+   * `waiting` until its ranges are known; `cancelling` while a backfill passes over what it has not delivered; `removed`
+   * until its delivery is gone.
+   */
+  status: 'waiting' | 'running' | 'completed' | 'cancelling' | 'cancelled' | 'removed'
   /** JSON, per partition; [] while it is waiting. */
   ranges: string
   start_at: number | null
   end_at: number | null
   latest_error: string | null
   created_at: number
+  /** When it was completed or cancelled. */
+  finished_at: number | null
 }
 
 /** How far the manifests of a chain have been read. */
@@ -355,7 +360,7 @@ export interface BatchExportRunRow {
   records: number
   bytes: number
   files: number
-  /** 1 where nothing of it was asked for. */
+  /** 1 where nothing of it was asked for; 2 where a backfill that was cancelled passed over some or all of it. */
   skipped: number
   /** JSON list of keys. */
   manifests: string
@@ -363,4 +368,6 @@ export interface BatchExportRunRow {
   ranges: string
   superseded_by: string | null
   updated_at: number
+  /** When nothing was to be added any more. */
+  finished_at: number | null
 }

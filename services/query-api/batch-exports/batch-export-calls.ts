@@ -2,7 +2,7 @@ import type { BatchExportRow } from '../../core/metadata/metadata-tables.ts'
 import type { Clock } from '../../core/runtime/clock.ts'
 import { isDependencyError } from '../../core/runtime/errors.ts'
 import type { Logger } from '../../core/runtime/logger.ts'
-import { notFound } from '../http/api-error.ts'
+import { ApiError, notFound } from '../http/api-error.ts'
 import { DATASET_PATH, type DatasetCall } from '../http/route.ts'
 import { idOf } from '../objects/object-routes.ts'
 import type { BatchExportKeeper, BatchExportOptions } from './batch-export-keeper.ts'
@@ -45,4 +45,19 @@ export async function told({ keeper, logger }: Pick<BatchExportNeeds, 'keeper' |
 /** A name that no delivery of a configuration has. */
 export function newDeliveryId(randomBytes: (size: number) => Uint8Array): string {
   return `batch-export-${Buffer.from(randomBytes(8)).toString('hex')}`
+}
+
+/** 409 for what the state of things does not allow. */
+export function conflict(detail: string): ApiError {
+  return new ApiError(409, { type: 'invalid_request', code: 'conflict', detail, attr: null })
+}
+
+/** 400 for one backfill or reset more than a batch export may have. */
+export function tooManyChains(): ApiError {
+  return new ApiError(400, {
+    type: 'validation_error',
+    code: 'limit_reached',
+    detail: 'This batch export has as many backfills and resets as it may. Make another batch export.',
+    attr: null,
+  })
 }

@@ -39,7 +39,21 @@ export function deliveryOf(row: BatchExportRow, chain: BatchExportChainRow, acco
       ? { until: new Date(row.end_at).toISOString() }
       : {}),
     ...(row.mask_pii === 1 ? { mask_pii: true } : {}),
-    ranges: JSON.parse(chain.ranges) as NonNullable<Delivery['ranges']>,
+    ranges: rangesInForce(chain),
     destination: { region: config.region, sealed_credentials: row.sealed_credentials },
   }
+}
+
+/** A backfill that is cancelled goes on to its end, so that its manifests say for good what it has left out. */
+function rangesInForce({ status, ranges }: BatchExportChainRow): NonNullable<Delivery['ranges']> {
+  const planned = JSON.parse(ranges) as NonNullable<Delivery['ranges']>
+  if (status !== 'cancelling') return planned
+  return planned.map((own) => {
+    const from = own[0]?.[0] ?? 0
+    const until = own.at(-1)?.[1] ?? from
+    return [
+      [from, from],
+      [until, until],
+    ]
+  })
 }

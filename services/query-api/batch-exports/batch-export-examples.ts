@@ -1,3 +1,4 @@
+import type { BackfillView } from './backfill-view.ts'
 import type { RunView } from './batch-export-view.ts'
 
 const CONFIG = {
@@ -48,7 +49,27 @@ export const RUN_EXAMPLE: RunView = {
   kind: 'schedule',
   delivery: 'batch-export-0f3c9a1be2d34c77',
   superseded_by: null,
+  cursor: '0:120400,1:118733',
+  created_at: '2026-11-28T09:12:00.000Z',
+  finished_at: '2026-11-28T10:02:11.000Z',
   last_updated_at: '2026-11-28T10:01:04.000Z',
   batch_export: 1,
   records_total_count: 18_204,
+}
+
+export const BACKFILL_EXAMPLE: BackfillView = {
+  id: 2,
+  batch_export: 1,
+  delivery: 'batch-export-77aa0b1c5f0c1a9b',
+  status: 'waiting',
+  start_at: '2026-11-27T00:00:00.000Z',
+  end_at: '2026-11-28T00:00:00.000Z',
+  runs: 0,
+  records_completed: 0,
+  bytes_exported: 0,
+  files: 0,
+  records_total_count: null,
+  latest_error: null,
+  created_at: '2026-11-28T09:30:00.000Z',
+  finished_at: null,
 }

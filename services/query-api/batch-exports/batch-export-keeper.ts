@@ -13,13 +13,16 @@ import { isDependencyError } from '../../core/runtime/errors.ts'
 import type { Logger } from '../../core/runtime/logger.ts'
 import { deliveryOf, windowOf } from './batch-export-delivery.ts'
 import type { BatchExportStore } from './batch-export-store.ts'
-import { type ClosedRange, isWithin, type OffsetRange } from './offset-ranges.ts'
+import { isFinal } from './chain-progress.ts'
+import { type ClosedRange, isWithin, type OffsetRange, without } from './offset-ranges.ts'
 import { backfillRanges } from './plan-backfill.ts'
 
 /** Manifests of one partition that one look reads at most. */
 const MANIFESTS_PER_LOOK = 200
 /** Characters of an error that is shown. */
 const ERROR_LENGTH_MAX = 500
+/** Chains that the S3 sink carries out; one that is cancelled says in manifests what it leaves out. */
+const IN_FORCE: ReadonlySet<BatchExportChainRow['status']> = new Set(['running', 'cancelling'])
 
 /** What batch exports need of the world beside the database. */
 export interface BatchExportOptions {
@@ -65,7 +68,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     for (const { chain, row } of await store.allChains()) {
       const inForce = control.snapshot.deliveries.get(chain.delivery_id)
       const account = control.snapshot.datasets.get(chain.dataset_id)?.object.account
-      if (row === null || chain.status !== 'running') {
+      if (row === null || !IN_FORCE.has(chain.status)) {
         if (inForce !== undefined) changes.push({ action: 'remove', kind: 'delivery', id: chain.delivery_id })
         else if (chain.status === 'removed') await store.removeChain(chain.delivery_id)
       } else if (account !== undefined) {
@@ -84,6 +87,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     const delivery = deliveryOf(row, chain, account)
     const bucket = delivery.bucket as string
     const from = destinations.of(delivery)
+    const planned = JSON.parse(chain.ranges) as OffsetRange[][]
     for (const { partition_number: partition, next_offset: next } of await store.positions(
       chain.delivery_id,
     )) {
@@ -96,7 +100,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
         const manifest = bytes === null ? 'It is not there any more.' : readManifest(bytes)
         if (typeof manifest === 'string') throw new UnreadableManifest(`${key}: ${manifest}`)
         const { source, receipt, objects } = manifest
-        const asked = control.pinned('delivery', manifest.config)?.object
+        const asked = isAsked(control.pinned('delivery', manifest.config)?.object, partition, source)
         // No batch lies on both sides of a border, and its last offset is that of a record; its first may be that of the
         // end of a transaction, before the border.
         const counted = await store.count(
@@ -108,7 +112,8 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
             end: source.end,
             landed: source.landed,
             window: windowAt(windowOf(row), source.landed),
-            isAsked: isAsked(asked, partition, source),
+            isAsked: asked,
+            isGivenUp: chain.kind === 'backfill' && !asked && isWithin(planned[partition] ?? [], source.end),
             records: receipt.delivered,
             bytes: objects.reduce((sum, object) => sum + object.bytes, 0),
             files: objects.length,
@@ -134,7 +139,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     if (endMs === null) return
     const positions = await store.positions(chain.delivery_id)
     if (positions.length > 0 && positions.every(({ landed }) => landed >= endMs))
-      await store.end(chain, endMs)
+      await store.end(chain, endMs, clock.now())
   }
 
   /** What a waiting backfill has to deliver, if that is decided. */
@@ -148,6 +153,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     const [starts, ends] = await Promise.all([needs.offsetsAt(chain.start_at), needs.offsetsAt(chain.end_at)])
     const positions = await store.positions(schedule.delivery_id)
     const from = JSON.parse(schedule.ranges) as OffsetRange[][]
+    const taken = await takenBy(chains)
     const plan = (others: readonly BatchExportChainRow[]) =>
       positions.map(({ partition_number: partition, next_offset: readTo, skipped, first_offset: begun }) =>
         backfillRanges({
@@ -157,40 +163,71 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
           readTo,
           isEnded,
           skipped: JSON.parse(skipped) as ClosedRange[],
-          others: others
-            .filter(({ kind, status }) => kind === 'backfill' && status !== 'waiting')
-            .flatMap(({ ranges }) => (JSON.parse(ranges) as ClosedRange[][])[partition] ?? []),
+          others: others.flatMap((other) => taken(other)?.[partition] ?? []),
         }),
       )
-    if (plan(chains).some((ranges) => ranges === null)) return
-    await store.decide(chain, (others) =>
-      JSON.stringify(
-        // A partition without anything to deliver begins, and ends, where the backfill does.
-        plan(others).map((ranges, partition) =>
-          ranges === null || ranges.length === 0 ? [[ends[partition] ?? 0, ends[partition] ?? 0]] : ranges,
+    const isOpen = (others: readonly BatchExportChainRow[]) => others.some((other) => taken(other) === null)
+    if (isOpen(chains) || plan(chains).some((ranges) => ranges === null)) return
+    const first = windowAt(windowOf(row), chain.start_at)
+    const decided = (others: readonly BatchExportChainRow[]) =>
+      isOpen(others)
+        ? null
+        : JSON.stringify(
+            // A partition without anything to deliver begins, and ends, where the backfill does.
+            plan(others).map((ranges, partition) =>
+              ranges === null || ranges.length === 0
+                ? [[ends[partition] ?? 0, ends[partition] ?? 0]]
+                : ranges,
+            ),
+          )
+    await store.decide(chain, first, decided, clock.now())
+  }
+
+  /**
+   * What backfills have taken for themselves, per partition: all that they were to deliver, or what a cancelled one has
+   * delivered, which its manifests say.
+   *
+   * @returns of each chain; null while that is not decided
+   */
+  async function takenBy(chains: readonly BatchExportChainRow[]) {
+    const delivered = new Map<string, ClosedRange[][]>()
+    for (const { delivery_id: id, ranges } of chains.filter(({ status }) => status === 'cancelled')) {
+      const own = JSON.parse(ranges) as ClosedRange[][]
+      const positions = await store.positions(id)
+      delivered.set(
+        id,
+        positions.map(({ partition_number: partition, skipped }) =>
+          without(own[partition] ?? [], JSON.parse(skipped) as ClosedRange[]),
         ),
-      ),
-    )
+      )
+    }
+    return ({ delivery_id: id, kind, status, ranges }: BatchExportChainRow): ClosedRange[][] | null => {
+      if (kind !== 'backfill' || status === 'waiting') return []
+      if (status === 'cancelling') return null
+      // One that has been cancelled since then is looked at anew.
+      if (status === 'cancelled') return delivered.get(id) ?? null
+      return JSON.parse(ranges) as ClosedRange[][]
+    }
   }
 
   async function look(): Promise<void> {
     for (const { chain, row } of await store.allChains()) {
-      if (row === null || chain.status === 'removed' || chain.status === 'completed') continue
+      if (row === null || chain.status === 'removed' || isFinal(chain)) continue
       try {
         if (chain.status === 'waiting') await decide(chain, row)
         else {
           await read(chain, row)
           if (chain.kind === 'schedule') await endIfOver(chain, row)
-          else if (await isDone(chain)) await store.settle(chain.delivery_id, { status: 'completed' })
+          else if (await isDone(chain)) await store.finish(chain.delivery_id, clock.now())
         }
-        if (chain.latest_error !== null) await store.settle(chain.delivery_id, { latest_error: null })
+        if (chain.latest_error !== null) await store.noteError(chain.delivery_id, null)
       } catch (error) {
         // Of somebody else's bucket: he is told, and the others go on.
         const isTheirs =
           error instanceof UnreadableManifest || (isDependencyError(error) && error.dependency === 's3')
         if (!isTheirs) throw error
         const latest_error = error.message.slice(0, ERROR_LENGTH_MAX)
-        if (chain.latest_error !== latest_error) await store.settle(chain.delivery_id, { latest_error })
+        if (chain.latest_error !== latest_error) await store.noteError(chain.delivery_id, latest_error)
       }
     }
   }

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import type { WindowBounds } from '../../core/control/delivery-window.ts'
 import type { Metadata, MetadataQueries } from '../../core/metadata/metadata.ts'
 import type { BatchExportChainRow, BatchExportRow } from '../../core/metadata/metadata-tables.ts'
 import { invalidInput } from '../http/api-error.ts'
@@ -10,7 +11,7 @@ import {
   type OwnColumns,
   within,
 } from '../objects/object-store.ts'
-import { type BatchExportRunStore, createBatchExportRunStore } from './batch-export-run-store.ts'
+import { type BatchExportRunStore, createBatchExportRunStore, insertRun } from './batch-export-run-store.ts'
 import type { ClosedRange } from './offset-ranges.ts'
 
 /** Batch exports of a dataset at most. */
@@ -53,17 +54,26 @@ export interface BatchExportStore
   >
   /** @returns null when there are as many as there may be, or the export is gone */
   addChain(dataset: string, id: number, chain: NewChain, atMs: number): Promise<BatchExportChainRow | null>
-  /** Decides what a waiting backfill delivers, while nobody else decides for the same export. */
+  /**
+   * Decides what a waiting backfill delivers, while nobody else decides for the same export. One that has nothing to
+   * deliver is completed, with one run.
+   *
+   * @param first  the window that it begins in
+   * @param ranges JSON; null while it cannot be decided
+   */
   decide(
     chain: BatchExportChainRow,
-    ranges: (others: readonly BatchExportChainRow[]) => string,
+    first: WindowBounds,
+    ranges: (others: readonly BatchExportChainRow[]) => string | null,
+    atMs: number,
   ): Promise<void>
-  settle(
-    delivery: string,
-    change: Partial<Pick<BatchExportChainRow, 'status' | 'latest_error'>>,
-  ): Promise<void>
+  /** Ends a backfill early. @returns false when it was completed already */
+  cancel(chain: BatchExportChainRow, atMs: number): Promise<boolean>
+  /** Notes that a chain, and every run of it, has come to its end. */
+  finish(delivery: string, atMs: number): Promise<void>
+  noteError(delivery: string, error: string | null): Promise<void>
   /** Notes that a schedule has come to its end, if that is still where it was. */
-  end(chain: BatchExportChainRow, endAt: number): Promise<void>
+  end(chain: BatchExportChainRow, endAt: number, atMs: number): Promise<void>
   removeChain(delivery: string): Promise<void>
 }
 
@@ -87,7 +97,15 @@ export function createBatchExportStore(metadata: Metadata): BatchExportStore {
     chain: NewChain,
     atMs: number,
   ): Promise<BatchExportChainRow> {
-    const row = { ...chain, dataset_id: dataset, export_id: id, number, latest_error: null, created_at: atMs }
+    const row = {
+      ...chain,
+      dataset_id: dataset,
+      export_id: id,
+      number,
+      latest_error: null,
+      created_at: atMs,
+      finished_at: null,
+    }
     await inside.insertInto('batch_export_chains').values(row).execute()
     if (chain.status !== 'waiting') await insertPositions(inside, chain.delivery_id, chain.ranges)
     return row
@@ -178,7 +196,7 @@ export function createBatchExportStore(metadata: Metadata): BatchExportStore {
         const number = (last?.number ?? 0) + 1
         return number > CHAINS_MAX ? null : insertChain(inside, dataset, id, number, chain, atMs)
       }),
-    decide: (chain, ranges) =>
+    decide: (chain, first, ranges, atMs) =>
       metadata.transaction(async (inside) => {
         if (!(await lock(inside, chain.dataset_id, chain.export_id))) return
         const chains = await all(
@@ -189,21 +207,44 @@ export function createBatchExportStore(metadata: Metadata): BatchExportStore {
         const own = chains.find(({ delivery_id: id }) => id === chain.delivery_id)
         if (own?.status !== 'waiting') return
         const decided = ranges(chains.filter((other) => other !== own))
+        if (decided === null) return
         const isEmpty = (JSON.parse(decided) as ClosedRange[][]).every((each) =>
           each.every(([a, b]) => a >= b),
         )
         await sql`UPDATE batch_export_chains SET ranges = ${decided},
-          status = ${isEmpty ? 'completed' : 'running'}, latest_error = NULL
+          status = ${isEmpty ? 'completed' : 'running'}, latest_error = NULL,
+          finished_at = ${isEmpty ? atMs : null}
           WHERE delivery_id = ${chain.delivery_id}`.execute(inside)
         await insertPositions(inside, chain.delivery_id, decided)
+        if (isEmpty)
+          await insertRun(inside, chain.delivery_id, first, { skipped: 0, finished_at: atMs }, atMs)
       }),
-    async settle(delivery, change) {
-      if (change.status !== undefined)
-        await sql`UPDATE batch_export_chains SET status = ${change.status}
-          WHERE delivery_id = ${delivery} AND status <> 'removed'`.execute(db)
-      if (change.latest_error !== undefined)
-        await sql`UPDATE batch_export_chains SET latest_error = ${change.latest_error}
-          WHERE delivery_id = ${delivery}`.execute(db)
+    cancel: (chain, atMs) =>
+      metadata.transaction(async (inside) => {
+        await lock(inside, chain.dataset_id, chain.export_id)
+        const own = sql`delivery_id = ${chain.delivery_id}`
+        // What waits has no delivery yet.
+        await sql`UPDATE batch_export_chains SET status = 'cancelled', finished_at = ${atMs}
+          WHERE ${own} AND status = 'waiting'`.execute(inside)
+        await sql`UPDATE batch_export_chains SET status = 'cancelling'
+          WHERE ${own} AND status = 'running'`.execute(inside)
+        const [now] = await all(
+          sql<BatchExportChainRow>`SELECT * FROM batch_export_chains WHERE ${own}`,
+          inside,
+        )
+        return now?.status === 'cancelling' || now?.status === 'cancelled'
+      }),
+    finish: (delivery, atMs) =>
+      metadata.transaction(async (inside) => {
+        await sql`UPDATE batch_export_chains SET finished_at = ${atMs},
+          status = CASE WHEN status = 'cancelling' THEN 'cancelled' ELSE 'completed' END
+          WHERE delivery_id = ${delivery} AND status IN ('running', 'cancelling')`.execute(inside)
+        await sql`UPDATE batch_export_runs SET finished_at = ${atMs}
+          WHERE delivery_id = ${delivery} AND finished_at IS NULL`.execute(inside)
+      }),
+    async noteError(delivery, error) {
+      await sql`UPDATE batch_export_chains SET latest_error = ${error}
+        WHERE delivery_id = ${delivery}`.execute(db)
     },
     update: (dataset, id, change, atMs, seenMs) =>
       metadata.transaction(async (inside) => {
@@ -220,14 +261,14 @@ export function createBatchExportStore(metadata: Metadata): BatchExportStore {
           throw invalidInput('end_at', 'This batch export has ended. Make another one, from then on.')
         return own.update(dataset, id, change, atMs, seenMs)
       }),
-    end: (chain, endAt) =>
+    end: (chain, endAt, atMs) =>
       metadata.transaction(async (inside) => {
         const { numAffectedRows } = await sql`UPDATE batch_exports SET deleted = deleted
           WHERE dataset_id = ${chain.dataset_id} AND id = ${chain.export_id} AND end_at = ${endAt}`.execute(
           inside,
         )
         if ((numAffectedRows ?? 0n) === 0n) return
-        await sql`UPDATE batch_export_chains SET status = 'completed'
+        await sql`UPDATE batch_export_chains SET status = 'completed', finished_at = ${atMs}
           WHERE delivery_id = ${chain.delivery_id} AND status = 'running'`.execute(inside)
       }),
     async removeChain(delivery) {

@@ -9,6 +9,7 @@ import type {
 import { SHARED_VIEW } from '../objects/object-view.ts'
 import { S3Config } from './batch-export-body.ts'
 import { windowOf } from './batch-export-delivery.ts'
+import { completeUntilMs, isFinal } from './chain-progress.ts'
 import type { ClosedRange } from './offset-ranges.ts'
 
 const textOrNull = Type.Union([Type.String(), Type.Null()])
@@ -61,7 +62,10 @@ export function presentBatchExport(
 
 export const RunView = Type.Object({
   id: Type.String(),
-  status: Type.String({ description: 'Starting, Running, Completed, or Cancelled: passed over by a pause.' }),
+  status: Type.String({
+    description:
+      'Starting, Running, Completed, or Cancelled: passed over by a pause, or by the cancellation of its backfill.',
+  }),
   records_completed: Type.Integer(),
   bytes_exported: Type.Integer(),
   files: Type.Integer(),
@@ -72,6 +76,17 @@ export const RunView = Type.Object({
   delivery: Type.String(),
   superseded_by: Type.Union([Type.String(), Type.Null()], {
     description: 'The run that delivered it again.',
+  }),
+  cursor: Type.Union([Type.String(), Type.Null()], {
+    description:
+      'How far its manifests go: `<partition>:<offset>` of each that has some, the offset not included.',
+  }),
+  created_at: Type.String({
+    description: 'When its interval began, or it was asked for, if that was later.',
+  }),
+  finished_at: Type.Union([Type.String(), Type.Null()], {
+    description:
+      'When its last manifest was there; null until then, and for an interval that no manifest speaks of.',
   }),
   last_updated_at: textOrNull,
   batch_export: Type.Integer(),
@@ -102,42 +117,30 @@ export function presentRun(
   run: BatchExportRunRow | null,
   bounds: { readonly startMs: number; readonly endMs: number },
 ): RunView {
-  const isComplete = isPast(chain, positions, bounds.endMs)
-  const status =
-    run?.skipped === 1 ? 'Cancelled' : isComplete ? 'Completed' : run === null ? 'Starting' : 'Running'
+  const isComplete = isFinal(chain) || completeUntilMs(chain.ranges, positions) >= bounds.endMs
+  const isCancelled = run !== null && run.skipped !== 0
+  const status = isCancelled ? 'Cancelled' : isComplete ? 'Completed' : run === null ? 'Starting' : 'Running'
+  const createdMs = chain.kind === 'schedule' ? Math.max(row.created_at, bounds.startMs) : chain.created_at
+  const finishedMs = isComplete ? (run?.finished_at ?? chain.finished_at) : null
   return {
     id: runId(chain.number, bounds.startMs),
     status,
     records_completed: run?.records ?? 0,
     bytes_exported: run?.bytes ?? 0,
     files: run?.files ?? 0,
-    latest_error: isComplete ? null : chain.latest_error,
+    latest_error: isComplete || isCancelled ? null : chain.latest_error,
     data_interval_start: iso(bounds.startMs),
     data_interval_end: iso(bounds.endMs),
     kind: chain.kind,
     delivery: chain.delivery_id,
     superseded_by: run?.superseded_by ?? null,
+    cursor: run === null ? null : cursorOf(run),
+    created_at: iso(createdMs),
+    finished_at: finishedMs === null ? null : iso(finishedMs),
     last_updated_at: run === null ? null : iso(run.updated_at),
     batch_export: row.id,
     records_total_count: isComplete ? (run?.records ?? 0) : null,
   }
-}
-
-/** Has every partition a manifest of later, or reached where the chain ends? Then nothing is added to the window. */
-function isPast(
-  { status, ranges }: BatchExportChainRow,
-  positions: readonly BatchExportPositionRow[],
-  endMs: number,
-): boolean {
-  if (status === 'completed') return true
-  const own = JSON.parse(ranges) as (readonly [number, number | null])[][]
-  return (
-    positions.length > 0 &&
-    positions.every(({ partition_number: partition, next_offset: next, landed }) => {
-      const until = own[partition]?.at(-1)?.[1] ?? null
-      return landed >= endMs || (until !== null && next >= until)
-    })
-  )
 }
 
 /**
@@ -164,6 +167,13 @@ export function rangesOf(
   return positions.map(
     ({ partition_number: partition, next_offset: next }) => ranges[partition] ?? [[next, next]],
   )
+}
+
+/** Null where nothing was delivered, so that nothing was gone through for it. */
+function cursorOf(run: BatchExportRunRow): string | null {
+  const ranges = Object.entries(JSON.parse(run.ranges) as Record<string, ClosedRange[]>)
+  const ends = ranges.map(([partition, own]) => `${partition}:${own.at(-1)?.[1]}`)
+  return ends.length === 0 ? null : ends.join(',')
 }
 
 function iso(ms: number): string {

@@ -1,10 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import { windowAt } from '../../core/control/delivery-window.ts'
 import type { BatchExportRow, BatchExportRunRow } from '../../core/metadata/metadata-tables.ts'
-import { ApiError, invalidInput, notFound } from '../http/api-error.ts'
+import { notFound } from '../http/api-error.ts'
 import { PAGE_SIZES } from '../http/list-page.ts'
 import { countDeclared, textDeclared } from '../http/parameter-declarations.ts'
-import { readBody } from '../http/read-body.ts'
 import { countParameter, refuseUnknown, textParameter } from '../http/request-parameters.ts'
 import { type DatasetCall, type DatasetRoute, pathParameter } from '../http/route.ts'
 import { readTime } from '../objects/object-body.ts'
@@ -14,9 +13,11 @@ import {
   BATCH_EXPORT_READ,
   BATCH_EXPORT_WRITE,
   type BatchExportNeeds,
+  conflict,
   existingBatchExport,
   newDeliveryId,
   told,
+  tooManyChains,
 } from './batch-export-calls.ts'
 import { windowOf } from './batch-export-delivery.ts'
 import { RUN_EXAMPLE } from './batch-export-examples.ts'
@@ -36,17 +37,6 @@ const PARAMETERS = {
   limit: countDeclared('Runs at most.', PAGE_SIZES.default, PAGE_SIZES.max),
 }
 
-const BackfillBody = Type.Object(
-  { start_at: Type.String({ maxLength: 40 }), end_at: Type.String({ maxLength: 40 }) },
-  { additionalProperties: false },
-)
-const BackfillView = Type.Object({
-  id: Type.Integer(),
-  delivery: Type.String(),
-  status: Type.String(),
-  start_at: Type.String(),
-  end_at: Type.String(),
-})
 const RunWithManifests = Type.Intersect([RunView, Type.Object({ manifests: Type.Array(Type.String()) })])
 
 /** What batch exports did, interval by interval, and what has them do more. */
@@ -161,69 +151,11 @@ export function runRoutes(needs: BatchExportNeeds): DatasetRoute[] {
           },
           clock.now(),
         )
-        if (chain === null) throw tooMany()
+        if (chain === null) throw tooManyChains()
         const id = runId(chain.number, bounds.startMs)
         await store.supersede(run.delivery_id, run.window_start, id)
         await told(needs)
         return { body: { new_run_id: id } }
-      },
-    },
-    {
-      ...BATCH_EXPORT_COMMON,
-      method: 'POST',
-      path: `${BATCH_EXPORT_PATH}/:id/backfill`,
-      summary:
-        'Delivers what landed in a stretch of time and neither the schedule nor another backfill delivers.',
-      access: BATCH_EXPORT_WRITE,
-      body: BackfillBody,
-      success: {
-        status: 201,
-        description: 'It begins; its runs are among those of the export.',
-        schema: BackfillView,
-      },
-      example: {
-        ...one,
-        body: { start_at: '2026-11-27T00:00:00Z', end_at: '2026-11-28T00:00:00Z' },
-        answer: {
-          id: 2,
-          delivery: 'batch-export-77aa0b1c5f0c1a9b',
-          status: 'waiting',
-          start_at: '2026-11-27T00:00:00.000Z',
-          end_at: '2026-11-28T00:00:00.000Z',
-        },
-      },
-      async answer(call) {
-        const row = await existingBatchExport(store, call)
-        const body = readBody(BackfillBody, call.body)
-        const startMs = readTime(body.start_at, 'start_at')
-        const endMs = readTime(body.end_at, 'end_at')
-        if (startMs >= endMs) throw invalidInput('end_at', 'This must be later than start_at.')
-        if (endMs > clock.now())
-          throw invalidInput('end_at', 'This is in the future, which the schedule delivers.')
-        const chain = await store.addChain(
-          row.dataset_id,
-          row.id,
-          {
-            delivery_id: newDeliveryId(randomBytes),
-            kind: 'backfill',
-            status: 'waiting',
-            ranges: '[]',
-            start_at: startMs,
-            end_at: endMs,
-          },
-          clock.now(),
-        )
-        if (chain === null) throw tooMany()
-        return {
-          status: 201,
-          body: {
-            id: chain.number,
-            delivery: chain.delivery_id,
-            status: chain.status,
-            start_at: new Date(startMs).toISOString(),
-            end_at: new Date(endMs).toISOString(),
-          },
-        }
       },
     },
   ]
@@ -257,21 +189,8 @@ function withEmptyWindows(
     own.forEach(present)
   }
   // Windows of backfills from before the schedule began, and from after its end.
-  for (const rest of byStart.values()) rest.filter(({ skipped }) => skipped === 0).forEach(present)
+  for (const rest of byStart.values()) rest.filter(({ skipped }) => skipped !== 1).forEach(present)
   return results
     .toSorted((a, b) => Date.parse(b.data_interval_start) - Date.parse(a.data_interval_start))
     .slice(0, limit)
-}
-
-function conflict(detail: string): ApiError {
-  return new ApiError(409, { type: 'invalid_request', code: 'conflict', detail, attr: null })
-}
-
-function tooMany(): ApiError {
-  return new ApiError(400, {
-    type: 'validation_error',
-    code: 'limit_reached',
-    detail: 'This batch export has as many backfills and resets as it may. Make another batch export.',
-    attr: null,
-  })
 }

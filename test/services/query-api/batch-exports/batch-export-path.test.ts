@@ -13,6 +13,7 @@ import { Health } from '../../../../services/core/runtime/health.ts'
 import { createLogger } from '../../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../../services/core/runtime/metrics.ts'
 import { PLANNED_FAIL_POINTS } from '../../../../services/core/stream/planned-batch.ts'
+import type { BackfillView } from '../../../../services/query-api/batch-exports/backfill-view.ts'
 import { createBatchExportKeeper } from '../../../../services/query-api/batch-exports/batch-export-keeper.ts'
 import { createBatchExportStore } from '../../../../services/query-api/batch-exports/batch-export-store.ts'
 import type { RunView } from '../../../../services/query-api/batch-exports/batch-export-view.ts'
@@ -185,7 +186,7 @@ async function world() {
         await keep()
         const ends = await log.admin.offsetRanges(names.enriched, 'read_committed')
         for (const { chain } of await store.allChains()) {
-          if (chain.kind !== 'schedule') expect(chain.status).toBe('completed')
+          if (chain.kind !== 'schedule') expect(chain.status).toMatch(/^(completed|cancelled)$/)
           // The tick that was last is in an open batch.
           else if (chain.status === 'running')
             for (const { partition_number: partition, next_offset: next } of await store.positions(
@@ -231,7 +232,14 @@ test('events, files, manifests and runs agree; a window without events has a run
     ['Completed', 0],
     ['Completed', 17],
   ])
-  const one = (await shop.call('GET', `/1/runs/${results[6]?.id}`)) as { manifests: string[] }
+  const one = (await shop.call('GET', `/1/runs/${results[6]?.id}`)) as RunView & { manifests: string[] }
+  // Both partitions, up to the tick that was first in the next window.
+  expect(one.cursor).toMatch(/^0:\d+,1:\d+$/)
+  expect([one.created_at, results[4]?.created_at]).toEqual(
+    [NOW_MS, NOW_MS + 2 * WINDOW_MS].map((ms) => new Date(ms).toISOString()),
+  )
+  expect(results.slice(0, 2).map((run) => run.finished_at)).toEqual([null, null])
+  expect(Date.parse(one.finished_at ?? '')).toBeGreaterThanOrEqual(NOW_MS + WINDOW_MS)
   const named = shop.manifests().filter(({ source }) => source.landed < NOW_MS + WINDOW_MS)
   expect(one.manifests).toHaveLength(named.length)
   expect(named.length).toBeGreaterThanOrEqual(2)
@@ -296,6 +304,89 @@ test('an export with an end delivers its last interval whole and nothing after, 
   await shop.close()
 })
 
+test('a backfill that is cancelled keeps what it delivered, and another one gets the rest', async () => {
+  const shop = await world()
+  const iso = (ms: number) => new Date(ms).toISOString()
+  await shop.produce(8)
+  await shop.wait(WINDOW_MS)
+  await shop.produce(6)
+  await shop.wait(WINDOW_MS)
+  const beganMs = shop.api.clock.now()
+  await shop.call('POST', '', BODY)
+  const stretch = { start_at: iso(NOW_MS), end_at: iso(beganMs) }
+  const first = (await shop.call('POST', '/1/backfill', stretch)) as BackfillView
+  const second = (await shop.call('POST', '/1/backfill', stretch)) as BackfillView
+  expect([first.status, first.records_total_count]).toEqual(['waiting', null])
+  // One is cancelled while it waits, the other before the sink has begun with it.
+  expect(await shop.call('POST', `/1/backfills/${second.id}/cancel`)).toMatchObject({
+    status: 'cancelled',
+    records_total_count: 0,
+    finished_at: iso(beganMs),
+  })
+  await shop.keep()
+  expect((await shop.call('GET', `/1/backfills/${first.id}`)).status).toBe('running')
+  expect((await shop.call('POST', `/1/backfills/${first.id}/cancel`)).status).toBe('cancelling')
+  await shop.call('POST', `/1/backfills/${first.id}/cancel`)
+  const third = (await shop.call('POST', '/1/backfill', stretch)) as BackfillView
+  await shop.keep()
+  expect((await shop.call('GET', `/1/backfills/${third.id}`)).status).toBe('waiting')
+  shop.startSink()
+  await shop.wait(WINDOW_MS)
+  await shop.settled()
+  const { results } = (await shop.call('GET', '/1/backfills')) as { results: BackfillView[] }
+  expect(results.map((each) => [each.id, each.status, each.records_completed])).toEqual([
+    [third.id, 'completed', 14],
+    [second.id, 'cancelled', 0],
+    [first.id, 'cancelled', 0],
+  ])
+  expect(results[0]).toMatchObject({ runs: 2, records_total_count: 14, finished_at: expect.any(String) })
+  expect(shop.delivered()).toEqual(whole(shop.landed))
+  const runs = ((await shop.call('GET', '/1/runs')) as { results: RunView[] }).results
+  const of = ({ delivery }: BackfillView) => runs.filter((run) => run.delivery === delivery)
+  expect(of(first).map(({ status }) => status)).toEqual(['Cancelled', 'Cancelled'])
+  expect(of(third).map((run) => [run.status, run.records_completed])).toEqual([
+    ['Completed', 6],
+    ['Completed', 8],
+  ])
+  await expect(shop.call('POST', `/1/backfills/${third.id}/cancel`)).rejects.toThrow('conflict')
+  await shop.close()
+})
+
+test('a backfill with nothing to deliver is completed, with a run that says so', async () => {
+  const shop = await world()
+  await shop.call('POST', '', BODY)
+  shop.startSink()
+  await shop.produce(3)
+  await shop.wait(WINDOW_MS)
+  await shop.settled()
+  const made = (await shop.call('POST', '/1/backfill', {
+    start_at: new Date(NOW_MS - WINDOW_MS + 1).toISOString(),
+    end_at: new Date(NOW_MS + MINUTE_MS).toISOString(),
+  })) as BackfillView
+  await shop.settled()
+  const finished = new Date(shop.api.clock.now()).toISOString()
+  expect(await shop.call('GET', `/1/backfills/${made.id}`)).toMatchObject({
+    status: 'completed',
+    runs: 1,
+    records_completed: 0,
+    records_total_count: 0,
+    finished_at: finished,
+  })
+  const run = await shop.call('GET', `/1/runs/${made.id}-${NOW_MS - WINDOW_MS}`)
+  expect(run).toMatchObject({
+    status: 'Completed',
+    kind: 'backfill',
+    records_completed: 0,
+    records_total_count: 0,
+    manifests: [],
+    cursor: null,
+    finished_at: finished,
+  })
+  const { results } = (await shop.call('GET', '/1/runs')) as { results: RunView[] }
+  expect(results.map(({ id }) => id)).toContain(run.id)
+  await shop.close()
+})
+
 type Step =
   | { readonly do: 'produce'; readonly count: number }
   | { readonly do: 'wait'; readonly ms: number }
@@ -304,6 +395,7 @@ type Step =
   | { readonly do: 'resume-here' }
   | { readonly do: 'keep' }
   | { readonly do: 'backfill'; readonly from: number; readonly to: number }
+  | { readonly do: 'cancel' }
   | { readonly do: 'kill'; readonly point: string }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -325,6 +417,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       { do: 'resume' },
       { do: 'resume-here' },
       { do: 'keep' },
+      { do: 'cancel' },
     ),
   },
   {
@@ -373,6 +466,10 @@ test('pauses, backfills and kills in any order: in the end every event is in one
             const span = shop.api.clock.now() - beganMs
             const at = (percent: number) => beganMs + Math.floor((span * percent) / 100)
             if (each.from < each.to) await backfill(at(each.from), at(each.to))
+          } else if (each.do === 'cancel') {
+            const { results } = (await shop.call('GET', '/1/backfills')) as { results: BackfillView[] }
+            const last = results.find(({ status }) => status === 'running' || status === 'waiting')
+            if (last !== undefined) await shop.call('POST', `/1/backfills/${last.id}/cancel`)
           } else {
             await sink.bury()
             await sink.done.catch(() => {})

@@ -250,6 +250,35 @@ test.each([
   expect(await call('POST', '/1/backfill', body)).toMatchObject({ status: 400, body: { attr } })
 })
 
+test('backfills are listed, shown and cancelled; what waits delivers nothing', async () => {
+  const { call, published } = await serving()
+  await call('POST', '', BODY)
+  const told = published.length
+  const stretch = { start_at: '2026-11-20T00:00:00Z', end_at: '2026-11-21T00:00:00Z' }
+  const made = await call('POST', '/1/backfill', stretch)
+  expect(made).toMatchObject({
+    status: 201,
+    body: { id: 2, batch_export: 1, status: 'waiting', records_completed: 0, finished_at: null },
+  })
+  await call('POST', '/1/backfill', stretch)
+  const { body: page } = await call('GET', '/1/backfills?limit=1')
+  expect(page).toMatchObject({ count: 2, previous: null, results: [{ id: 3 }] })
+  expect(page.next).toContain('limit=1&offset=1')
+  expect((await call('GET', '/1/backfills?limit=1&offset=1')).body.results).toEqual([made.body])
+  expect(await call('GET', '/1/backfills/2')).toMatchObject({ status: 200, body: made.body })
+  const cancelled = { ...made.body, status: 'cancelled', records_total_count: 0 }
+  for (const _ of [1, 2])
+    expect(await call('POST', '/1/backfills/2/cancel')).toMatchObject({
+      status: 200,
+      body: { ...cancelled, finished_at: '2026-11-22T12:00:00.000Z' },
+    })
+  expect(published).toHaveLength(told)
+  // The schedule is no backfill, and neither is what is not there.
+  for (const id of ['1', '4', '0', 'x', '2.0'])
+    expect([id, (await call('GET', `/1/backfills/${id}`)).status]).toEqual([id, 404])
+  expect((await call('GET', '/1/backfills?status=waiting')).body.attr).toBe('status')
+})
+
 test('nobody reaches another dataset or does more than he may', async () => {
   const { call, keys, send, key } = await serving()
   await call('POST', '', BODY)
@@ -260,13 +289,16 @@ test('nobody reaches another dataset or does more than he may', async () => {
     ['POST', '/1/pause'],
     ['POST', '/1/unpause'],
     ['POST', '/1/backfill'],
+    ['GET', '/1/backfills'],
+    ['GET', '/1/backfills/2'],
+    ['POST', '/1/backfills/2/cancel'],
     ['GET', '/1/runs'],
     ['GET', '/1/runs/1-0'],
     ['POST', '/1/runs/1-0/reset'],
   ] as const)
     expect((await send(method, PATH.replace('shop', 'blog') + path, key)).status).toBe(404)
   expect((await call('GET', '', undefined, keys.shopRead)).status).toBe(200)
-  for (const path of ['/1/pause', '/1/unpause', '/1/backfill'])
+  for (const path of ['/1/pause', '/1/unpause', '/1/backfill', '/1/backfills/2/cancel'])
     expect((await call('POST', path, {}, keys.shopRead)).status).toBe(403)
   for (const id of ['1-5', '2-0', 'x', '1-1795356000001', '1--1'])
     expect([id, (await call('GET', `/1/runs/${id}`)).status]).toEqual([id, 404])
