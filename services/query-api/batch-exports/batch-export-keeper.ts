@@ -6,21 +6,30 @@ import { type AnyControlRecord, controlRecord } from '../../core/control/control
 import type { ControlView } from '../../core/control/control-view.ts'
 import { windowAt } from '../../core/control/delivery-window.ts'
 import { readManifest } from '../../core/manifest/read-manifest.ts'
-import type { BatchExportChainRow, BatchExportRow } from '../../core/metadata/metadata-tables.ts'
+import type {
+  BatchExportChainRow,
+  BatchExportPositionRow,
+  BatchExportRow,
+} from '../../core/metadata/metadata-tables.ts'
 import type { DestinationStores } from '../../core/object-store/destination-stores.ts'
 import type { Clock } from '../../core/runtime/clock.ts'
 import { isDependencyError } from '../../core/runtime/errors.ts'
 import type { Logger } from '../../core/runtime/logger.ts'
 import { deliveryOf, windowOf } from './batch-export-delivery.ts'
 import type { BatchExportStore } from './batch-export-store.ts'
-import { isFinal } from './chain-progress.ts'
+import { completeUntilMs, isFinal } from './chain-progress.ts'
 import { type ClosedRange, isWithin, type OffsetRange, without } from './offset-ranges.ts'
 import { backfillRanges } from './plan-backfill.ts'
+import { checkWritable } from './write-check.ts'
 
 /** Manifests of one partition that one look reads at most. */
 const MANIFESTS_PER_LOOK = 200
 /** Characters of an error that is shown. */
 const ERROR_LENGTH_MAX = 500
+/** After its end, an interval takes some minutes to be complete; one that takes longer may wait for its bucket. */
+const OVERDUE_MS = 10 * 60_000
+/** Between two looks at whether a bucket can be written, unless something changed. */
+const CHECK_EVERY_MS = 60_000
 /** Chains that the S3 sink carries out; one that is cancelled says in manifests what it leaves out. */
 const IN_FORCE: ReadonlySet<BatchExportChainRow['status']> = new Set(['running', 'cancelling'])
 
@@ -125,6 +134,36 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     }
   }
 
+  /** When, and under which configuration, chains that nothing came of yet were last seen to be writable or not. */
+  const checks = new Map<string, { readonly hash: string; readonly atMs: number }>()
+
+  /**
+   * Reading tells nothing of a bucket that may be read but not written. So whether it may is tried where files are due:
+   * before the first manifest, and when an interval is overdue.
+   *
+   * @returns false while that is not known
+   * @throws DependencyError of what cannot be written
+   */
+  async function isWritable(chain: BatchExportChainRow, row: BatchExportRow): Promise<boolean> {
+    const { delivery_id: id } = chain
+    const nowMs = clock.now()
+    if (!isDue(chain, row, await store.positions(id), nowMs)) {
+      checks.delete(id)
+      return true
+    }
+    const delivery = deliveryOf(
+      row,
+      chain,
+      control.snapshot.datasets.get(row.dataset_id)?.object.account ?? '',
+    )
+    const hash = canonicalHash(delivery)
+    const last = checks.get(id)
+    if (last?.hash === hash && nowMs - last.atMs < CHECK_EVERY_MS) return false
+    checks.set(id, { hash, atMs: nowMs })
+    await checkWritable(destinations.of(delivery), delivery.bucket as string, delivery)
+    return true
+  }
+
   async function isDone(chain: BatchExportChainRow): Promise<boolean> {
     const ranges = JSON.parse(chain.ranges) as ClosedRange[][]
     const positions = await store.positions(chain.delivery_id)
@@ -211,16 +250,21 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
   }
 
   async function look(): Promise<void> {
-    for (const { chain, row } of await store.allChains()) {
+    const all = await store.allChains()
+    const known = new Set(all.map(({ chain }) => chain.delivery_id))
+    for (const id of checks.keys()) if (!known.has(id)) checks.delete(id)
+    for (const { chain, row } of all) {
       if (row === null || chain.status === 'removed' || isFinal(chain)) continue
+      let isFine = true
       try {
         if (chain.status === 'waiting') await decide(chain, row)
         else {
           await read(chain, row)
           if (chain.kind === 'schedule') await endIfOver(chain, row)
           else if (await isDone(chain)) await store.finish(chain.delivery_id, clock.now())
+          isFine = await isWritable(chain, row)
         }
-        if (chain.latest_error !== null) await store.noteError(chain.delivery_id, null)
+        if (isFine && chain.latest_error !== null) await store.noteError(chain.delivery_id, null)
       } catch (error) {
         // Of somebody else's bucket: he is told, and the others go on.
         const isTheirs =
@@ -259,6 +303,23 @@ function isAsked(
   const ranges = delivery?.ranges?.[partition] as readonly OffsetRange[] | undefined
   const isOver = delivery?.until !== undefined && landed >= Date.parse(delivery.until)
   return !isOver && (ranges === undefined || isWithin(ranges, end))
+}
+
+/** Should there be files that are not there? */
+function isDue(
+  chain: BatchExportChainRow,
+  row: BatchExportRow,
+  positions: readonly BatchExportPositionRow[],
+  nowMs: number,
+): boolean {
+  const isSchedule = chain.kind === 'schedule'
+  if (isSchedule && row.paused === 1) return false
+  const untilMs = completeUntilMs(chain.ranges, positions)
+  if (untilMs === Number.POSITIVE_INFINITY) return false
+  if (positions.every(({ first_offset: first, next_offset: next }) => next === first)) return true
+  if (!isSchedule) return nowMs - chain.created_at > OVERDUE_MS
+  const endedMs = windowAt(windowOf(row), nowMs - OVERDUE_MS).startMs
+  return untilMs < Math.min(endedMs, row.end_at ?? endedMs)
 }
 
 class UnreadableManifest extends Error {}

@@ -162,7 +162,7 @@ async function world() {
   }
   const manifests = (): Manifest[] =>
     [...(api.bucket.buckets.get(BUCKET) ?? [])]
-      .filter(([name]) => name.startsWith('_manifests/'))
+      .filter(([name]) => name.startsWith('_manifests/') && name.endsWith('.json'))
       .map(([, { bytes }]) => JSON.parse(bytes.toString()))
   /** Ids of the events in the files that manifests name. */
   const delivered = (only: (manifest: Manifest) => boolean = () => true): number[] =>
@@ -301,6 +301,79 @@ test('an export with an end delivers its last interval whole and nothing after, 
   await shop.call('POST', '/1/backfill', { start_at: iso(NOW_MS), end_at: iso(NOW_MS + 2 * WINDOW_MS) })
   await shop.settled()
   expect(shop.delivered()).toEqual(whole(shop.landed))
+  await shop.close()
+})
+
+test('a bucket that can be read but not written is told of, on the runs that wait for it alone', async () => {
+  const shop = await world()
+  await shop.call('POST', '', BODY)
+  shop.startSink()
+  await shop.produce(5)
+  await shop.wait(WINDOW_MS)
+  await shop.wait(WINDOW_MS)
+  await shop.settled()
+  const seen = async () => {
+    const { results } = (await shop.call('GET', '/1/runs')) as { results: RunView[] }
+    return [
+      (await shop.call('GET', '/1')).latest_error,
+      ...results.map((run) => [run.status, run.latest_error]),
+    ]
+  }
+  const fine = [null, ['Starting', null], ['Running', null], ['Completed', null]]
+  expect(await seen()).toEqual(fine)
+  const puts: string[] = []
+  let isRefused = true
+  shop.api.bucket.onRequest = (verb, name) => {
+    if (verb !== 'put') return
+    if (name.endsWith('_write_check')) puts.push(name)
+    if (isRefused && name.startsWith(`${BUCKET}/_manifests/`))
+      throw new DependencyError('s3', 'denied', `PUT ${name} failed: AccessDenied, 403.`)
+  }
+  // Nothing is overdue yet, so nothing is tried.
+  await shop.keep()
+  expect([puts, await seen()]).toEqual([[], fine])
+  await shop.produce(2)
+  await shop.wait(3 * WINDOW_MS)
+  await shop.keep()
+  const error = `PUT ${BUCKET}/_manifests/_write_check failed: AccessDenied, 403.`
+  const starting = Array.from({ length: 4 }, () => ['Starting', error])
+  expect(await seen()).toEqual([error, ...starting, ['Running', error], ['Completed', null]])
+  expect(puts).toEqual([`${BUCKET}/events/_write_check`, `${BUCKET}/_manifests/_write_check`])
+  // Between two tries it stands, and goes with the first one that succeeds.
+  await shop.keep()
+  expect([puts.length, (await seen())[0]]).toEqual([2, error])
+  isRefused = false
+  await shop.api.clock.advance(MINUTE_MS)
+  await shop.keep()
+  expect([puts.length, (await seen())[0]]).toEqual([5, null])
+  await shop.close()
+})
+
+test('a new export whose bucket cannot be written says so before its first interval is over', async () => {
+  const shop = await world()
+  let isRefused = true
+  shop.api.bucket.onRequest = (verb, name) => {
+    if (verb === 'put' && isRefused) throw new DependencyError('s3', 'denied', `PUT ${name} failed: 403.`)
+  }
+  await shop.call('POST', '', BODY)
+  await shop.keep()
+  const first = `PUT ${BUCKET}/events/_write_check failed: 403.`
+  expect((await shop.call('GET', '/1')).latest_error).toBe(first)
+  const [run] = ((await shop.call('GET', '/1/runs')) as { results: RunView[] }).results
+  expect(run).toMatchObject({ status: 'Starting', latest_error: first })
+  // Other credentials are tried at once.
+  isRefused = false
+  await shop.keep()
+  expect((await shop.call('GET', '/1')).latest_error).toBe(first)
+  await shop.call('PATCH', '/1', { destination: { config: { aws_secret_access_key: 'another' } } })
+  await shop.keep()
+  expect((await shop.call('GET', '/1')).latest_error).toBe(null)
+  // What is paused is not tried.
+  await shop.call('POST', '/1/pause')
+  isRefused = true
+  await shop.api.clock.advance(2 * MINUTE_MS)
+  await shop.keep()
+  expect((await shop.call('GET', '/1')).latest_error).toBe(null)
   await shop.close()
 })
 
