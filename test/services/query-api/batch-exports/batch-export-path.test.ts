@@ -330,6 +330,7 @@ test('a bucket that can be read but not written is told of, on the runs that wai
       throw new DependencyError('s3', 'denied', `PUT ${name} failed: AccessDenied, 403.`)
   }
   // Nothing is overdue yet, so nothing is tried.
+  await shop.api.clock.advance(MINUTE_MS)
   await shop.keep()
   expect([puts, await seen()]).toEqual([[], fine])
   await shop.produce(2)
