@@ -127,11 +127,13 @@ export type Subscription = Static<typeof Subscription>
 /** Stretches of landed time, one after the other without a gap. */
 export const DeliveryWindow = Type.Object(
   {
-    length: Type.Union([Type.Literal('5m'), Type.Literal('15m'), Type.Literal('1h'), Type.Literal('1d')]),
-    /** IANA zone whose days are meant. Default: UTC. Shorter windows begin at the same instants everywhere. */
+    length: Type.Union((['5m', '15m', '1h', '1d', '1w'] as const).map((length) => Type.Literal(length))),
+    /** IANA zone whose days and weeks are meant. Default: UTC. Shorter windows begin at the same instants everywhere. */
     timezone: Type.Optional(Type.String({ maxLength: 64 })),
-    /** Hour of the zone's clocks at which its days begin. Default: 0. */
+    /** Hour of the zone's clocks at which its days and weeks begin. Default: 0. */
     day_begins: Type.Optional(Type.Integer({ minimum: 0, maximum: 23 })),
+    /** Day on which weeks begin, from 1 (Monday) to 7. Default: 1. */
+    week_begins: Type.Optional(Type.Integer({ minimum: 1, maximum: 7 })),
   },
   strict,
 )

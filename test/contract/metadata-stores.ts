@@ -601,6 +601,7 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
         last_paused_at: null,
         start_at: 1_000,
         end_at: null,
+        filters: null,
       }
       const chain = (id: string, kind: 'schedule' | 'backfill') => ({
         delivery_id: id,

@@ -3,6 +3,8 @@ import type { DeliveryWindow } from '../../../schemas/control/v1.ts'
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
+/** The first of 1970 was a Thursday. */
+const FIRST_DAY = 4
 const LENGTHS = { '5m': 5 * MINUTE_MS, '15m': 15 * MINUTE_MS, '1h': HOUR_MS } as const
 
 /** Epoch ms, `[startMs, endMs)`. */
@@ -13,15 +15,15 @@ export interface WindowBounds {
 
 /**
  * The window that an instant lies in. Windows follow one another without a gap; days have 23 or 25 hours where clocks
- * change.
+ * change, and weeks seven days.
  *
  * @throws RangeError for a time zone that nobody knows; they are checked before they are published
  */
 export function windowAt(
-  { length, timezone, day_begins: hour = 0 }: DeliveryWindow,
+  { length, timezone, day_begins: hour = 0, week_begins: weekday = 1 }: DeliveryWindow,
   ms: number,
 ): WindowBounds {
-  if (length !== '1d') {
+  if (length !== '1d' && length !== '1w') {
     const size = LENGTHS[length]
     const startMs = Math.floor(ms / size) * size
     return { startMs, endMs: startMs + size }
@@ -35,7 +37,10 @@ export function windowAt(
   let day = Math.floor((ms + offsetOf(ms, zone) - hour * HOUR_MS) / DAY_MS)
   while (begin(day) > ms) day--
   while (begin(day + 1) <= ms) day++
-  return { startMs: begin(day), endMs: begin(day + 1) }
+  if (length === '1d') return { startMs: begin(day), endMs: begin(day + 1) }
+  // Days since the week began; a remainder has the sign of what is divided.
+  const since = (((day + FIRST_DAY - weekday) % 7) + 7) % 7
+  return { startMs: begin(day - since), endMs: begin(day - since + 7) }
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>()

@@ -304,7 +304,7 @@ export interface BatchExportRow extends ObjectRow {
   name: string
   interval: string
   timezone: string
-  /** Hour at which days begin. */
+  /** Hour at which days begin; of weeks, hours after Monday began. */
   day_begins: number
   /** JSON: the destination without what is secret. */
   config: string
@@ -315,6 +315,8 @@ export interface BatchExportRow extends ObjectRow {
   start_at: number
   /** End of the last interval; null for none. */
   end_at: number | null
+  /** JSON: property filters as they were sent; null for none. */
+  filters: string | null
 }
 
 /** One delivery of a batch export: its schedule, a backfill, a window that is delivered again. */

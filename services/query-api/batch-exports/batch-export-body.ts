@@ -9,12 +9,16 @@ import { CHAINS_MAX } from './batch-export-store.ts'
 export const INTERVALS = {
   hour: '1h',
   day: '1d',
+  week: '1w',
   'every 5 minutes': '5m',
   'every 15 minutes': '15m',
 } as const satisfies Record<string, DeliveryWindow['length']>
 export type BatchInterval = keyof typeof INTERVALS
 
 export const FORMATS = { JSONLines: 'jsonl', Parquet: 'parquet', CSV: 'csv' } as const
+
+/** More would be spooled on the disk of the S3 sink for each partition. */
+const FILE_MB_MAX = 1_000
 
 const EventNames = Type.Union([
   Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { minItems: 1, maxItems: 1_000 }),
@@ -35,6 +39,13 @@ const open = {
   }),
   file_format: Type.Optional(choiceSchema(['JSONLines', 'Parquet', 'CSV'])),
   compression: Type.Optional(choiceSchema(['gzip', 'zstd'])),
+  max_file_size_mb: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: FILE_MB_MAX,
+      description: 'Megabytes of events, as JSON and before compression, after which a file is closed.',
+    }),
+  ),
   include_events: Type.Optional(EventNames),
   exclude_events: Type.Optional(EventNames),
 }
@@ -59,15 +70,24 @@ const own = {
       description: 'The interval that holds the moment before is the last one; null for none.',
     }),
   ),
+  filters: Type.Optional(
+    Type.Union([Type.Array(Type.Unknown()), Type.Record(Type.String(), Type.Unknown()), Type.Null()], {
+      description: 'Property filters that events must pass, as insights have them; null for none.',
+    }),
+  ),
   mask_pii: Type.Optional(Type.Boolean({ description: 'Whether files say who people are. Default: false.' })),
 }
 const fixed = {
-  interval: choiceSchema(['hour', 'day', 'every 5 minutes', 'every 15 minutes']),
+  interval: choiceSchema(['hour', 'day', 'week', 'every 5 minutes', 'every 15 minutes']),
   timezone: Type.Optional(
-    Type.String({ maxLength: 64, description: 'Whose days; that of the dataset when left out.' }),
+    Type.String({ maxLength: 64, description: 'Whose days and weeks; that of the dataset when left out.' }),
   ),
   interval_offset: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 23, description: 'Hour at which days begin.' }),
+    Type.Integer({
+      minimum: 0,
+      maximum: 167,
+      description: 'Hour at which days begin, up to 23; of weeks, hours after Monday began.',
+    }),
   ),
 }
 
@@ -79,6 +99,11 @@ export const BatchExportBody = Type.Object(
     paused: Type.Optional(Type.Boolean()),
     start_at: Type.Optional(
       Type.String({ maxLength: 40, description: 'From when on; the interval under way when left out.' }),
+    ),
+    trigger_immediately: Type.Optional(
+      Type.Boolean({
+        description: 'Begins with the interval before the one under way, so that it comes at once.',
+      }),
     ),
   },
   strict,

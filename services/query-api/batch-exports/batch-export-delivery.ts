@@ -1,6 +1,7 @@
 import type { Delivery, DeliveryWindow } from '../../../schemas/control/v1.ts'
 import type { BatchExportChainRow, BatchExportRow } from '../../core/metadata/metadata-tables.ts'
 import { type BatchInterval, FORMATS, INTERVALS, readPrefix, type S3Config } from './batch-export-body.ts'
+import { whereOf } from './filters-where.ts'
 
 /** Records of one file at most. */
 const FILE_ROWS = 1_000_000
@@ -8,13 +9,18 @@ const FILE_ROWS = 1_000_000
 /** Windows of a batch export: its intervals, by landed time. */
 export function windowOf(row: BatchExportRow): DeliveryWindow {
   const length = INTERVALS[row.interval as BatchInterval]
-  return length === '1d' ? { length, timezone: row.timezone, day_begins: row.day_begins } : { length }
+  const { timezone } = row
+  if (length === '1d') return { length, timezone, day_begins: row.day_begins }
+  if (length !== '1w') return { length }
+  const day = Math.floor(row.day_begins / 24)
+  return { length, timezone, day_begins: row.day_begins - 24 * day, week_begins: day + 1 }
 }
 
 /** The delivery that the S3 sink carries out: a function of the rows, so that any process publishes the same. */
 export function deliveryOf(row: BatchExportRow, chain: BatchExportChainRow, account: string): Delivery {
   const config = JSON.parse(row.config) as S3Config
   const { prefix, partitionBy } = readPrefix(config.prefix)
+  const where = row.filters === null ? null : whereOf(JSON.parse(row.filters))
   const format = FORMATS[(config.file_format ?? 'JSONLines') as keyof typeof FORMATS]
   return {
     id: chain.delivery_id,
@@ -31,7 +37,12 @@ export function deliveryOf(row: BatchExportRow, chain: BatchExportChainRow, acco
     ...(config.exclude_events === undefined || config.exclude_events === null
       ? {}
       : { exclude_events: config.exclude_events }),
-    rotate: { rows: FILE_ROWS, age: `${config.batch_window_size}s` },
+    ...(where === null ? {} : { where }),
+    rotate: {
+      rows: FILE_ROWS,
+      age: `${config.batch_window_size}s`,
+      ...(config.max_file_size_mb === undefined ? {} : { bytes: `${config.max_file_size_mb}MB` }),
+    },
     window: windowOf(row),
     // A backfill is asked for, so it goes on while the schedule is paused, and after it has ended.
     ...(row.paused === 1 && chain.kind === 'schedule' ? { paused: true } : {}),

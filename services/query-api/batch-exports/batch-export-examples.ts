@@ -12,6 +12,7 @@ const CONFIG = {
 export const BATCH_EXPORT_EXAMPLE_BODY = {
   name: 'To the lake',
   interval: 'hour',
+  filters: [{ key: 'plan', operator: 'exact', value: ['pro'], type: 'event' }],
   destination: {
     type: 'S3',
     config: { ...CONFIG, aws_access_key_id: 'AKIA…', aws_secret_access_key: '…' },
@@ -27,6 +28,7 @@ export const BATCH_EXPORT_EXAMPLE = {
   interval_offset: 0,
   paused: false,
   mask_pii: false,
+  filters: [{ key: 'plan', operator: 'exact', value: ['pro'], type: 'event' }],
   deliveries: ['batch-export-0f3c9a1be2d34c77'],
   latest_error: null,
   created_at: '2026-11-28T09:12:00.000Z',

@@ -29,8 +29,12 @@ import { createDestinationColumns, refuseMoved } from './batch-export-columns.ts
 import { windowOf } from './batch-export-delivery.ts'
 import { BATCH_EXPORT_EXAMPLE, BATCH_EXPORT_EXAMPLE_BODY } from './batch-export-examples.ts'
 import { BatchExportView, presentBatchExport } from './batch-export-view.ts'
+import { whereOf } from './filters-where.ts'
 import { pauseRoutes } from './pause-routes.ts'
 import { createPausing } from './pausing.ts'
+
+/** Hour at which a day may begin. */
+const LAST_HOUR = 23
 
 const one = { params: { dataset: 'shop', id: '1' } }
 const many = { params: { dataset: 'shop' } }
@@ -116,12 +120,18 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
           timezone,
           day_begins: body.interval_offset ?? 0,
           mask_pii: Number(body.mask_pii ?? false),
+          filters: readFilters(body.filters),
           paused: Number(body.paused ?? false),
           last_paused_at: body.paused === true ? nowMs : null,
           ...destinations.of(dataset.id, body.destination.config),
         }
+        if (own.interval !== 'week' && own.day_begins > LAST_HOUR)
+          throw invalidInput('interval_offset', `This must be a whole number from 0 to ${LAST_HOUR}.`)
         const window = windowOf(own as BatchExportRow)
-        const asked = body.start_at === undefined ? nowMs : readTime(body.start_at, 'start_at')
+        if (body.trigger_immediately === true && body.start_at !== undefined)
+          throw invalidInput('trigger_immediately', 'Leave it out: start_at says where to begin.')
+        const first = body.trigger_immediately === true ? windowAt(window, nowMs).startMs - 1 : nowMs
+        const asked = body.start_at === undefined ? first : readTime(body.start_at, 'start_at')
         if (asked > nowMs) throw invalidInput('start_at', 'This is in the future. Make it then, or paused.')
         const { startMs } = windowAt(window, asked)
         const endMs = readEnd(body.end_at ?? null, window)
@@ -176,6 +186,7 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
           name: body.name,
           end_at: changedEnd(row, body.end_at ?? null),
           mask_pii: Number(body.mask_pii ?? false),
+          filters: readFilters(body.filters),
           ...destinations.replaced(row, body.destination.config),
         })
       },
@@ -199,6 +210,7 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
           ...(body.name === undefined ? {} : { name: body.name }),
           ...(body.end_at === undefined ? {} : { end_at: changedEnd(row, body.end_at) }),
           ...(body.mask_pii === undefined ? {} : { mask_pii: Number(body.mask_pii) }),
+          ...(body.filters === undefined ? {} : { filters: readFilters(body.filters) }),
           ...(config === undefined ? {} : destinations.patched(row, config)),
         })
       },
@@ -224,6 +236,13 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
 /** The end of the interval that holds the moment before; null for none. @throws ApiError 400 */
 function readEnd(text: string | null, window: DeliveryWindow): number | null {
   return text === null ? null : windowAt(window, readTime(text, 'end_at') - 1).endMs
+}
+
+/** Filters as they are kept. @throws ApiError 400 */
+function readFilters(filters: unknown): string | null {
+  return filters === undefined || filters === null || whereOf(filters) === null
+    ? null
+    : JSON.stringify(filters)
 }
 
 function tooMany(): ApiError {

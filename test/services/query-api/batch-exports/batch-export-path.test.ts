@@ -232,6 +232,18 @@ test('events, files, manifests and runs agree; a window without events has a run
     ['Completed', 0],
     ['Completed', 17],
   ])
+  // Page by page, each before the last one of the page before it.
+  const paged: RunView[] = []
+  for (let before = ''; ; ) {
+    const page = (await shop.call('GET', `/1/runs?limit=2${before}`)) as { results: RunView[] }
+    if (page.results.length === 0) break
+    paged.push(...page.results)
+    before = `&before=${page.results.at(-1)?.data_interval_start}`
+  }
+  expect(paged).toEqual(results)
+  const since = `after=${results[4]?.data_interval_start}&before=${results[2]?.data_interval_start}`
+  const part = (await shop.call('GET', `/1/runs?${since}`)) as { results: RunView[] }
+  expect(part.results).toEqual(results.slice(3, 5))
   const one = (await shop.call('GET', `/1/runs/${results[6]?.id}`)) as RunView & { manifests: string[] }
   // Both partitions, up to the tick that was first in the next window.
   expect(one.cursor).toMatch(/^0:\d+,1:\d+$/)
@@ -268,6 +280,47 @@ test('a reset delivers a run again under other names, and takes its place', asyn
     whole(shop.landed).slice(0, 9),
   )
   await expect(shop.call('POST', `/1/runs/${old?.id}/reset`)).rejects.toThrow('conflict')
+  await shop.close()
+})
+
+test('intervals that a pause passed over are cancelled, and a backfill gets what landed in them', async () => {
+  const shop = await world()
+  await shop.call('POST', '', BODY)
+  const sink = shop.startSink()
+  await shop.produce(5)
+  await shop.wait(WINDOW_MS)
+  await shop.settled()
+  await shop.call('POST', '/1/pause')
+  await sink.bury()
+  await shop.produce(4)
+  await shop.wait(WINDOW_MS)
+  await shop.call('POST', '/1/unpause')
+  shop.startSink()
+  await shop.produce(3)
+  await shop.wait(WINDOW_MS)
+  await shop.wait(WINDOW_MS)
+  await shop.settled()
+  const schedule = async () =>
+    ((await shop.call('GET', '/1/runs')) as { results: RunView[] }).results.filter(
+      ({ kind }) => kind === 'schedule',
+    )
+  const runs = await schedule()
+  expect(runs.map((run) => [run.status, run.records_completed, run.latest_error])).toEqual([
+    ['Starting', 0, null],
+    ['Running', 0, null],
+    ['Completed', 3, null],
+    ['Cancelled', 0, null],
+    ['Completed', 5, null],
+  ])
+  expect(runs[3]?.finished_at).not.toBe(null)
+  await expect(shop.call('POST', `/1/runs/${runs[3]?.id}/reset`)).rejects.toThrow('conflict')
+  await shop.call('POST', '/1/backfill', {
+    start_at: new Date(NOW_MS).toISOString(),
+    end_at: new Date(NOW_MS + 2 * WINDOW_MS).toISOString(),
+  })
+  await shop.settled()
+  expect(shop.delivered()).toEqual(whole(shop.landed))
+  expect((await schedule()).map(({ status }) => status)).toContain('Cancelled')
   await shop.close()
 })
 

@@ -93,9 +93,22 @@ test('credentials are in no answer, log or row, and open for their dataset alone
 test.each([
   [{ ...BODY, destination: { type: 'Snowflake', config: {} } }, 'destination__type', 'not_supported'],
   [{ ...BODY, destination: { type: 'BigQuery', config: {} } }, 'destination__type', 'not_supported'],
-  [{ ...BODY, interval: 'week' }, 'interval', 'invalid_input'],
+  [{ ...BODY, interval: 'month' }, 'interval', 'invalid_input'],
   [{ ...BODY, timezone: 'Mars/Base' }, 'timezone', 'invalid_input'],
   [{ ...BODY, interval_offset: 24 }, 'interval_offset', 'invalid_input'],
+  [{ ...BODY, interval: 'day', interval_offset: 24 }, 'interval_offset', 'invalid_input'],
+  [{ ...BODY, interval: 'week', interval_offset: 168 }, 'interval_offset', 'invalid_input'],
+  [
+    { ...BODY, trigger_immediately: true, start_at: '2026-11-22T10:00:00Z' },
+    'trigger_immediately',
+    'invalid_input',
+  ],
+  [{ ...BODY, filters: [{ key: 'plan', operator: 'icontains', value: 'p' }] }, 'filters', 'invalid_input'],
+  [{ ...BODY, filters: 'plan' }, 'filters', 'invalid_input'],
+  [{ ...BODY, model: 'persons' }, 'model', 'invalid_input'],
+  [withConfig({ max_file_size_mb: 0 }), 'destination__config__max_file_size_mb', 'invalid_input'],
+  [withConfig({ max_file_size_mb: 1_001 }), 'destination__config__max_file_size_mb', 'invalid_input'],
+  [withConfig({ compression: 'brotli' }), 'destination__config__compression', 'invalid_input'],
   [{ ...BODY, start_at: '2027-01-01' }, 'start_at', 'invalid_input'],
   [{ ...BODY, end_at: '2026-11-22T12:00:00Z' }, 'end_at', 'invalid_input'],
   [{ ...BODY, end_at: 'soon' }, 'end_at', 'invalid_input'],
@@ -125,6 +138,75 @@ test.each([
   expect(answer).toMatchObject({ status: 400, body: { attr, code } })
   if (code === 'not_supported') expect(answer.body.detail).toContain('docs/warehouses.md')
   expect(published).toEqual([])
+})
+
+test.each([
+  [{ interval: 'every 5 minutes' }, { length: '5m' }, '2026-11-22T12:00:00.000Z'],
+  [{ interval: 'every 15 minutes' }, { length: '15m' }, '2026-11-22T12:00:00.000Z'],
+  [
+    { interval: 'day', interval_offset: 4 },
+    { length: '1d', timezone: 'Europe/Berlin', day_begins: 4 },
+    '2026-11-22T03:00:00.000Z',
+  ],
+  [
+    { interval: 'day', timezone: 'Asia/Kolkata' },
+    { length: '1d', timezone: 'Asia/Kolkata', day_begins: 0 },
+    '2026-11-21T18:30:00.000Z',
+  ],
+  [
+    { interval: 'week' },
+    { length: '1w', timezone: 'Europe/Berlin', day_begins: 0, week_begins: 1 },
+    '2026-11-15T23:00:00.000Z',
+  ],
+  // Sundays at six: it is one today.
+  [
+    { interval: 'week', interval_offset: 150, timezone: 'UTC' },
+    { length: '1w', timezone: 'UTC', day_begins: 6, week_begins: 7 },
+    '2026-11-22T06:00:00.000Z',
+  ],
+  [{ interval: 'hour', start_at: '2026-11-20T10:30:00Z' }, { length: '1h' }, '2026-11-20T10:00:00.000Z'],
+  [{ interval: 'hour', trigger_immediately: true }, { length: '1h' }, '2026-11-22T11:00:00.000Z'],
+  [
+    { interval: 'week', trigger_immediately: true, timezone: 'UTC' },
+    { length: '1w', timezone: 'UTC', day_begins: 0, week_begins: 1 },
+    '2026-11-09T00:00:00.000Z',
+  ],
+])('%j begins with an interval, whose first offset the delivery has', async (body, window, startAt) => {
+  const { call, delivery, logged } = await serving()
+  const asked: string[] = []
+  logged.offsetsAt = async (timestampMs) => {
+    asked.push(new Date(timestampMs).toISOString())
+    return [7, 9]
+  }
+  const made = await call('POST', '', { ...BODY, ...body })
+  expect([made.status, made.body.start_at, asked]).toEqual([201, startAt, [startAt]])
+  expect(delivery()).toMatchObject({ ranges: [[[7, null]], [[9, null]]] })
+  expect(delivery()?.window).toEqual(window)
+})
+
+test('one that is made paused reads nothing, and goes on where it was made to begin', async () => {
+  const { call, delivery } = await serving()
+  const made = await call('POST', '', { ...BODY, paused: true, start_at: '2026-11-20T10:00:00Z' })
+  expect(made.body).toMatchObject({ paused: true, last_paused_at: '2026-11-22T12:00:00.000Z' })
+  expect(delivery()).toMatchObject({ paused: true })
+  const told = delivery()?.ranges
+  await call('POST', '/1/unpause', { backfill: true })
+  expect(delivery()?.ranges).toEqual(told)
+  expect(delivery()).not.toHaveProperty('paused')
+})
+
+test('filters and the size of files reach the delivery, and are taken away again', async () => {
+  const { call, delivery } = await serving()
+  const filters = [{ key: 'plan', operator: 'exact', value: ['pro'], type: 'event' }]
+  const made = await call('POST', '', { ...withConfig({ max_file_size_mb: 50 }), filters })
+  expect(made.body).toMatchObject({ filters, destination: { config: { max_file_size_mb: 50 } } })
+  expect(delivery()).toMatchObject({ where: "((properties['plan'] in ('pro')))", rotate: { bytes: '50MB' } })
+  expect((await call('PATCH', '/1', { name: 'Other' })).body.filters).toEqual(filters)
+  expect((await call('PATCH', '/1', { filters: [{ key: 'a', operator: 'is_set' }] })).status).toBe(200)
+  expect(delivery()?.where).toBe("((properties['a'] is not null))")
+  expect((await call('PUT', '/1', BODY)).body.filters).toBe(null)
+  expect(delivery()).not.toHaveProperty('where')
+  expect(delivery()?.rotate).not.toHaveProperty('bytes')
 })
 
 test('what its manifests hang on cannot change', async () => {
@@ -277,6 +359,44 @@ test('backfills are listed, shown and cancelled; what waits delivers nothing', a
   for (const id of ['1', '4', '0', 'x', '2.0'])
     expect([id, (await call('GET', `/1/backfills/${id}`)).status]).toEqual([id, 404])
   expect((await call('GET', '/1/backfills?status=waiting')).body.attr).toBe('status')
+})
+
+test('runs are those that begin at `after` or later and earlier than `before`, the newest first', async () => {
+  const { call } = await serving()
+  await call('POST', '', { ...BODY, start_at: '2026-11-22T08:20:00Z' })
+  const hours = async (query: string) => {
+    const { status, body } = await call('GET', `/1/runs${query}`)
+    expect(status).toBe(200)
+    return body.results.map((run: { data_interval_start: string }) => run.data_interval_start.slice(11, 16))
+  }
+  expect(await hours('')).toEqual(['12:00', '11:00', '10:00', '09:00', '08:00'])
+  expect(await hours('?after=2026-11-22T10:00:00Z')).toEqual(['12:00', '11:00', '10:00'])
+  expect(await hours('?after=2026-11-22T10:00:00.001Z')).toEqual(['12:00', '11:00'])
+  expect(await hours('?before=2026-11-22T10:00:00Z')).toEqual(['09:00', '08:00'])
+  expect(await hours('?before=2026-11-22T10:00:00.001Z')).toEqual(['10:00', '09:00', '08:00'])
+  expect(await hours('?after=2026-11-22T09:00:00Z&before=2026-11-22T12:00:00Z&limit=2')).toEqual([
+    '11:00',
+    '10:00',
+  ])
+  expect(await hours('?after=2026-11-22T12:00:00Z&before=2026-11-22T12:00:00Z')).toEqual([])
+  for (const [query, attr] of [
+    ['?after=yesterday', 'after'],
+    ['?before=2026-02-31', 'before'],
+    ['?limit=0', 'limit'],
+    ['?limit=1001', 'limit'],
+    ['?offset=1', 'offset'],
+  ])
+    expect(await call('GET', `/1/runs${query}`)).toMatchObject({ status: 400, body: { attr } })
+})
+
+test('calls are limited together, by the dataset', async () => {
+  const { call, personalKey } = await serving()
+  await call('POST', '', BODY)
+  for (let i = 1; i < 480; i++) await call('GET', i % 2 === 0 ? '/1/runs/x' : '/1/backfills/9')
+  const refused = await call('GET', '/1', undefined, await personalKey(['batch_export:read']))
+  expect(refused).toMatchObject({ status: 429, body: { code: 'throttled' } })
+  expect([refused.headers['ratelimit-limit'], refused.headers['retry-after']]).toEqual(['480', '60'])
+  expect((await call('POST', '/1/pause')).status).toBe(429)
 })
 
 test('nobody reaches another dataset or does more than he may', async () => {

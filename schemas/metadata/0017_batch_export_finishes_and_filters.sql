@@ -6,3 +6,5 @@ UPDATE batch_export_chains SET finished_at = COALESCE(
   (SELECT max(updated_at) FROM batch_export_runs WHERE batch_export_runs.delivery_id = batch_export_chains.delivery_id),
   created_at
 ) WHERE status = 'completed';
+-- Property filters, as they were sent: JSON.
+ALTER TABLE batch_exports ADD COLUMN filters TEXT;
