@@ -200,5 +200,13 @@ test('a batch export through real processes: kills, a pause, a backfill; every e
     )
     .toBe(produced)
   expect(await delivered()).toEqual(all())
-  expect((await call('GET', `${exportsPath}/1`)).latest_error).toBe(null)
+  const { results: backfills } = (await call('GET', `${exportsPath}/1/backfills`)) as { results: object[] }
+  expect(backfills).toMatchObject([{ id: 2, status: 'completed', latest_error: null }])
+  const shown = await call('GET', `${exportsPath}/1`)
+  expect(shown.latest_error).toBe(null)
+  expect(await call('PUT', `${exportsPath}/1`, shown)).toMatchObject({ id: 1, start_at: shown.start_at })
+  const folders: string[] = []
+  for await (const { key: name } of store.list(bucket, ''))
+    if (name.endsWith('_write_check')) folders.push(name)
+  expect(folders.toSorted()).toEqual(['_keys/_write_check', '_manifests/_write_check', 'events/_write_check'])
 })

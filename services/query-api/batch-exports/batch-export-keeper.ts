@@ -28,7 +28,7 @@ const MANIFESTS_PER_LOOK = 200
 const ERROR_LENGTH_MAX = 500
 /** After its end, an interval takes some minutes to be complete; one that takes longer may wait for its bucket. */
 const OVERDUE_MS = 10 * 60_000
-/** Between two looks at whether a bucket can be written, unless something changed. */
+/** Between two tries to write to a bucket, unless its configuration changed. */
 const CHECK_EVERY_MS = 60_000
 /** Chains that the S3 sink carries out; one that is cancelled says in manifests what it leaves out. */
 const IN_FORCE: ReadonlySet<BatchExportChainRow['status']> = new Set(['running', 'cancelling'])
@@ -134,12 +134,12 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     }
   }
 
-  /** When, and under which configuration, chains that nothing came of yet were last seen to be writable or not. */
-  const checks = new Map<string, { readonly hash: string; readonly atMs: number }>()
+  /** When, and under which configuration, the buckets of chains were last tried. */
+  const checks = new Map<string, { readonly hash: string; readonly atMs: number; readonly isFine: boolean }>()
 
   /**
    * Reading tells nothing of a bucket that may be read but not written. So whether it may is tried where files are due:
-   * before the first manifest, and when an interval is overdue.
+   * before the first manifest until it succeeds, and while an interval is overdue.
    *
    * @returns false while that is not known
    * @throws DependencyError of what cannot be written
@@ -147,7 +147,9 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
   async function isWritable(chain: BatchExportChainRow, row: BatchExportRow): Promise<boolean> {
     const { delivery_id: id } = chain
     const nowMs = clock.now()
-    if (!isDue(chain, row, await store.positions(id), nowMs)) {
+    const positions = await store.positions(id)
+    const isLate = isOverdue(chain, row, positions, nowMs)
+    if (!isLate && !isNew(chain, row, positions)) {
       checks.delete(id)
       return true
     }
@@ -158,9 +160,13 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     )
     const hash = canonicalHash(delivery)
     const last = checks.get(id)
-    if (last?.hash === hash && nowMs - last.atMs < CHECK_EVERY_MS) return false
-    checks.set(id, { hash, atMs: nowMs })
+    if (last?.hash === hash) {
+      if (last.isFine && !isLate) return true
+      if (nowMs - last.atMs < CHECK_EVERY_MS) return last.isFine
+    }
+    checks.set(id, { hash, atMs: nowMs, isFine: false })
     await checkWritable(destinations.of(delivery), delivery.bucket as string, delivery)
+    checks.set(id, { hash, atMs: nowMs, isFine: true })
     return true
   }
 
@@ -305,21 +311,30 @@ function isAsked(
   return !isOver && (ranges === undefined || isWithin(ranges, end))
 }
 
+/** Is it one that reads, and that no manifest speaks of yet? */
+function isNew(
+  chain: BatchExportChainRow,
+  row: BatchExportRow,
+  positions: readonly BatchExportPositionRow[],
+): boolean {
+  if (chain.kind === 'schedule' && row.paused === 1) return false
+  return positions.every(({ first_offset: first, next_offset: next }) => next === first)
+}
+
 /** Should there be files that are not there? */
-function isDue(
+function isOverdue(
   chain: BatchExportChainRow,
   row: BatchExportRow,
   positions: readonly BatchExportPositionRow[],
   nowMs: number,
 ): boolean {
-  const isSchedule = chain.kind === 'schedule'
-  if (isSchedule && row.paused === 1) return false
   const untilMs = completeUntilMs(chain.ranges, positions)
-  if (untilMs === Number.POSITIVE_INFINITY) return false
-  if (positions.every(({ first_offset: first, next_offset: next }) => next === first)) return true
-  if (!isSchedule) return nowMs - chain.created_at > OVERDUE_MS
+  if (chain.kind !== 'schedule')
+    return untilMs !== Number.POSITIVE_INFINITY && nowMs - chain.created_at > OVERDUE_MS
+  if (row.paused === 1) return false
   const endedMs = windowAt(windowOf(row), nowMs - OVERDUE_MS).startMs
-  return untilMs < Math.min(endedMs, row.end_at ?? endedMs)
+  // Before it began nothing was due.
+  return endedMs > row.start_at && untilMs < Math.min(endedMs, row.end_at ?? endedMs)
 }
 
 class UnreadableManifest extends Error {}

@@ -120,7 +120,7 @@ export function presentRun(
   bounds: { readonly startMs: number; readonly endMs: number },
 ): RunView {
   const isComplete = isFinal(chain) || completeUntilMs(chain.ranges, positions) >= bounds.endMs
-  const isCancelled = run !== null && run.skipped !== 0
+  const isCancelled = run === null ? chain.status === 'cancelled' : run.skipped !== 0
   const status = isCancelled ? 'Cancelled' : isComplete ? 'Completed' : run === null ? 'Starting' : 'Running'
   const createdMs = chain.kind === 'schedule' ? Math.max(row.created_at, bounds.startMs) : chain.created_at
   const finishedMs = isComplete ? (run?.finished_at ?? chain.finished_at) : null

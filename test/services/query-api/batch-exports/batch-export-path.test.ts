@@ -422,6 +422,18 @@ test('a new export whose bucket cannot be written says so before its first inter
   await shop.call('PATCH', '/1', { destination: { config: { aws_secret_access_key: 'another' } } })
   await shop.keep()
   expect((await shop.call('GET', '/1')).latest_error).toBe(null)
+  // What could be written once is not tried again before something is late.
+  isRefused = true
+  await shop.api.clock.advance(2 * MINUTE_MS)
+  await shop.keep()
+  expect((await shop.call('GET', '/1')).latest_error).toBe(null)
+  await shop.api.clock.advance(4 * WINDOW_MS)
+  await shop.keep()
+  expect((await shop.call('GET', '/1')).latest_error).toBe(first)
+  isRefused = false
+  await shop.api.clock.advance(MINUTE_MS)
+  await shop.keep()
+  expect((await shop.call('GET', '/1')).latest_error).toBe(null)
   // What is paused is not tried.
   await shop.call('POST', '/1/pause')
   isRefused = true
@@ -475,6 +487,7 @@ test('a backfill that is cancelled keeps what it delivered, and another one gets
     ['Completed', 6],
     ['Completed', 8],
   ])
+  expect(await shop.call('GET', `/1/runs/${second.id}-${NOW_MS}`)).toMatchObject({ status: 'Cancelled' })
   await expect(shop.call('POST', `/1/backfills/${third.id}/cancel`)).rejects.toThrow('conflict')
   await shop.close()
 })
