@@ -121,7 +121,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     metrics,
   })
   const results = createResults({
-    needs,
+    needs: { ...needs, askTable },
     limits: env.results,
     clock,
     randomBytes: env.randomBytes,

@@ -336,6 +336,7 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
   },
   // Columns of tables that are there.
   17: {},
+  18: {},
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)

@@ -27,9 +27,9 @@ const FAILURES_MAX = 5
 export const NOW_MS = Date.parse('2026-11-10T12:00:00Z')
 
 /** Results that are computed by an engine, and kept. */
-export function resultsOf({ needs }: InsightEngine): Results {
+export function resultsOf({ needs, askTable }: InsightEngine): Results {
   return createResults({
-    needs,
+    needs: { ...needs, askTable },
     limits: { resultsBytesMax: 10_000_000, resultsAgeMaxMs: 60_000, asyncMax: 1 },
     clock: { ...systemClock, now: () => NOW_MS },
     randomBytes,

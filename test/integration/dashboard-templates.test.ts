@@ -46,18 +46,22 @@ afterAll(() => engine.close())
 
 const tiles = [...builtInTemplates()].flatMap(([name, { tiles, dashboard_filters: over = {} }]) =>
   tiles.flatMap((tile) =>
-    tile.type === 'INSIGHT' ? [[`${name}: ${tile.name}`, underDashboard(tile.filters, over)] as const] : [],
+    tile.type === 'INSIGHT'
+      ? [[`${name}: ${tile.name}`, underDashboard(tile.filters ?? {}, over)] as const]
+      : [],
   ),
 )
 
 test.each(tiles)('%s has numbers of people who go all the way', async (_, filters) => {
   const question = engine.questionOf(history)
   const refresh = { refresh: 'blocking', clientQueryId: null } as const
-  const { result } = await savedResult(results, question, filters, refresh, null)
+  const { result } = await savedResult(results, question, { of: 'insight', filters }, refresh, null)
   const told = pointsOf(result)
   // Nobody goes anywhere from a page by itself: these events are no page views of browsers.
   if (filters.insight === 'PATHS') return
   expect(told.some(({ value }) => value !== null && value > 0)).toBe(true)
   expect(JSON.stringify(result)).not.toContain('/persons/')
-  expect((await savedResult(results, question, filters, refresh, null)).isCached).toBe(true)
+  expect((await savedResult(results, question, { of: 'insight', filters }, refresh, null)).isCached).toBe(
+    true,
+  )
 })

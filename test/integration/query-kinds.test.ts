@@ -13,9 +13,11 @@ import { runQuery } from '../../services/query-api/kinds/run-query.ts'
 import { createAskTable } from '../../services/query-api/query/ask-table.ts'
 import { apiErrorOf } from '../../services/query-api/query/clickhouse-failure.ts'
 import { datasetFilters } from '../../services/query-api/query/dataset-filters.ts'
+import { questionOf } from '../../services/query-api/saved-insights/saved-question.ts'
+import { savedResult, savedView } from '../../services/query-api/saved-insights/saved-result.ts'
 import { SQL_ROWS } from '../../services/query-api/sql/sql-limits.ts'
 import { STORED_TABLES } from '../../services/query-api/sql/views.ts'
-import { type InsightEngine, NOW_MS, openInsightEngine } from '../helpers/insight-engine.ts'
+import { type InsightEngine, NOW_MS, openInsightEngine, resultsOf } from '../helpers/insight-engine.ts'
 import type { Happening, History } from '../reference/history.ts'
 
 let engine: InsightEngine
@@ -505,4 +507,30 @@ test('a query whose client goes away is ended in the engine', async () => {
   expect(await asked).toBe('ended')
   await expect.poll(running, { timeout: 5_000, interval: 50 }).toEqual(0)
   await watcher.close()
+})
+
+test('a saved query answers the rows of its own dataset, and what its insight answers from parameters', async () => {
+  const results = resultsOf(engine)
+  const saved = async (query: object, history = SHOP) => {
+    const row = { filters: '{}', query: JSON.stringify(query) }
+    const refresh = { refresh: 'blocking', clientQueryId: null } as const
+    const asked = questionOf(row)
+    return savedView(asked, await savedResult(results, engine.questionOf(history), asked, refresh, null))
+  }
+  const sql = {
+    kind: 'SQLQuery',
+    query: 'SELECT properties.of AS of, count() AS n FROM events GROUP BY of ORDER BY n',
+  }
+  const rows = await saved({ kind: 'DataVisualizationNode', source: sql })
+  expect([rows.columns, rows.result, rows.hasMore]).toEqual([['of', 'n'], [['shop', 150]], false])
+  expect(rows.result).toEqual((await ask(sql)).results)
+  expect((await saved(sql, history('blog', 90))).result).toEqual([['blog', 90]])
+  expect(await saved(sql)).toMatchObject({ is_cached: true })
+  const events = { kind: 'EventsQuery', select: ['event', 'count()'], after: '-30d' }
+  expect((await saved(events)).result).toEqual((await ask(events)).results)
+  const trends = { kind: 'TrendsQuery', series: SERIES, dateRange }
+  const { results: direct } = await ask(trends)
+  const bare = (lines: unknown) =>
+    (lines as Record<string, unknown>[]).map(({ persons_urls: _, ...line }) => line)
+  expect(bare((await saved(trends)).result)).toEqual(bare(direct))
 })

@@ -50,7 +50,7 @@ const running = async () => {
 
 test('an asynchronous question tells the rows that it has read, and ends in ClickHouse when it is cancelled', async () => {
   const results = createResults({
-    needs: engine.needs,
+    needs: { ...engine.needs, askTable: engine.askTable },
     limits: { resultsBytesMax: 1_000_000, resultsAgeMaxMs: 60_000, asyncMax: 2 },
     clock: systemClock,
     randomBytes,
@@ -78,7 +78,7 @@ test('an asynchronous question tells the rows that it has read, and ends in Clic
 
 test('a question that is waited for ends in ClickHouse when it is cancelled by its name', async () => {
   const results = createResults({
-    needs: engine.needs,
+    needs: { ...engine.needs, askTable: engine.askTable },
     limits: { resultsBytesMax: 1_000_000, resultsAgeMaxMs: 60_000, asyncMax: 2 },
     clock: systemClock,
     randomBytes,

@@ -106,8 +106,10 @@ export interface SavedInsightRow extends ModifiedRow {
   name: string
   description: string
   insight: string
-  /** JSON object. */
+  /** JSON object; empty beside a query. */
   filters: string
+  /** JSON object with a `kind`; null of an insight that is its filters. */
+  query: string | null
   /** JSON list of text. */
   tags: string
   favorited: number

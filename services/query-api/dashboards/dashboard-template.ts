@@ -2,7 +2,8 @@ import { type Static, Type } from '@sinclair/typebox'
 import { invalidInput } from '../http/api-error.ts'
 import { readBody } from '../http/read-body.ts'
 import { checkFilters, DASHBOARD_FILTERS } from '../saved-insights/insight-filters.ts'
-import { DESCRIPTION, TAGS } from '../saved-insights/saved-insight-family.ts'
+import { DESCRIPTION, QuerySchema, TAGS } from '../saved-insights/saved-insight-family.ts'
+import { questionColumns } from '../saved-insights/saved-question.ts'
 import { type Layouts, TILES_MAX } from './tile-store.ts'
 
 export const NAME_LENGTH_MAX = 400
@@ -46,7 +47,8 @@ const InsightTile = Type.Object(
     type: Type.Literal('INSIGHT'),
     name: Name,
     description: Type.Optional(DESCRIPTION),
-    filters: Type.Object({}, { additionalProperties: true }),
+    filters: Type.Optional(Type.Object({}, { additionalProperties: true })),
+    query: Type.Optional(QuerySchema),
     ...Placed,
   },
   { additionalProperties: false },
@@ -80,7 +82,11 @@ export function readTemplate(given: unknown): Template {
 /** @throws ApiError 400 for filters that no question could be asked with, and for layouts of more than is kept */
 export function checkTiles(tiles: Template['tiles']): void {
   for (const tile of tiles) {
-    if (tile.type === 'INSIGHT') checkFilters(tile.filters)
+    if (tile.type === 'INSIGHT') {
+      if (tile.filters === undefined && !tile.query)
+        throw invalidInput('tiles', 'A tile of an insight has filters or a query.', 'required')
+      questionColumns(tile)
+    }
     checkLayouts(tile.layouts)
   }
 }

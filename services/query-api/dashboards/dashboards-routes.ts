@@ -11,9 +11,9 @@ import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route
 import { idOf, objectRoutes } from '../objects/object-routes.ts'
 import { within } from '../objects/object-store.ts'
 import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
-import { resultView } from '../results/result-view.ts'
 import type { Results } from '../results/results.ts'
 import { writerOf } from '../saved-insights/saved-insights-routes.ts'
+import { savedView } from '../saved-insights/saved-result.ts'
 import { DASHBOARD_SHARES } from '../sharing/share-store.ts'
 import { sharingRoutes } from '../sharing/sharing-routes.ts'
 import { moveTile } from './change-tiles-store.ts'
@@ -142,11 +142,11 @@ export function checkInsightRights({ principal, body }: Pick<DatasetCall, 'princ
 
 const MAKES_INSIGHTS = ['use_template', 'duplicate_tiles', 'delete_insights', 'template'] as const
 
-function tileView({ tile, answer, fault }: TileResult) {
+function tileView({ tile, asked, answer, fault }: TileResult) {
   const view = presentTile(tile)
   if (fault !== null) return { ...view, error: fault.body }
-  if (answer === null) return view
-  const result = resultView(answer)
+  if (asked === null || answer === null) return view
+  const result = savedView(asked, answer)
   return {
     ...view,
     insight: { ...(view.insight as object), ...result },

@@ -86,6 +86,7 @@ function templateTile({ insight, body, layouts, color }: Tile): Template['tiles'
   return { type: 'INSIGHT', ...described(insight), ...placed }
 }
 
-function described({ name, description, filters }: SavedInsight) {
-  return { name, description, filters: JSON.parse(filters) }
+function described({ name, description, filters, query }: SavedInsight) {
+  const asked = query === null ? { filters: JSON.parse(filters) } : { query: JSON.parse(query) }
+  return { name, description, ...asked }
 }

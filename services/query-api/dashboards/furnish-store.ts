@@ -2,12 +2,12 @@ import type { MetadataQueries } from '../../core/metadata/metadata.ts'
 import { invalidInput } from '../http/api-error.ts'
 import { tooMany } from '../objects/object-routes.ts'
 import { type OwnColumns, within } from '../objects/object-store.ts'
-import { kindOf } from '../saved-insights/insight-filters.ts'
 import {
   createSavedInsightStore,
   type InsightWriter,
   type SavedInsight,
 } from '../saved-insights/saved-insight-store.ts'
+import { questionColumns } from '../saved-insights/saved-question.ts'
 import { dashboardFilters } from './dashboard-store.ts'
 import { type Template, usualLayouts } from './dashboard-template.ts'
 import { templateOf } from './template-family.ts'
@@ -22,7 +22,7 @@ export type Making =
   /** `deep`: copies of the insights, instead of the same ones. Texts are copied in any case. */
   | { readonly from: 'dashboard'; readonly id: number; readonly deep: boolean }
 
-type NewInsight = Pick<SavedInsight, 'name' | 'description' | 'insight' | 'filters' | 'tags'>
+type NewInsight = Pick<SavedInsight, 'name' | 'description' | 'insight' | 'filters' | 'query' | 'tags'>
 
 /**
  * Puts onto a new dashboard what it is made from.
@@ -63,8 +63,7 @@ export async function furnish(
           insight_id: await made({
             name: tile.name,
             description: tile.description ?? '',
-            insight: kindOf(tile.filters),
-            filters: JSON.stringify(tile.filters),
+            ...questionColumns(tile),
             tags: '[]',
           }),
         })
@@ -99,8 +98,8 @@ export async function furnish(
   }
 }
 
-function copyOf({ name, description, insight, filters, tags }: SavedInsight): NewInsight {
-  return { name: name === '' ? '' : `${name} (copy)`, description, insight, filters, tags }
+function copyOf({ name, description, insight, filters, query, tags }: SavedInsight): NewInsight {
+  return { name: name === '' ? '' : `${name} (copy)`, description, insight, filters, query, tags }
 }
 
 async function storedTemplate(db: MetadataQueries, dataset: string, id: number): Promise<Template> {

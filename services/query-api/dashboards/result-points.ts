@@ -17,6 +17,7 @@ export function pointsOf(result: unknown): Point[] {
   if (Array.isArray(result)) return result.flatMap(pointsOf)
   if (typeof result !== 'object' || result === null) return []
   const row = result as Row
+  if (Array.isArray(row.columns) && Array.isArray(row.results)) return ofTable(row.columns, row.results)
   const series = seriesOf(row)
   if (typeof row.aggregated_value === 'number') return [{ series, point: '', value: row.aggregated_value }]
   if (Array.isArray(row.data)) return along(series, row.days ?? row.labels, row.data)
@@ -37,6 +38,17 @@ export function pointsOf(result: unknown): Point[] {
   if (typeof row.order === 'number' && typeof row.count === 'number')
     return [{ series, point: String(row.custom_name ?? row.name), value: row.count }]
   return []
+}
+
+/** Every number of a row under the name of its column; what else the row has tells it apart. */
+function ofTable(columns: readonly string[], rows: readonly (readonly unknown[])[]): Point[] {
+  return rows.flatMap((row) => {
+    const others = row.filter((cell) => typeof cell !== 'number' && cell !== null)
+    const series = others.map((cell) => (typeof cell === 'string' ? cell : JSON.stringify(cell))).join(', ')
+    return row.flatMap((cell, at) =>
+      typeof cell === 'number' ? [{ series, point: String(columns[at]), value: cell }] : [],
+    )
+  })
 }
 
 /** Of a result about times; seconds, but for the count. */

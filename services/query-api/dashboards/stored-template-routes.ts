@@ -5,6 +5,7 @@ import { listAnswer, pageParameters, readPage } from '../http/list-page.ts'
 import { refuseUnknown, textParameter } from '../http/request-parameters.ts'
 import { type DatasetCall, type DatasetRoute, pathParameter } from '../http/route.ts'
 import { objectRoutes } from '../objects/object-routes.ts'
+import { checkTilesRight } from '../saved-insights/saved-question.ts'
 import { builtInTemplates } from './built-in-templates.ts'
 import { templateFamily } from './template-family.ts'
 import { createTemplateStore } from './template-store.ts'
@@ -44,12 +45,22 @@ export function storedTemplateRoutes(
             summary: 'Lists templates: own ones, then those that come with the product.',
             answer: list,
           }
-        : { ...route, summary: 'Keeps a template, for use_template of new dashboards.' }
+        : {
+            ...route,
+            summary: 'Keeps a template, for use_template of new dashboards.',
+            async answer(call) {
+              checkTilesRight(call.principal, call.body)
+              return route.answer(call)
+            },
+          }
     return {
       ...route,
       async answer(call) {
         const found = builtIn().find(({ id }) => id === pathParameter(call, 'id'))
-        if (found === undefined) return route.answer(call)
+        if (found === undefined) {
+          checkTilesRight(call.principal, call.body)
+          return route.answer(call)
+        }
         if (route.method === 'GET') return { body: found }
         throw readOnly()
       },

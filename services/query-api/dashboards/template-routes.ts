@@ -6,6 +6,7 @@ import { refuseUnknown } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
 import { tooMany } from '../objects/object-routes.ts'
 import type { ObjectStore, OwnColumns } from '../objects/object-store.ts'
+import { checkTilesRight } from '../saved-insights/saved-question.ts'
 import { DashboardView, dashboardFamily } from './dashboard-family.ts'
 import type { Dashboard } from './dashboard-store.ts'
 import { readTemplate, Template } from './dashboard-template.ts'
@@ -53,6 +54,7 @@ export function templateRoutes(needs: {
       async answer(call) {
         checkScope(call.principal, { object: 'insight', action: 'write' })
         const template = readTemplate((readObject(call.body) as { readonly template?: unknown }).template)
+        checkTilesRight(call.principal, template)
         const columns = {
           ...dashboardFamily.columnsOf({
             ...dashboardFamily.absent,

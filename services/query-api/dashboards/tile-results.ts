@@ -3,13 +3,16 @@ import { knownError } from '../http/error-answer.ts'
 import type { Question } from '../query/question.ts'
 import type { RefreshRequest } from '../results/refresh.ts'
 import type { ResultAnswer, Results } from '../results/results.ts'
-import { type Filters, underDashboard } from '../saved-insights/insight-filters.ts'
+import type { Filters } from '../saved-insights/insight-filters.ts'
+import { questionOf, type SavedQuestion, underFilters } from '../saved-insights/saved-question.ts'
 import { savedResult } from '../saved-insights/saved-result.ts'
 import type { Tile } from './dashboard-store.ts'
 
 /** A tile with what its insight answers; neither answer nor fault for a text. */
 export interface TileResult {
   readonly tile: Tile
+  /** What its insight was asked; null for a text. */
+  readonly asked: SavedQuestion | null
   readonly answer: ResultAnswer | null
   /** Why there is no answer. The other tiles have theirs. */
   readonly fault: ApiError | null
@@ -34,18 +37,18 @@ export async function tileResults(
   for (const tile of tiles) {
     const { insight } = tile
     if (insight === null) {
-      found.push({ tile, answer: null, fault: null })
+      found.push({ tile, asked: null, answer: null, fault: null })
       continue
     }
     question.signal.throwIfAborted()
-    const own = underDashboard(JSON.parse(insight.filters), filters)
+    const asked = underFilters(questionOf(insight), filters)
     try {
-      const answer = await savedResult(results, question, own, refresh, origin)
-      found.push({ tile, answer, fault: null })
+      const answer = await savedResult(results, question, asked, refresh, origin)
+      found.push({ tile, asked, answer, fault: null })
     } catch (error) {
       const fault = knownError(error)
       if (fault === null) throw error
-      found.push({ tile, answer: null, fault })
+      found.push({ tile, asked, answer: null, fault })
     }
   }
   return found

@@ -1,8 +1,7 @@
 import { canonicalJson } from '../../core/control/canonical-json.ts'
-import type { InsightNeeds } from '../insights/frame.ts'
 import type { Question } from '../query/question.ts'
 import { type RefreshRequest, UNSAVED_FRESH_MS } from '../results/refresh.ts'
-import type { Results } from '../results/results.ts'
+import type { ResultNeeds, Results } from '../results/results.ts'
 import type { Node } from './query-nodes.ts'
 import type { QueryResult } from './run-query.ts'
 
@@ -23,7 +22,7 @@ export interface AskedQuery {
 export async function answerQuery(
   results: Results,
   { question, node, refresh, origin }: AskedQuery,
-  compute: (needs: InsightNeeds, question: Question) => Promise<QueryResult>,
+  compute: (needs: ResultNeeds, question: Question) => Promise<QueryResult>,
 ): Promise<QueryResult> {
   const { result, isCached, lastRefreshMs, nextRefreshMs, cacheKey, status } = await results.answer({
     question,

@@ -8,6 +8,7 @@ import { parseDateRange } from '../query/date-range.ts'
 import { FILTER_TYPES, readFilterTree } from '../query/property-filters.ts'
 import { answeringFaults } from '../sql/sql-failure.ts'
 import { SQL_LIMITS, SQL_ROWS } from '../sql/sql-limits.ts'
+import type { Asking } from '../sql/sql-statement.ts'
 import { type Node, refuseMembers, textsOf, UNUSED_MEMBERS, wholeOf } from './query-nodes.ts'
 import type { RunKind } from './run-query.ts'
 
@@ -29,11 +30,10 @@ const MEMBERS = [
   'maskPii',
 ]
 
-/** Values of expressions over events. `nextCursor` loses no row while others arrive; `offset` may. */
-export const eventsQuery: RunKind = async (needs, { question }, node) => {
+/** What a query asks of events. @throws ApiError 400 for one that cannot be asked, as far as it alone tells */
+export function readEventsQuery(node: Node, asking: Asking) {
   refuseMembers(node, MEMBERS, 'query')
-  const { clock } = needs
-  const dataset = question.dataset.id
+  const { dataset, nowMs, zone } = asking
   const filters = readFilterTree(
     [...listOf(node, 'properties'), ...listOf(node, 'fixedProperties')],
     'query__properties',
@@ -45,31 +45,36 @@ export const eventsQuery: RunKind = async (needs, { question }, node) => {
       where: textsOf(node.where, 'query__where', SQL_LIMITS.columns),
       orderBy: orderTexts(node),
     },
-    { dataset, zone: question.zone, nowMs: clock.now() },
+    asking,
   )
   if (asked.items.length === 0) throw invalidInput('query__select', 'Say what is wanted: select.', 'required')
-  const limit = wholeOf(node.limit, 'query__limit', 1, SQL_ROWS.max, SQL_ROWS.default)
-  const offset = wholeOf(node.offset, 'query__offset', 0, EVENT_LIMITS.offsetMax, 0)
   const cursor = optionalText(node.cursor, 'query__cursor')
   const selection = {
     dataset,
     event: optionalText(node.event, 'query__event'),
     distinctId: optionalText(node.distinctId, 'query__distinctId'),
     personId: optionalText(node.personId, 'query__personId')?.toLowerCase() ?? null,
-    ...bounds(node, clock.now(), question.zone),
+    ...bounds(node, nowMs, zone),
     filters,
     where: asked.where,
   }
   const page = {
     order: 'descending' as const,
-    limit,
-    offset,
+    limit: wholeOf(node.limit, 'query__limit', 1, SQL_ROWS.max, SQL_ROWS.default),
+    offset: wholeOf(node.offset, 'query__offset', 0, EVENT_LIMITS.offsetMax, 0),
     cursor: cursor === null ? null : decodeCursor(cursor),
   }
+  return { asked, selection, page, isMasked: node.maskPii === true }
+}
+
+/** Values of expressions over events. `nextCursor` loses no row while others arrive; `offset` may. */
+export const eventsQuery: RunKind = async (needs, { question }, node) => {
+  const asking = { dataset: question.dataset.id, zone: question.zone, nowMs: needs.clock.now() }
+  const { asked, selection, page, isMasked } = readEventsQuery(node, asking)
   const { next, ...found } = await answeringFaults('', 'query__select', () =>
-    selectEvents(needs, question, selection, asked, page, node.maskPii === true),
+    selectEvents(needs, question, selection, asked, page, isMasked),
   )
-  return { ...found, limit, offset, nextCursor: next }
+  return { ...found, limit: page.limit, offset: page.offset, nextCursor: next }
 }
 
 function listOf(node: Node, member: string): readonly unknown[] {

@@ -1,5 +1,6 @@
 import { invalidInput } from '../http/api-error.ts'
 import type { RawQuery } from '../http/request-parameters.ts'
+import type { InsightKindName } from '../insights/insight-kinds.ts'
 import { textsOf as parametersOf } from '../insights/posted-parameters.ts'
 import {
   type Node,
@@ -15,6 +16,8 @@ export interface InsightKind {
   /** The last part of the insight's path, and of the path of its people. */
   readonly insight: string
   readonly people: string
+  /** The name that saved insights have for it. */
+  readonly saved: InsightKindName
   /** Members that it has beside the common ones. */
   readonly own: readonly string[]
   /** Its parameters beside the common ones. @throws ApiError 400 */
@@ -166,6 +169,7 @@ function pathsAround(node: Node): Node {
 export const INSIGHT_KINDS: Readonly<Record<string, InsightKind>> = {
   TrendsQuery: {
     insight: 'trend',
+    saved: 'TRENDS',
     people: 'trends',
     own: ['series', 'interval', 'trendsFilter', 'breakdownFilter', 'compareFilter'],
     parameters: (node) => ({
@@ -178,6 +182,7 @@ export const INSIGHT_KINDS: Readonly<Record<string, InsightKind>> = {
   },
   FunnelsQuery: {
     insight: 'funnel',
+    saved: 'FUNNELS',
     people: 'funnel',
     own: ['series', 'interval', 'funnelsFilter', 'breakdownFilter'],
     parameters: (node) => ({
@@ -189,18 +194,21 @@ export const INSIGHT_KINDS: Readonly<Record<string, InsightKind>> = {
   },
   RetentionQuery: {
     insight: 'retention',
+    saved: 'RETENTION',
     people: 'retention',
     own: ['retentionFilter'],
     parameters: (node) => filterParameters(node, 'retentionFilter'),
   },
   PathsQuery: {
     insight: 'path',
+    saved: 'PATHS',
     people: 'path',
     own: ['pathsFilter', 'funnelPathsFilter'],
     parameters: (node) => ({ ...filterParameters(node, 'pathsFilter'), ...pathsAround(node) }),
   },
   StickinessQuery: {
     insight: 'stickiness',
+    saved: 'STICKINESS',
     people: 'stickiness',
     own: ['series', 'interval', 'stickinessFilter', 'compareFilter'],
     parameters: (node) => ({
@@ -212,6 +220,7 @@ export const INSIGHT_KINDS: Readonly<Record<string, InsightKind>> = {
   },
   LifecycleQuery: {
     insight: 'lifecycle',
+    saved: 'LIFECYCLE',
     people: 'lifecycle',
     own: ['series', 'interval', 'lifecycleFilter'],
     parameters: (node) => ({
@@ -222,6 +231,7 @@ export const INSIGHT_KINDS: Readonly<Record<string, InsightKind>> = {
   },
   TimingQuery: {
     insight: 'timing',
+    saved: 'TIMING',
     people: 'timing',
     own: ['timingFilter', 'breakdownFilter', 'interval'],
     parameters: (node) => ({

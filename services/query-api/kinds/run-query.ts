@@ -5,28 +5,29 @@ import type { DatasetCall } from '../http/route.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
 import { actorsQuery } from './actors-query.ts'
 import { correlationQuery } from './correlation-query.ts'
-import { eventsQuery } from './events-query.ts'
 import { groupsQuery } from './groups-query.ts'
 import { insightAnswer } from './insight-answer.ts'
 import { INSIGHT_KINDS } from './insight-kinds.ts'
 import { type Node, optionalNode } from './query-nodes.ts'
 import { RECORDINGS_KIND } from './recordings-query.ts'
+import { ROW_KINDS } from './row-kinds.ts'
 import { schemaQuery } from './schema-query.ts'
-import { metadataQuery, sqlQuery } from './sql-query.ts'
+import { metadataQuery } from './sql-query.ts'
 
 export type QueryNeeds = EventNeeds & InsightNeeds
 
 /** What a query answers, without what every answer has. `results` is among it. */
 export type QueryResult = Readonly<Record<string, unknown>>
 
+/** Who asks about what, and where: links of an answer lead to the same place. */
+export type QueryCall = Pick<DatasetCall, 'question' | 'url'>
+
 /** @throws ApiError 400 */
-export type RunKind = (needs: QueryNeeds, call: DatasetCall, node: Node) => Promise<QueryResult>
+export type RunKind = (needs: QueryNeeds, call: QueryCall, node: Node) => Promise<QueryResult>
 
 /** What can be asked and kept, by its `kind`. Names of other products' clients stand beside our own. */
 const KINDS: Readonly<Record<string, RunKind>> = {
-  EventsQuery: eventsQuery,
-  SQLQuery: sqlQuery,
-  HogQLQuery: sqlQuery,
+  ...Object.fromEntries(Object.entries(ROW_KINDS).map(([kind, { run }]) => [kind, run])),
   SQLMetadata: metadataQuery,
   HogQLMetadata: metadataQuery,
   DatabaseSchemaQuery: schemaQuery,
@@ -48,7 +49,7 @@ export function withoutDrawing(node: Node): Node {
 }
 
 /** @throws ApiError 400 for a kind that there is not, and for what is wrong in the query */
-export function runQuery(needs: QueryNeeds, call: DatasetCall, node: Node): Promise<QueryResult> {
+export function runQuery(needs: QueryNeeds, call: QueryCall, node: Node): Promise<QueryResult> {
   const kind = String(node.kind).slice(0, 64)
   const run = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined
   if (run === undefined)

@@ -6,17 +6,31 @@ import { eventSurroundings } from '../sql/event-scope.ts'
 import type { GivenValues } from '../sql/given-values.ts'
 import { readGivenValues } from '../sql/given-values.ts'
 import { parseItem } from '../sql/parse-query.ts'
-import { answeringFaults } from '../sql/sql-failure.ts'
+import { answeringFaults, faultAnswer } from '../sql/sql-failure.ts'
 import { lineAndColumn, SqlFault } from '../sql/sql-fault.ts'
 import { type Asking, compileSql, type SqlStatement } from '../sql/sql-statement.ts'
 import { type Node, refuseMembers, UNUSED_MEMBERS } from './query-nodes.ts'
 import type { RunKind } from './run-query.ts'
 
+/** @throws ApiError 400 for members of it; what the text means is not looked at */
+function readSqlQuery(node: Node): { readonly text: string; readonly values: GivenValues } {
+  refuseMembers(node, [...UNUSED_MEMBERS, 'name', 'query', 'values'], 'query')
+  return { text: textOf(node, 'query'), values: readGivenValues(node.values, 'query__values') }
+}
+
+/** @throws ApiError 400 for a query that cannot be asked, as far as it alone tells */
+export function checkSqlQuery(node: Node, asking: Asking): void {
+  const { text, values } = readSqlQuery(node)
+  try {
+    compileSql(text, asking, createBindings(), values)
+  } catch (error) {
+    throw error instanceof SqlFault ? faultAnswer(text, error, 'query__query') : error
+  }
+}
+
 /** A text in the query language. What it asks for is answered as columns and rows. */
 export const sqlQuery: RunKind = async (needs, { question }, node) => {
-  refuseMembers(node, [...UNUSED_MEMBERS, 'name', 'query', 'values'], 'query')
-  const text = textOf(node, 'query')
-  const values = readGivenValues(node.values, 'query__values')
+  const { text, values } = readSqlQuery(node)
   const asking = { dataset: question.dataset.id, zone: question.zone, nowMs: needs.clock.now() }
   return answeringFaults(text, 'query__query', async () => {
     let made: SqlStatement | null = null

@@ -4,6 +4,7 @@ import type { Logger } from '../../core/runtime/logger.ts'
 import type { Metrics } from '../../core/runtime/metrics.ts'
 import { knownError } from '../http/error-answer.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
+import type { AskTable } from '../query/ask-table.ts'
 import type { Question } from '../query/question.ts'
 import { createComputations } from './computations.ts'
 import { queryProgress } from './query-progress.ts'
@@ -28,8 +29,11 @@ export interface ResultRequest {
    * Uses what it is handed and nothing else: definitions that it looks up are noted, and its statements are those
    * that progress is told of and that end when nobody wants the result any more.
    */
-  compute(needs: InsightNeeds, question: Question): Promise<unknown>
+  compute(needs: ResultNeeds, question: Question): Promise<unknown>
 }
+
+/** What results are computed with. */
+export type ResultNeeds = InsightNeeds & { readonly askTable: AskTable }
 
 export interface ResultAnswer {
   /** Null where none is kept and none was waited for. */
@@ -73,7 +77,7 @@ export const LAZY_FACTOR = 4
 const ID_BYTES = 16
 
 export function createResults(given: {
-  readonly needs: InsightNeeds
+  readonly needs: ResultNeeds
   readonly limits: ResultLimits
   readonly clock: Clock
   readonly randomBytes: (size: number) => Uint8Array

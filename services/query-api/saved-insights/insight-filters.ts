@@ -45,18 +45,20 @@ export function checkFilters(filters: Filters): void {
 }
 
 /**
- * @param check of the parameters that they are
- * @throws ApiError 400 of the check, about what lies below `filters`, and 400 for filters that are too long
+ * @param check of what is asked with them
+ * @param field that they stand in
+ * @throws ApiError 400 of the check, about what lies below the field, and 400 for more than is kept
  */
-export function checkBelow(filters: Filters, check: () => unknown): void {
+export function checkBelow(filters: Filters, check: () => unknown, field = 'filters'): void {
   if (JSON.stringify(filters).length > FILTERS_LENGTH_MAX)
-    throw invalidInput('filters', `filters may have at most ${FILTERS_LENGTH_MAX} characters as JSON.`)
+    throw invalidInput(field, `${field} may have at most ${FILTERS_LENGTH_MAX} characters as JSON.`)
   try {
     check()
   } catch (error) {
     if (!(error instanceof ApiError) || error.body.attr === null) throw error
-    const attr = `filters__${error.body.attr}`.slice(0, NAME_LENGTH_MAX)
-    throw new ApiError(error.status, { ...error.body, attr })
+    const { attr: told } = error.body
+    const attr = told === field || told.startsWith(`${field}__`) ? told : `${field}__${told}`
+    throw new ApiError(error.status, { ...error.body, attr: attr.slice(0, NAME_LENGTH_MAX) })
   }
 }
 

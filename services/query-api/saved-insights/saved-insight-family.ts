@@ -4,9 +4,9 @@ import { flagDeclared, textDeclared } from '../http/parameter-declarations.ts'
 import type { ObjectFamily } from '../objects/object-family.ts'
 import { SHARED_VIEW, sharedView } from '../objects/object-view.ts'
 import { QueryStatusView } from '../results/query-status.ts'
-import { NO_RESULT } from '../results/result-view.ts'
-import { checkFilters, type Filters, kindOf } from './insight-filters.ts'
 import type { SavedInsight } from './saved-insight-store.ts'
+import { questionColumns } from './saved-question.ts'
+import { NO_SAVED_RESULT } from './saved-result.ts'
 
 const LENGTHS = { name: 400, description: 1_000, tag: 255 } as const
 export const TAGS_MAX = 50
@@ -31,12 +31,22 @@ const FiltersSchema = Type.Object(
       'TRENDS (when left out), FUNNELS, RETENTION, PATHS, STICKINESS, LIFECYCLE or TIMING.',
   },
 )
+/** Instead of filters, or null. */
+export const QuerySchema = Type.Union(
+  [Type.Object({ kind: Type.String() }, { additionalProperties: true }), Type.Null()],
+  {
+    description:
+      'What is asked instead of `filters`: a query as POST query takes it, of an insight (TrendsQuery, …), SQLQuery or ' +
+      'EventsQuery. Whoever saves one of the last two needs query:read as well.',
+  },
+)
 
 const Fields = Type.Object(
   {
     name: Type.Optional(Name),
     description: Type.Optional(DESCRIPTION),
     filters: Type.Optional(FiltersSchema),
+    query: Type.Optional(QuerySchema),
     tags: Type.Optional(TAGS),
     favorited: Type.Optional(Type.Boolean()),
     saved: Type.Optional(Type.Boolean({ description: 'Whether somebody wants to find it again.' })),
@@ -51,6 +61,11 @@ const RESULT_VIEW = {
     description: 'As the insight answers it; null in lists, and until it is computed.',
   }),
   is_cached: Type.Boolean(),
+  columns: Type.Union([Type.Array(Type.String()), Type.Null()], {
+    description: 'Of rows that are the result of an SQLQuery or EventsQuery; else null, as are the next two.',
+  }),
+  types: Type.Union([Type.Array(Type.String()), Type.Null()]),
+  hasMore: Type.Union([Type.Boolean(), Type.Null()]),
   last_refresh: TextOrNull,
   next_allowed_client_refresh: TextOrNull,
   query_status: Type.Union([QueryStatusView, Type.Null()]),
@@ -62,7 +77,7 @@ export const SavedInsightView = Type.Object({
   name: Type.String(),
   description: DESCRIPTION,
   filters: FiltersSchema,
-  query: Type.Null(),
+  query: QuerySchema,
   dashboards: Dashboards,
   tags: TAGS,
   favorited: Type.Boolean(),
@@ -85,6 +100,7 @@ export const savedInsightFamily: ObjectFamily<typeof Fields, SavedInsight> = {
     name: '',
     description: '',
     filters: {},
+    query: null,
     tags: [],
     favorited: false,
     saved: false,
@@ -98,7 +114,7 @@ export const savedInsightFamily: ObjectFamily<typeof Fields, SavedInsight> = {
     user: flagDeclared('`true`: only those that this key made.'),
     created_by: textDeclared('Only those that this key made: `personal_api_key:<id>`.'),
     search: textDeclared('Only those whose name, description or tags hold this text.'),
-    insight: textDeclared('Only those of this kind.'),
+    insight: textDeclared('Only those of this kind: as `filters` name it, SQL or EVENTS.'),
     short_id: textDeclared('Only the one with this id.'),
     dashboards: textDeclared(
       'Only those on all of these dashboards: numbers, separated by commas or as JSON.',
@@ -123,16 +139,16 @@ export const savedInsightFamily: ObjectFamily<typeof Fields, SavedInsight> = {
       last_modified_at: '2026-11-28T09:00:00.000Z',
       last_modified_by: 'personal_api_key:5f0c1a9be2d34c7788aa0b1c',
       timezone: 'Europe/Berlin',
-      ...NO_RESULT,
+      ...NO_SAVED_RESULT,
       created_by: 'personal_api_key:5f0c1a9be2d34c7788aa0b1c',
       created_at: '2026-11-28T09:00:00.000Z',
       updated_at: '2026-11-28T09:00:00.000Z',
       deleted: false,
     },
   },
-  columnsOf: ({ filters, tags, favorited, saved, dashboards, ...others }) => ({
+  columnsOf: ({ filters, query, tags, favorited, saved, dashboards, ...others }) => ({
     ...others,
-    ...(filters === undefined ? {} : filterColumns(filters)),
+    ...(filters === undefined && query === undefined ? {} : questionColumns({ filters, query })),
     ...(tags === undefined ? {} : { tags: JSON.stringify([...new Set(tags)]) }),
     ...(favorited === undefined ? {} : { favorited: +favorited }),
     ...(saved === undefined ? {} : { saved: +saved }),
@@ -144,7 +160,7 @@ export const savedInsightFamily: ObjectFamily<typeof Fields, SavedInsight> = {
     name: row.name,
     description: row.description,
     filters: JSON.parse(row.filters),
-    query: null,
+    query: row.query === null ? null : JSON.parse(row.query),
     dashboards: row.dashboards,
     tags: JSON.parse(row.tags),
     favorited: row.favorited === 1,
@@ -152,12 +168,7 @@ export const savedInsightFamily: ObjectFamily<typeof Fields, SavedInsight> = {
     last_modified_at: new Date(row.updated_at).toISOString(),
     last_modified_by: row.last_modified_by,
     timezone: row.timezone,
-    ...NO_RESULT,
+    ...NO_SAVED_RESULT,
     ...sharedView(row),
   }),
-}
-
-function filterColumns(filters: Filters) {
-  checkFilters(filters)
-  return { filters: JSON.stringify(filters), insight: kindOf(filters) }
 }

@@ -8,21 +8,26 @@ import { wholeDeclared } from '../http/parameter-declarations.ts'
 import { type Format, refuseUnknown } from '../http/request-parameters.ts'
 import type { Answer, DatasetCall, DatasetRoute } from '../http/route.ts'
 import { insightFile } from '../insights/insight-file.ts'
-import { INSIGHT_KINDS } from '../insights/insight-kinds.ts'
 import { wholeParameter } from '../insights/insight-request.ts'
 import { idOf, objectRoutes } from '../objects/object-routes.ts'
 import { newShortId } from '../objects/short-id.ts'
 import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
-import { isBegun, resultView } from '../results/result-view.ts'
+import { isBegun } from '../results/result-view.ts'
 import type { Results } from '../results/results.ts'
 import { resultsOfFileMs } from '../results/results-of-file.ts'
 import { INSIGHT_SHARES } from '../sharing/share-store.ts'
 import { sharingRoutes } from '../sharing/sharing-routes.ts'
 import { housekeepingRoutes } from './housekeeping-routes.ts'
-import { type Filters, kindOf, underDashboard } from './insight-filters.ts'
 import { savedInsightFamily } from './saved-insight-family.ts'
 import { createSavedInsightStore, type InsightWriter, type SavedInsight } from './saved-insight-store.ts'
-import { savedResult } from './saved-result.ts'
+import {
+  checkRowsRight,
+  questionOf,
+  questionTable,
+  type SavedQuestion,
+  underFilters,
+} from './saved-question.ts'
+import { savedResult, savedView } from './saved-result.ts'
 
 /** Highest number that a parameter may name. */
 const NUMBER_MAX = 999_999_999
@@ -65,11 +70,11 @@ export function savedInsightRoutes(needs: {
     return row
   }
 
-  async function filtersOf(call: DatasetCall, own: Filters): Promise<Filters> {
+  async function askedOf(call: DatasetCall, own: SavedQuestion): Promise<SavedQuestion> {
     const dashboard = wholeParameter(call.query, 'from_dashboard', 1, NUMBER_MAX)
     if (dashboard === null) return own
     const over = await dashboardFilters(metadata, call.question.dataset.id, dashboard)
-    if (over !== null) return underDashboard(own, over)
+    if (over !== null) return underFilters(own, over)
     throw invalidInput('from_dashboard', `There is no dashboard ${dashboard}.`, 'does_not_exist')
   }
 
@@ -78,21 +83,24 @@ export function savedInsightRoutes(needs: {
     const refresh = readRefresh(call.query)
     const { format, csvMode } = readFileChoice(call.query, given)
     const row = await existing(call)
-    const view = savedInsightFamily.present(row) as { readonly filters: Filters }
-    const filters = await filtersOf(call, view.filters)
-    const answered = await savedResult(results, call.question, filters, refresh, call.url.origin)
+    const asked = await askedOf(call, questionOf(row))
+    const answered = await savedResult(results, call.question, asked, refresh, call.url.origin)
     if (format === 'csv') {
       const refreshedMs = resultsOfFileMs([answered])
-      const table = INSIGHT_KINDS[kindOf(filters)].table(answered.result)
+      const table = questionTable(asked, answered.result)
       return insightFile(`insight-${row.id}`, table, csvMode, refreshedMs)
     }
-    return { status: isBegun(answered) ? 202 : 200, body: { ...view, ...resultView(answered) } }
+    return {
+      status: isBegun(answered) ? 202 : 200,
+      body: { ...(savedInsightFamily.present(row) as object), ...savedView(asked, answered) },
+    }
   }
 
   const asked = { limit: 'clickhouse', parameters: PARAMETERS } as const
   return [
     ...objectRoutes(savedInsightFamily, storeOf, clock).flatMap((route): DatasetRoute[] => {
-      if (route.method !== 'GET' || !route.path.endsWith('/:id')) return [route]
+      if (route.method !== 'GET') return [checkingRights(route)]
+      if (!route.path.endsWith('/:id')) return [route]
       const summary = 'A saved insight with its result, kept or computed.'
       return [
         { ...route, ...asked, summary, answer: (call) => answer(call) },
@@ -117,4 +125,14 @@ export function savedInsightRoutes(needs: {
     ...housekeepingRoutes({ metadata, results, clock, storeOf }),
     ...activityRoutes(metadata, 'insight', savedInsightFamily.tag),
   ]
+}
+
+function checkingRights(route: DatasetRoute): DatasetRoute {
+  return {
+    ...route,
+    async answer(call) {
+      checkRowsRight(call.principal, call.body)
+      return route.answer(call)
+    },
+  }
 }

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { resultView } from '../results/result-view.ts'
 import type { ResultAnswer } from '../results/results.ts'
-import { kindOf } from './insight-filters.ts'
 import type { SavedInsight } from './saved-insight-store.ts'
+import { questionOf } from './saved-question.ts'
 
 const TextOrNull = Type.Union([Type.String(), Type.Null()])
 
@@ -12,21 +12,26 @@ export const SharedInsight = Type.Object({
   description: Type.String(),
   insight: Type.String({ description: 'Its kind.' }),
   display: TextOrNull,
-  result: Type.Unknown({ description: 'Without links to people; null where there is none.' }),
+  result: Type.Unknown({
+    description:
+      'Without links to people; null where there is none, and for rows of an SQLQuery or EventsQuery.',
+  }),
   last_refresh: TextOrNull,
 })
 
 /** @param answer null where it has no result */
 export function sharedInsight(
-  { name, description, filters }: Pick<SavedInsight, 'name' | 'description' | 'filters'>,
+  insight: Pick<SavedInsight, 'name' | 'description' | 'insight' | 'filters' | 'query'>,
   answer: ResultAnswer | null,
 ) {
-  const given = JSON.parse(filters)
+  const { name, description, insight: kind } = insight
+  const question = questionOf(insight)
+  const display = question.of === 'insight' ? question.filters.display : null
   return {
     name,
     description,
-    insight: kindOf(given),
-    display: typeof given.display === 'string' ? given.display : null,
+    insight: kind,
+    display: typeof display === 'string' ? display : null,
     result: answer?.result ?? null,
     last_refresh: answer === null ? null : resultView(answer).last_refresh,
   }

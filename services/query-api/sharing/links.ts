@@ -9,6 +9,7 @@ import { getRecording } from '../recordings/list-recordings.ts'
 import { recordedView } from '../recordings/present-recordings.ts'
 import type { Results } from '../results/results.ts'
 import { createSavedInsightStore } from '../saved-insights/saved-insight-store.ts'
+import { isOfRows, questionOf } from '../saved-insights/saved-question.ts'
 import { savedResult } from '../saved-insights/saved-result.ts'
 import { sharedInsight } from '../saved-insights/shared-insight.ts'
 import {
@@ -47,14 +48,18 @@ export function createLinks({ metadata, randomBytes, ask, results, control, cloc
     const row = await createDashboardStore(metadata, readerIn(question)).get(question.dataset.id, id)
     if (row === null || row.deleted === 1) throw notFound()
     const filters = JSON.parse(row.filters)
-    const tiles = await tileResults(results, question, row.tiles ?? [], filters, FRESH_ENOUGH, null)
+    // Rows are what their maker chose, and may be people: nobody asks for them on behalf of strangers.
+    const told = (row.tiles ?? []).filter((tile) => tile.insight === null || !isOfRows(tile.insight))
+    const tiles = await tileResults(results, question, told, filters, FRESH_ENOUGH, null)
     return sharedDashboard(row, question.zone, tiles)
   }
 
   async function insight(question: Question, id: number) {
     const row = await createSavedInsightStore(metadata, readerIn(question)).get(question.dataset.id, id)
     if (row === null || row.deleted === 1) throw notFound()
-    const answer = await savedResult(results, question, JSON.parse(row.filters), FRESH_ENOUGH, null)
+    const answer = isOfRows(row)
+      ? null
+      : await savedResult(results, question, questionOf(row), FRESH_ENOUGH, null)
     return { ...sharedInsight(row, answer), timezone: question.zone }
   }
 

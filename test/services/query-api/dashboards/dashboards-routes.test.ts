@@ -263,6 +263,84 @@ test('templates of a dataset stand before those of the product, and make dashboa
   )
 })
 
+const SQL_QUERY = { kind: 'SQLQuery', query: 'SELECT event, count() AS n FROM events GROUP BY event' }
+const TRENDS_QUERY = {
+  kind: 'TrendsQuery',
+  series: [{ kind: 'EventsNode', event: 'purchase' }],
+  dateRange: { date_from: '-2d' },
+}
+/** Rows of SQL, and points of a trend. */
+const tableOrRows: Parameters<typeof recordingEnvironment>[0] = ({ sql }) =>
+  sql.includes('FORMAT')
+    ? [
+        ['event', 'n'],
+        ['String', 'UInt64'],
+        ['page_view', 310],
+      ]
+    : rows(5)
+
+test('insights that are saved as queries are tiles: answered, kept, put into files and copied', async () => {
+  const { call, get, key, insight } = await opened(tableOrRows)
+  await call('POST', PATH, { name: 'Sales', filters: { date_from: '-3d' } })
+  await insight({ name: 'Rows', filters: {}, query: SQL_QUERY, dashboards: [1] })
+  await insight({ name: 'Line', filters: {}, query: TRENDS_QUERY, dashboards: [1] })
+  const tiles = async (query = '') => (await call('GET', `${PATH}/1${query}`)).body.tiles
+  const first = await tiles()
+  expect(first).toMatchObject([
+    { is_cached: false, insight: { columns: ['event', 'n'], result: [['page_view', 310]], hasMore: false } },
+    // Under the dates of the dashboard.
+    { is_cached: false, insight: { columns: null, result: [{ data: [0, 0, 5, 0] }], query: TRENDS_QUERY } },
+  ])
+  const cached = async (query: string) =>
+    (await tiles(query)).map(({ is_cached: is }: { is_cached: boolean }) => is)
+  expect(await cached('')).toEqual([true, true])
+  expect(await cached('?refresh=force_blocking')).toEqual([false, false])
+  const lines = (await get(`${PATH}/1/export.csv`, key)).body.split('\r\n')
+  expect(lines).toContain('1,Rows,page_view,n,310')
+  expect(lines).toContain('2,Line,purchase,2026-11-21,5')
+  const template = (await get(`${PATH}/1/export.json`, key)).json()
+  expect(template.tiles).toMatchObject([{ query: SQL_QUERY }, { query: TRENDS_QUERY }])
+  for (const tile of template.tiles) expect(tile).not.toHaveProperty('filters')
+  await call('POST', `${PATH}/create_from_template_json`, { template })
+  await call('POST', PATH, { use_dashboard: 1, duplicate_tiles: true })
+  await call('POST', TEMPLATES, template)
+  await call('POST', PATH, { use_template: 1 })
+  for (const id of [2, 3, 4])
+    expect((await call('GET', `${PATH}/${id}`)).body.tiles).toMatchObject([
+      { insight: { query: SQL_QUERY, filters: {}, result: [['page_view', 310]] } },
+      { insight: { query: TRENDS_QUERY, filters: {} } },
+    ])
+  expect((await call('GET', `${INSIGHTS}?insight=SQL`)).body.count).toBe(4)
+})
+
+test('a template has rows asked only by who may ask for them, and asks each tile one thing', async () => {
+  const { call, send, personalKey } = await opened()
+  const tile = { type: 'INSIGHT', name: 'a' }
+  const template = { ...TEMPLATE, tiles: [{ ...tile, query: SQL_QUERY }] }
+  await call('POST', TEMPLATES, TEMPLATE)
+  const maker = await personalKey(['dashboard:write', 'insight:write'])
+  for (const [method, url, body] of [
+    ['POST', TEMPLATES, template],
+    ['PUT', `${TEMPLATES}/1`, template],
+    ['PATCH', `${TEMPLATES}/1`, { tiles: template.tiles }],
+    ['POST', `${PATH}/create_from_template_json`, { template }],
+  ] as const)
+    expect(await send(method, url, maker, body)).toMatchObject({
+      status: 403,
+      body: { detail: expect.stringContaining('query:read') },
+    })
+  for (const [over, attr] of [
+    [{}, 'tiles'],
+    [{ query: null }, 'tiles'],
+    [{ query: SQL_QUERY, filters: FILTERS }, 'query'],
+    [{ query: { kind: 'SQLQuery', query: 'SELECT evnt FROM events' } }, 'query__query'],
+  ] as const)
+    expect(await call('POST', TEMPLATES, { ...TEMPLATE, tiles: [{ ...tile, ...over }] })).toMatchObject({
+      status: 400,
+      body: { attr },
+    })
+})
+
 test('what a template cannot be is refused, and those of the product stay as they are', async () => {
   const { call } = await opened()
   for (const [change, attr] of [

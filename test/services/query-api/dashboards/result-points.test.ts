@@ -7,6 +7,18 @@ const told = (result: unknown) =>
 
 test.each([
   [
+    'rows',
+    {
+      columns: ['event', 'n', 'share'],
+      results: [
+        ['a', 3, 0.5],
+        [null, 1, null],
+        [['b', 'c'], '9007199254740993', 2],
+      ],
+    },
+    ['a|n|3', 'a|share|0.5', '|n|1', '["b","c"], 9007199254740993|share|2'],
+  ],
+  [
     'a trend',
     INSIGHT_EXAMPLES.trend.answer.result,
     ['page_view|2026-11-20|5', 'page_view|2026-11-21|5', 'page_view|2026-11-22|4'],

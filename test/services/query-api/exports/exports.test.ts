@@ -161,6 +161,34 @@ test('a saved insight and a dashboard are exported by their numbers, with links 
   await api.app.close()
 })
 
+test('an insight that is saved as SQL is exported by its number, as rows', async () => {
+  const api = await serving(({ sql }) =>
+    sql.includes('FORMAT')
+      ? [
+          ['event', 'n'],
+          ['String', 'UInt64'],
+          ['=buy', 3],
+          ['see', 5],
+        ]
+      : [],
+  )
+  const query = { kind: 'SQLQuery', query: 'SELECT event, count() AS n FROM events GROUP BY event' }
+  await api.send('POST', '/api/datasets/shop/insights', await api.personalKey(['*']), { query })
+  for (const format of ['text/csv', 'application/json']) await api.make({ insight: 1, export_format: format })
+  await api.begin()
+  expect(await api.ended(1)).toMatchObject({ status: 'completed', rows: 2 })
+  expect((await api.content(1)).body).toBe("event,n\r\n'=buy,3\r\nsee,5\r\n")
+  expect(await api.ended(2)).toMatchObject({ status: 'completed' })
+  expect((await api.content(2)).json()).toMatchObject({
+    columns: ['event', 'n'],
+    result: [
+      ['=buy', 3],
+      ['see', 5],
+    ],
+  })
+  await api.app.close()
+})
+
 test.each([
   [{ ...EVENTS, export_format: 'image/png' }, 400, 'export_format', 'not_supported'],
   [{ ...EVENTS, export_format: 'application/pdf' }, 400, 'export_format', 'not_supported'],

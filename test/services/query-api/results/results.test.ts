@@ -45,6 +45,7 @@ function opened(ask: (sql: string) => Promise<unknown[]> = async () => []) {
         asked.push(sql)
         return (await ask(sql)) as T[]
       },
+      askTable: async () => ({ types: [], rows: [] }),
       clock,
       definitions,
     },

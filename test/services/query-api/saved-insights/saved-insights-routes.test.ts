@@ -6,6 +6,9 @@ import { recordingEnvironment } from '../recording-environment.ts'
 const FILTERS = { insight: 'TRENDS', events: [{ id: 'purchase', math: 'dau' }], date_from: '-2d' }
 const RESULT_FIELDS = [
   'result',
+  'columns',
+  'types',
+  'hasMore',
   'is_cached',
   'last_refresh',
   'next_allowed_client_refresh',
@@ -59,7 +62,19 @@ familyBehaviour({
     [{ dashboards: [9] }, 'dashboards', 'does_not_exist'],
     [{ short_id: 'mine' }, 'short_id', 'invalid_input'],
     [{ result: [] }, 'result', 'invalid_input'],
-    [{ query: { kind: 'TrendsQuery' } }, 'query', 'invalid_input'],
+    [{ filters: {}, query: [] }, 'query', 'invalid_input'],
+    [{ filters: {}, query: {} }, 'query', 'invalid_input'],
+    [{ filters: {}, query: { kind: 'TrendQuery' } }, 'query__kind', 'invalid_input'],
+    [{ filters: {}, query: { kind: 'ActorsQuery' } }, 'query__kind', 'invalid_input'],
+    [{ filters: {}, query: { kind: 'RecordingsQuery' } }, 'query__kind', 'invalid_input'],
+    [{ filters: {}, query: { kind: 'InsightVizNode' } }, 'query__kind', 'invalid_input'],
+    [{ filters: {}, query: { kind: 'TrendsQuery' } }, 'query__series', 'required'],
+    [{ filters: {}, query: { kind: 'PathsQuery', colour: 1 } }, 'query__colour', 'invalid_input'],
+    [
+      { filters: {}, query: { kind: 'RetentionQuery', retentionFilter: { period: 'Year' } } },
+      'query__period',
+      'invalid_input',
+    ],
   ],
 })
 
@@ -105,6 +120,142 @@ test('a saved insight answers as the same question would, from then on out of wh
   await clock.advance(15 * 60_000)
   const later = (await call('GET', `${PATH}/1`)).body
   expect([later.is_cached, later.result[0].data]).toEqual([false, [0, 7, 0]])
+})
+
+const TRENDS_QUERY = {
+  kind: 'InsightVizNode',
+  source: {
+    kind: 'TrendsQuery',
+    series: [{ kind: 'EventsNode', event: 'purchase', name: 'purchase', math: 'dau' }],
+    dateRange: { date_from: '-2d' },
+  },
+}
+const SQL_QUERY = {
+  kind: 'DataVisualizationNode',
+  source: { kind: 'SQLQuery', query: 'SELECT event, count() AS n FROM events GROUP BY event LIMIT 2' },
+}
+/** Rows of an SQLQuery as ClickHouse writes them, with names and types before them. */
+const TABLE = [
+  ['event', 'n'],
+  ['String', 'UInt64'],
+  ['page_view', 310],
+  ['purchase', 12],
+  ['=1', 3],
+]
+
+test('an insight that is saved as the query of an insight answers and is kept as its filters are', async () => {
+  const { call, asked } = await opened(() => rows(5))
+  const made = await call('POST', PATH, { name: 'Buyers', query: TRENDS_QUERY })
+  expect(made).toMatchObject({ status: 201, body: { filters: {}, query: TRENDS_QUERY, result: null } })
+  await call('POST', PATH, { filters: FILTERS })
+  const found = (await call('GET', `${PATH}/1`)).body
+  expect(found).toMatchObject({ query: TRENDS_QUERY, is_cached: false, columns: null, hasMore: null })
+  const statements = asked.splice(0).map(({ sql, parameters }) => ({ sql, parameters }))
+  const byFilters = (await call('GET', `${PATH}/2`)).body
+  expect(asked.map(({ sql, parameters }) => ({ sql, parameters }))).toEqual(statements)
+  const bare = (lines: object[]) => lines.map((line) => ({ ...line, persons_urls: null }))
+  expect(bare(found.result)).toEqual(bare(byFilters.result))
+  expect(found.result[0].persons_urls[0].url).toContain('/persons/trends?')
+  expect((await call('GET', `${PATH}/1`)).body).toEqual({ ...found, is_cached: true })
+  const names = async (query: string) =>
+    (await call('GET', `${PATH}?${query}`)).body.results.map(({ id }: { id: number }) => id).toSorted()
+  expect(await names('insight=TRENDS')).toEqual([1, 2])
+})
+
+test('an insight that is saved as SQL has rows, kept, refreshed, as a file and under no dashboard', async () => {
+  let table: unknown[] = TABLE
+  const { call, get, key, asked, clock } = await opened(() => table)
+  const made = await call('POST', PATH, { name: 'Events', query: SQL_QUERY })
+  expect(made).toMatchObject({ status: 201, body: { query: SQL_QUERY, filters: {}, columns: null } })
+  const first = (await call('GET', `${PATH}/1`)).body
+  expect(first).toMatchObject({
+    query: SQL_QUERY,
+    columns: ['event', 'n'],
+    types: ['String', 'UInt64'],
+    result: [
+      ['page_view', 310],
+      ['purchase', 12],
+    ],
+    hasMore: true,
+    is_cached: false,
+    next_allowed_client_refresh: '2026-11-22T12:15:00.000Z',
+  })
+  expect(asked.at(-1)?.options.settings).toMatchObject({
+    additional_table_filters: expect.stringContaining("'events':'dataset_id = \\'shop\\''"),
+  })
+  const before = asked.length
+  await call('POST', '/api/datasets/shop/dashboards', { filters: { date_from: '-30d' } })
+  expect((await call('GET', `${PATH}/1?from_dashboard=1`)).body).toEqual({ ...first, is_cached: true })
+  expect(asked.length).toBe(before)
+  expect((await get(`${PATH}/1.csv`, key)).body).toBe('event,n\r\npage_view,310\r\npurchase,12\r\n')
+  table = [...TABLE.slice(0, 2), ['signup', 7]]
+  expect((await call('GET', `${PATH}/1?refresh=true`)).body).toMatchObject({
+    result: [['signup', 7]],
+    hasMore: false,
+  })
+  await clock.advance(15 * 60_000)
+  expect((await call('GET', `${PATH}/1`)).body.is_cached).toBe(false)
+  expect((await call('GET', `${PATH}?insight=SQL`)).body.count).toBe(1)
+  const events = { kind: 'EventsQuery', select: ['event'], after: '-7d' }
+  expect((await call('PATCH', `${PATH}/1`, { query: events })).body.query).toEqual(events)
+  expect((await call('GET', `${PATH}?insight=EVENTS`)).body.count).toBe(1)
+})
+
+test('a change from a query to filters, or the other way, leaves one of them', async () => {
+  const { call } = await opened()
+  await call('POST', PATH, { query: SQL_QUERY, filters: {} })
+  const changed = async (body: object, method: 'PATCH' | 'PUT' = 'PATCH') => {
+    const { filters, query } = (await call(method, `${PATH}/1`, body)).body
+    return { filters, query }
+  }
+  expect(await changed({ name: 'x' })).toEqual({ filters: {}, query: SQL_QUERY })
+  expect(await changed({ filters: FILTERS })).toEqual({ filters: FILTERS, query: null })
+  expect(await changed({ query: TRENDS_QUERY })).toEqual({ filters: {}, query: TRENDS_QUERY })
+  expect(await changed({ query: null })).toEqual({ filters: {}, query: null })
+  expect(await changed({ query: SQL_QUERY }, 'PUT')).toEqual({ filters: {}, query: SQL_QUERY })
+  expect(await changed({ name: 'x' }, 'PUT')).toEqual({ filters: {}, query: null })
+  for (const [method, url] of [
+    ['POST', PATH],
+    ['PUT', `${PATH}/1`],
+    ['PATCH', `${PATH}/1`],
+  ] as const)
+    expect(await call(method, url, { filters: FILTERS, query: TRENDS_QUERY })).toMatchObject({
+      status: 400,
+      body: { attr: 'query', code: 'invalid_input' },
+    })
+})
+
+test('what is wrong in a text is told when it is saved', async () => {
+  const { call, asked } = await opened()
+  for (const [query, attr, code] of [
+    [{ kind: 'SQLQuery', query: 'SELECT evnt FROM events' }, 'query__query', 'invalid_query'],
+    [{ kind: 'HogQLQuery', query: 'SELECT * FROM system.tables' }, 'query__query', 'invalid_query'],
+    [{ kind: 'SQLQuery' }, 'query__query', 'required'],
+    [{ kind: 'EventsQuery', select: ['evnt'] }, 'query__select', 'invalid_query'],
+    [{ kind: 'EventsQuery', select: ['event'], limit: 0 }, 'query__limit', 'invalid_input'],
+    [{ kind: 'SQLQuery', query: 'SELECT 1', values: { x: 'y'.repeat(33_000) } }, 'query', 'invalid_input'],
+  ] as const)
+    expect((await call('POST', PATH, { query })).body).toMatchObject({ attr, code })
+  expect(asked).toEqual([])
+})
+
+test('who saves rows has the right to ask for them, and whoever reads the insight sees them', async () => {
+  const { call, send, personalKey } = await opened(() => TABLE)
+  const writer = await personalKey(['insight:write'])
+  await call('POST', PATH, { name: 'mine' })
+  for (const [method, url] of [
+    ['POST', PATH],
+    ['PUT', `${PATH}/1`],
+    ['PATCH', `${PATH}/1`],
+  ] as const) {
+    const refused = await send(method, url, writer, { query: SQL_QUERY })
+    expect(refused).toMatchObject({ status: 403, body: { detail: expect.stringContaining('query:read') } })
+    expect((await send(method, url, writer, { query: TRENDS_QUERY })).status).toBeLessThan(300)
+  }
+  await call('PATCH', `${PATH}/1`, { query: SQL_QUERY })
+  expect((await send('GET', `${PATH}/1`, writer)).body.result).toHaveLength(2)
+  const stranger = await personalKey(['*'], ['blog'])
+  expect((await send('GET', `${PATH}/1`, stranger)).status).toBe(404)
 })
 
 test('a saved insight with expressions is kept, and answered as the same question would be', async () => {

@@ -176,6 +176,26 @@ async function sharedRecording() {
   return { ...system, sharer, share, there }
 }
 
+test('rows that somebody chose are asked for nobody who has a link', async () => {
+  const { call, get, asked } = await shared()
+  const query = { kind: 'SQLQuery', query: 'SELECT distinct_id FROM events' }
+  const { id } = (await call('POST', '/api/datasets/shop/insights', { name: 'Ids', query, dashboards: [1] }))
+    .body
+  const { access_token: own } = (
+    await call('PATCH', `/api/datasets/shop/insights/${id}/sharing`, { enabled: true })
+  ).body
+  asked.length = 0
+  const alone = await get(`/shared/${own}.json`, null)
+  expect(alone.json()).toMatchObject({ name: 'Ids', insight: 'SQL', result: null, last_refresh: null })
+  expect(alone.body).not.toContain('distinct_id')
+  expect(asked).toEqual([])
+  const { access_token: next } = (await call('PATCH', `${PATH}/2/sharing`, { enabled: true })).body
+  await call('PATCH', `/api/datasets/shop/insights/${id}`, { dashboards: [2] })
+  const { tiles } = (await get(`/shared/${next}.json`, null)).json()
+  expect(tiles.map(({ insight }: { insight: { name: string } }) => insight.name)).toEqual(['Hidden'])
+  expect(asked.filter(({ sql }) => sql.includes('FORMAT'))).toEqual([])
+})
+
 test('a recording is shared to be played, without telling whose it is', async () => {
   const { share, get, keys, send } = await sharedRecording()
   const { status, body } = await share(true)
