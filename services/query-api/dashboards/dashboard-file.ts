@@ -5,6 +5,7 @@ import type { Question } from '../query/question.ts'
 import type { RefreshRequest } from '../results/refresh.ts'
 import type { Results } from '../results/results.ts'
 import { resultsOfFileMs } from '../results/results-of-file.ts'
+import type { Filters } from '../saved-insights/insight-filters.ts'
 import type { Dashboard } from './dashboard-store.ts'
 import { pointsOf } from './result-points.ts'
 import { tileResults } from './tile-results.ts'
@@ -14,6 +15,7 @@ export const FILE_HEADER = ['tile', 'insight', 'series', 'point', 'value'] as co
 /**
  * The numbers of all tiles of a dashboard, one below the other.
  *
+ * @param filters that stand over those of its insights
  * @throws ApiError that of the first tile which cannot be answered, and 409 where one has no result yet: half a table
  *                  looks like a whole one
  */
@@ -21,10 +23,10 @@ export async function dashboardFile(
   results: Results,
   question: Question,
   row: Dashboard,
+  filters: Filters,
   refresh: RefreshRequest,
   mode: CsvMode,
 ): Promise<Answer> {
-  const filters = JSON.parse(row.filters)
   const found = await tileResults(results, question, row.tiles ?? [], filters, refresh, null)
   const fault = found.find((one) => one.fault !== null)?.fault
   if (fault) throw fault

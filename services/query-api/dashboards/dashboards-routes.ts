@@ -12,6 +12,7 @@ import { idOf, objectRoutes } from '../objects/object-routes.ts'
 import { within } from '../objects/object-store.ts'
 import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
 import type { Results } from '../results/results.ts'
+import { OVERRIDE_PARAMETER, overrideParameter } from '../saved-insights/override-parameter.ts'
 import { writerOf } from '../saved-insights/saved-insights-routes.ts'
 import { savedView } from '../saved-insights/saved-result.ts'
 import { DASHBOARD_SHARES } from '../sharing/share-store.ts'
@@ -25,7 +26,7 @@ import { storedTemplateRoutes } from './stored-template-routes.ts'
 import { templateRoutes } from './template-routes.ts'
 import { type TileResult, tileResults } from './tile-results.ts'
 
-const PARAMETERS = { refresh: REFRESH_PARAMETERS.refresh, ...FILE_PARAMETERS }
+const PARAMETERS = { refresh: REFRESH_PARAMETERS.refresh, ...FILE_PARAMETERS, ...OVERRIDE_PARAMETER }
 
 const Move = Type.Object(
   {
@@ -65,17 +66,12 @@ export function dashboardRoutes(needs: DashboardNeeds): DatasetRoute[] {
           refuseUnknown(call.query, Object.keys(PARAMETERS))
           const refresh = readRefresh(call.query)
           const { format, csvMode } = readFileChoice(call.query)
+          const override = overrideParameter(call.query)
           const row = await existing(call)
-          if (format === 'csv') return dashboardFile(results, call.question, row, refresh, csvMode)
+          const filters = override ?? JSON.parse(row.filters)
+          if (format === 'csv') return dashboardFile(results, call.question, row, filters, refresh, csvMode)
           const { origin } = call.url
-          const tiles = await tileResults(
-            results,
-            call.question,
-            row.tiles ?? [],
-            JSON.parse(row.filters),
-            refresh,
-            origin,
-          )
+          const tiles = await tileResults(results, call.question, row.tiles ?? [], filters, refresh, origin)
           return { body: { ...(dashboardFamily.present(row) as object), tiles: tiles.map(tileView) } }
         },
       }

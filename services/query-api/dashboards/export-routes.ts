@@ -3,12 +3,17 @@ import { refuseUnknown } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
 import { REFRESH_PARAMETERS, readRefresh } from '../results/refresh.ts'
 import type { Results } from '../results/results.ts'
+import { OVERRIDE_PARAMETER, overrideParameter } from '../saved-insights/override-parameter.ts'
 import type { SavedInsight } from '../saved-insights/saved-insight-store.ts'
 import { dashboardFile, FILE_HEADER } from './dashboard-file.ts'
 import type { Dashboard, Tile } from './dashboard-store.ts'
 import { Template } from './dashboard-template.ts'
 
-const CSV_PARAMETERS = { refresh: REFRESH_PARAMETERS.refresh, csv_mode: FILE_PARAMETERS.csv_mode }
+const CSV_PARAMETERS = {
+  refresh: REFRESH_PARAMETERS.refresh,
+  csv_mode: FILE_PARAMETERS.csv_mode,
+  ...OVERRIDE_PARAMETER,
+}
 
 /** A dashboard as a document that makes it again, and its numbers as a table. */
 export function exportRoutes(needs: {
@@ -64,7 +69,10 @@ export function exportRoutes(needs: {
         refuseUnknown(call.query, Object.keys(CSV_PARAMETERS))
         const { csvMode } = readFileChoice(call.query, 'csv')
         const refresh = readRefresh(call.query)
-        return dashboardFile(results, call.question, await existing(call), refresh, csvMode)
+        const override = overrideParameter(call.query)
+        const row = await existing(call)
+        const filters = override ?? JSON.parse(row.filters)
+        return dashboardFile(results, call.question, row, filters, refresh, csvMode)
       },
     },
   ]

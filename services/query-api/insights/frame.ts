@@ -90,12 +90,14 @@ export async function frameOf<E extends EntityRequest>(
   ]
   const named = groups.flatMap(filtersOf).flatMap((one) => (one.kind === 'cohort' ? [one.id] : []))
   const cohorts = await cohortsOf([...new Set([...cohortIds, ...named])], dataset.id, needs)
+  const fromMs = range.fromMs ?? (await firstEventMs(needs.ask, question)) ?? range.toMs - DAY_MS
+  question.onRange?.({ fromMs, toMs: range.toMs })
   return {
     frame: {
       dataset: dataset.id,
       zone,
       nowMs,
-      fromMs: range.fromMs ?? (await firstEventMs(needs.ask, question)) ?? range.toMs - DAY_MS,
+      fromMs,
       toMs: range.toMs,
       filters,
       samplingFactor: request.samplingFactor,

@@ -2,6 +2,7 @@ import { canonicalJson } from '../../core/control/canonical-json.ts'
 import type { Question } from '../query/question.ts'
 import { type RefreshRequest, UNSAVED_FRESH_MS } from '../results/refresh.ts'
 import type { ResultNeeds, Results } from '../results/results.ts'
+import { NOTHING_TOLD } from './measured-query.ts'
 import type { Node } from './query-nodes.ts'
 import type { QueryResult } from './run-query.ts'
 
@@ -33,7 +34,7 @@ export async function answerQuery(
     compute,
   })
   return {
-    ...((result ?? { results: null }) as QueryResult),
+    ...((result ?? { results: null, ...NOTHING_TOLD }) as QueryResult),
     is_cached: isCached,
     last_refresh: isoOrNull(lastRefreshMs),
     next_allowed_client_refresh: isoOrNull(nextRefreshMs),

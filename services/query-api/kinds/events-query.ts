@@ -71,6 +71,8 @@ export function readEventsQuery(node: Node, asking: Asking) {
 export const eventsQuery: RunKind = async (needs, { question }, node) => {
   const asking = { dataset: question.dataset.id, zone: question.zone, nowMs: needs.clock.now() }
   const { asked, selection, page, isMasked } = readEventsQuery(node, asking)
+  const { afterMs, beforeMs } = selection
+  if (afterMs !== null || beforeMs !== null) question.onRange?.({ fromMs: afterMs, toMs: beforeMs })
   const { next, ...found } = await answeringFaults('', 'query__select', () =>
     selectEvents(needs, question, selection, asked, page, isMasked),
   )

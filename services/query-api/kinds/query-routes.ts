@@ -1,9 +1,13 @@
 import { Type } from '@sinclair/typebox'
+import type { Clock } from '../../core/runtime/clock.ts'
 import { invalidInput } from '../http/api-error.ts'
-import { jsonDeclared } from '../http/parameter-declarations.ts'
-import { readObject, refuseDeep } from '../http/read-body.ts'
-import { type RawQuery, refuseUnknown } from '../http/request-parameters.ts'
+import { jsonParameter } from '../http/json-parameter.ts'
+import { flagDeclared, jsonDeclared, textDeclared } from '../http/parameter-declarations.ts'
+import { readObject } from '../http/read-body.ts'
+import { type RawQuery, refuseUnknown, TEXT_LENGTH_MAX, textParameter } from '../http/request-parameters.ts'
 import { type Answer, DATASET_PATH, type DatasetCall, type DatasetRoute } from '../http/route.ts'
+import { optionalText } from '../insights/entity-request.ts'
+import { flagParameter } from '../insights/insight-request.ts'
 import type { RecordingViews } from '../recordings/recording-views-store.ts'
 import {
   CLIENT_ID_LENGTH_MAX,
@@ -14,16 +18,27 @@ import {
 } from '../results/refresh.ts'
 import type { Results } from '../results/results.ts'
 import { answerQuery } from './answer-query.ts'
-import { type Node, nodeOf, refuseMembers } from './query-nodes.ts'
+import { underOverride } from './filters-override.ts'
+import { measuredQuery } from './measured-query.ts'
+import { type Node, nodeOf, optionalNode, refuseMembers } from './query-nodes.ts'
 import { RECORDINGS_KIND, recordingsQuery } from './recordings-query.ts'
 import { type QueryNeeds, runQuery, withoutDrawing } from './run-query.ts'
 
-/** Longest query in an address, characters. */
-const ADDRESS_LENGTH_MAX = 65_536
+const DESCRIPTIONS = {
+  async: 'The same as `refresh: "async"`.',
+  name: 'For whoever reads logs; changes nothing.',
+  filters_override:
+    'Over the query of an insight: `date_from` and `date_to` go before its own, `properties` of both have to hold.',
+  variables_override: 'Empty: there are no variables, but `values` of an SQLQuery.',
+} as const
 
 const PARAMETERS = {
   query: jsonDeclared('The query: an object with a `kind`.'),
   ...REFRESH_PARAMETERS,
+  async: flagDeclared(DESCRIPTIONS.async),
+  name: textDeclared(DESCRIPTIONS.name),
+  filters_override: jsonDeclared(DESCRIPTIONS.filters_override),
+  variables_override: jsonDeclared(DESCRIPTIONS.variables_override),
 }
 
 const Body = Type.Object({
@@ -31,33 +46,61 @@ const Body = Type.Object({
   refresh: Type.Optional(
     Type.Union([Type.String(), Type.Boolean()], { description: PARAMETERS.refresh.description }),
   ),
-  async: Type.Optional(Type.Boolean({ description: 'The same as `refresh: "async"`.' })),
+  async: Type.Optional(Type.Boolean({ description: DESCRIPTIONS.async })),
   client_query_id: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   name: Type.Optional(
-    Type.Union([Type.String(), Type.Null()], { description: 'For whoever reads logs; changes nothing.' }),
+    Type.Union([Type.String({ maxLength: TEXT_LENGTH_MAX }), Type.Null()], {
+      description: DESCRIPTIONS.name,
+    }),
+  ),
+  filters_override: Type.Optional(
+    Type.Union(
+      [
+        Type.Object({
+          date_from: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+          date_to: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+          properties: Type.Optional(Type.Unknown()),
+        }),
+        Type.Null(),
+      ],
+      { description: DESCRIPTIONS.filters_override },
+    ),
+  ),
+  variables_override: Type.Optional(
+    Type.Union([Type.Object({}), Type.Null()], { description: DESCRIPTIONS.variables_override }),
   ),
 })
 const BODY_MEMBERS = Object.keys(Body.properties)
 
 export function queryRoutes(
-  needs: QueryNeeds & { readonly views: RecordingViews },
+  needs: QueryNeeds & { readonly views: RecordingViews; readonly clock: Pick<Clock, 'now' | 'monotonic'> },
   results: Results,
 ): DatasetRoute[] {
   async function answer(call: DatasetCall, given: Node): Promise<Answer> {
-    refuseMembers(given, [...BODY_MEMBERS, 'filters_override', 'variables_override'], 'body')
-    for (const member of ['filters_override', 'variables_override'])
-      if (Object.keys((given[member] ?? {}) as object).length > 0)
-        throw invalidInput(member, 'Put what is to be overridden into the query itself.')
+    refuseMembers(given, BODY_MEMBERS, 'body')
+    if (Object.keys(optionalNode(given.variables_override, 'variables_override')).length > 0)
+      throw invalidInput(
+        'variables_override',
+        'There are no variables here. Name what changes as {name} in the text of an SQLQuery, and send values.',
+      )
+    optionalText(given.name, 'name')
     if (given.query === undefined)
       throw invalidInput('query', 'Send the query: {"kind":"SQLQuery","query":"…"}.', 'required')
-    const node = withoutDrawing(nodeOf(given.query, 'query'))
+    const node = underOverride(withoutDrawing(nodeOf(given.query, 'query')), given.filters_override)
     const { question, url } = call
     const refresh = readRefresh(given)
-    if (node.kind === RECORDINGS_KIND) return { body: await recordingsQuery(needs, call, node, refresh) }
+    if (node.kind === RECORDINGS_KIND)
+      return {
+        body: await measuredQuery(needs.clock, needs, question, (own, question) =>
+          recordingsQuery({ ...needs, ...own }, { ...call, question }, node, refresh),
+        ),
+      }
     const asked = { question, node, refresh, origin: url.origin }
     return {
       body: await answerQuery(results, asked, (own, question) =>
-        runQuery({ ...needs, ...own }, { ...call, question }, node),
+        measuredQuery(needs.clock, own, question, (own, question) =>
+          runQuery({ ...needs, ...own }, { ...call, question }, node),
+        ),
       ),
     }
   }
@@ -106,6 +149,12 @@ const EXAMPLE_ANSWER = {
   limit: 2,
   offset: 0,
   query: EXAMPLE_QUERY.query,
+  hogql: EXAMPLE_QUERY.query,
+  resolved_date_range: null,
+  timings: [
+    { k: '.', t: 0.041 },
+    { k: './clickhouse', t: 0.038 },
+  ],
   last_refresh: '2026-11-22T14:05:00.000Z',
   next_allowed_client_refresh: '2026-11-22T14:06:00.000Z',
   is_cached: false,
@@ -115,18 +164,17 @@ const EXAMPLE_ANSWER = {
 
 function fromAddress(query: RawQuery): Node {
   refuseUnknown(query, Object.keys(PARAMETERS))
-  const { query: text, refresh, client_query_id } = query
-  if (text === undefined || text === '') return { refresh, client_query_id }
-  if (typeof text !== 'string' || text.length > ADDRESS_LENGTH_MAX)
-    throw invalidInput('query', `query is given once, with at most ${ADDRESS_LENGTH_MAX} characters.`)
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    throw invalidInput('query', 'This is not JSON. Send query={"kind":"SQLQuery","query":"…"}.')
+  const { refresh, client_query_id } = query
+  const asked = jsonParameter(query, 'query')
+  return {
+    ...(asked === undefined ? {} : { query: asked }),
+    refresh,
+    client_query_id,
+    async: flagParameter(query, 'async'),
+    name: textParameter(query, 'name'),
+    filters_override: jsonParameter(query, 'filters_override'),
+    variables_override: jsonParameter(query, 'variables_override'),
   }
-  refuseDeep(parsed, 'query')
-  return { query: parsed, refresh, client_query_id }
 }
 
 /** Older clients say `true` for computing anew, and `async` beside it. @throws ApiError 400 */
@@ -137,6 +185,8 @@ function readRefresh(given: Node): RefreshRequest {
       'client_query_id',
       `client_query_id is text of at most ${CLIENT_ID_LENGTH_MAX} characters.`,
     )
+  if (isAsync !== undefined && isAsync !== null && typeof isAsync !== 'boolean')
+    throw invalidInput('async', 'async is true or false.')
   const clientQueryId = typeof id === 'string' && id !== '' ? id : null
   const isFlag = refresh === undefined || refresh === null || typeof refresh === 'boolean'
   const mode = isFlag

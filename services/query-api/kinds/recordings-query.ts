@@ -46,10 +46,12 @@ export async function recordingsQuery(
   const parameters = Object.fromEntries(PARAMETERS.map((name) => [name, node[name]]))
   const nowMs = needs.clock.now()
   const request = readRecordingsRequest(rawQuery(parameters), nowMs, question.zone)
+  question.onRange?.(request.range)
   const { records, hasNext } = await listRecordings(needs, question, request)
   return {
     results: await presentRecordings(needs, question, principal.name, records),
     has_next: hasNext,
+    hasMore: hasNext,
     ...request.page,
     is_cached: false,
     last_refresh: new Date(nowMs).toISOString(),

@@ -47,6 +47,7 @@ export const sqlQuery: RunKind = async (needs, { question }, node) => {
       limit,
       offset,
       query: text,
+      hogql: text,
     }
   })
 }

@@ -63,6 +63,30 @@ export function checkBelow(filters: Filters, check: () => unknown, field = 'filt
 }
 
 /**
+ * Filters that a call puts over those of an insight or a dashboard: {@link DASHBOARD_FILTERS}. Null for none, as left
+ * out.
+ *
+ * @throws ApiError 400 for anything else, below `filters_override`
+ */
+export function readOverride(given: unknown): Filters {
+  const field = 'filters_override'
+  if (given === undefined || given === null) return {}
+  if (typeof given !== 'object' || Array.isArray(given))
+    throw invalidInput(field, `${field} is an object with ${DASHBOARD_FILTERS.join(', ')}.`)
+  const filters = given as Filters
+  const unknown = Object.keys(filters).find(
+    (name) => !(DASHBOARD_FILTERS as readonly string[]).includes(name),
+  )
+  if (unknown !== undefined)
+    throw invalidInput(
+      `${field}__${unknown}`.slice(0, NAME_LENGTH_MAX),
+      `This is not supported here. What is: ${DASHBOARD_FILTERS.join(', ')}.`,
+    )
+  checkBelow(filters, () => INSIGHT_KINDS.TRENDS.check(parametersOf(filters)), field)
+  return filters
+}
+
+/**
  * An insight's filters under those of the dashboard that it is on: its dates go before, and events have to pass the
  * properties of both.
  */

@@ -18,6 +18,7 @@ import { resultsOfFileMs } from '../results/results-of-file.ts'
 import { INSIGHT_SHARES } from '../sharing/share-store.ts'
 import { sharingRoutes } from '../sharing/sharing-routes.ts'
 import { housekeepingRoutes } from './housekeeping-routes.ts'
+import { OVERRIDE_PARAMETER, overrideParameter } from './override-parameter.ts'
 import { savedInsightFamily } from './saved-insight-family.ts'
 import { createSavedInsightStore, type InsightWriter, type SavedInsight } from './saved-insight-store.ts'
 import {
@@ -34,6 +35,7 @@ const NUMBER_MAX = 999_999_999
 const PARAMETERS = {
   ...REFRESH_PARAMETERS,
   ...FILE_PARAMETERS,
+  ...OVERRIDE_PARAMETER,
   from_dashboard: wholeDeclared(
     'Number of a dashboard: its filters stand over those of the insight.',
     1,
@@ -72,9 +74,12 @@ export function savedInsightRoutes(needs: {
 
   async function askedOf(call: DatasetCall, own: SavedQuestion): Promise<SavedQuestion> {
     const dashboard = wholeParameter(call.query, 'from_dashboard', 1, NUMBER_MAX)
-    if (dashboard === null) return own
+    const override = overrideParameter(call.query)
+    if (override !== null && own.of === 'rows')
+      throw invalidInput('filters_override', 'This stands over filters of insights. Change the query itself.')
+    if (dashboard === null) return override === null ? own : underFilters(own, override)
     const over = await dashboardFilters(metadata, call.question.dataset.id, dashboard)
-    if (over !== null) return underFilters(own, over)
+    if (over !== null) return underFilters(own, override ?? over)
     throw invalidInput('from_dashboard', `There is no dashboard ${dashboard}.`, 'does_not_exist')
   }
 

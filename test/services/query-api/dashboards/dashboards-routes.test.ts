@@ -172,6 +172,37 @@ test('one call has the results of all tiles, under the filters of the dashboard,
   expect((await call('GET', `${INSIGHTS}/1?from_dashboard=9`)).body.attr).toBe('from_dashboard')
 })
 
+test('filters of one call stand where those of the dashboard do, in an insight and in a file too', async () => {
+  const { call, get, key, insight } = await opened(tableOrRows)
+  await call('POST', PATH, { filters: { properties: [{ key: 'plan', value: 'pro' }] } })
+  await insight({ dashboards: [1] })
+  await insight({ filters: {}, query: SQL_QUERY, dashboards: [1] })
+  const over = `filters_override=${encodeURIComponent(JSON.stringify({ date_from: '-3d' }))}`
+  const board = (await call('GET', `${PATH}/1?${over}`)).body
+  expect(board.filters).toEqual({ properties: [{ key: 'plan', value: 'pro' }] })
+  expect(board.tiles).toMatchObject([
+    { insight: { result: [{ data: [0, 0, 5, 0] }] } },
+    { insight: { result: [['page_view', 310]] } },
+  ])
+  for (const query of [over, `${over}&from_dashboard=1`])
+    expect((await call('GET', `${INSIGHTS}/1?${query}`)).body).toMatchObject({
+      is_cached: true,
+      result: board.tiles[0].insight.result,
+    })
+  expect((await get(`${PATH}/1/export.csv?${over}`, key)).body).toContain('2026-11-19,0')
+  expect((await get(`${INSIGHTS}/1.csv?${over}`, key)).body).toContain('19-Nov-2026')
+  for (const path of [`${PATH}/1`, `${PATH}/1/export.csv`, `${INSIGHTS}/1`])
+    for (const [wrong, attr] of [
+      ['{', 'filters_override'],
+      ['[]', 'filters_override'],
+      ['{"interval":"day"}', 'filters_override__interval'],
+    ] as const) {
+      const refused = await get(`${path}?filters_override=${encodeURIComponent(wrong)}`, key)
+      expect(refused.json()).toMatchObject({ attr })
+    }
+  expect((await call('GET', `${INSIGHTS}/2?${over}`)).body).toMatchObject({ attr: 'filters_override' })
+})
+
 test('a tile moves to another dashboard, and keeps what it is', async () => {
   const { call, insight } = await opened()
   for (const name of ['a', 'b', 'c']) await call('POST', PATH, { name })

@@ -86,6 +86,20 @@ test.each([
   [asking({ kind: 'ActorsQuery', source: { kind: 'HogQLQuery' } }), 'query__source__kind'],
   [asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { refresh: 'soon' }), 'refresh'],
   [asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { variables_override: { a: 1 } }), 'variables_override'],
+  [asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { variables_override: 'a' }), 'variables_override'],
+  [
+    asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { filters_override: { date_from: '-7d' } }),
+    'filters_override',
+  ],
+  [asking(FUNNEL, { filters_override: [] }), 'filters_override'],
+  [asking(FUNNEL, { filters_override: { interval: 'day' } }), 'filters_override__interval'],
+  [
+    asking(FUNNEL, { filters_override: { properties: [{ key: 'a', operator: 'sql' }] } }),
+    'filters_override__properties',
+  ],
+  [asking({ ...FUNNEL, properties: '[' }, { filters_override: { date_from: '-7d' } }), 'query__properties'],
+  [asking(FUNNEL, { async: 'yes' }), 'async'],
+  [asking(FUNNEL, { name: 5 }), 'name'],
   [asking({ kind: 'SQLQuery', query: 'SELECT 1' }, { hello: 1 }), 'body__hello'],
 ])('%j is a 400 that names its member', async (body, attr) => {
   const { status, body: answer, asked } = await post(body)
@@ -306,4 +320,122 @@ test('a query that nobody waits for is asked after by its name', async () => {
   await expect
     .poll(async () => (await get(`${URL}/mine`)).json(), { timeout: 5_000 })
     .toMatchObject({ complete: true, error: false, results: { tables: { events: {} } } })
+})
+
+const TRENDS = {
+  kind: 'TrendsQuery',
+  series: [{ kind: 'EventsNode', event: 'a' }],
+  properties: [{ key: 'plan', value: 'pro' }],
+  dateRange: { date_from: '-1d' },
+}
+
+test('an answer tells the range that it is about, its text in SQL, and how long its parts took', async () => {
+  const { clock, send, keys, asked } = recordingEnvironment(async () => {
+    await clock.advance(30)
+    return []
+  })
+  const ask = async (query: object, over: object = {}) =>
+    (await send('POST', URL, keys.shopRead, asking(query, over))).body
+  const nothing = { columns: null, types: null, hasMore: null, limit: null, offset: null, hogql: null }
+  const trends = await ask(TRENDS)
+  expect(trends).toMatchObject({
+    ...nothing,
+    resolved_date_range: { date_from: '2026-11-20T23:00:00.000Z', date_to: '2026-11-22T12:00:00.000Z' },
+    timings: [
+      { k: '.', t: 0.03 * asked.length },
+      { k: './clickhouse', t: 0.03 * asked.length },
+    ],
+  })
+  expect(await ask(TRENDS)).toMatchObject({ is_cached: true, timings: trends.timings })
+  const sql = { kind: 'HogQLQuery', query: 'SELECT 1' }
+  expect(await ask(sql)).toMatchObject({
+    hogql: 'SELECT 1',
+    resolved_date_range: null,
+    hasMore: false,
+    offset: 0,
+  })
+  const events = { kind: 'EventsQuery', select: ['event'], after: '2026-11-20' }
+  expect(await ask(events)).toMatchObject({
+    hogql: null,
+    resolved_date_range: { date_from: '2026-11-19T23:00:00.000Z', date_to: null },
+  })
+  expect(await ask({ kind: 'DatabaseSchemaQuery' })).toMatchObject({ ...nothing, resolved_date_range: null })
+  expect(await ask(TRENDS, { refresh: 'force_cache', filters_override: { date_to: '-1h' } })).toMatchObject({
+    ...nothing,
+    results: null,
+    timings: null,
+  })
+})
+
+test('the range of recordings is that of their list, whatever is asked of their events', async () => {
+  const { send, personalKey } = recordingEnvironment()
+  const key = await personalKey(['query:read', 'session_recording:read'])
+  const query = {
+    kind: 'RecordingsQuery',
+    events: [{ id: 'a' }],
+    date_from: '2026-11-01',
+    date_to: '2026-11-02',
+  }
+  expect((await send('POST', URL, key, asking(query))).body).toMatchObject({
+    hasMore: false,
+    resolved_date_range: { date_from: '2026-10-31T23:00:00.000Z', date_to: '2026-11-02T23:00:00.000Z' },
+    timings: [{ k: '.' }, { k: './clickhouse' }],
+  })
+})
+
+test('filters over those of an insight are as if they stood in it, and are part of what is kept', async () => {
+  const asked = async (body: object) => {
+    const system = recordingEnvironment()
+    const { status, body: answer } = await system.send('POST', URL, system.keys.shopRead, body)
+    const statements = system.asked.map(({ sql, parameters }) => ({ sql, parameters }))
+    return { status, statements, range: answer.resolved_date_range }
+  }
+  const further = [{ key: 'country', value: 'AT' }]
+  const over = { date_from: '-30d', date_to: null, properties: further }
+  const within = {
+    ...TRENDS,
+    dateRange: { date_from: '-30d' },
+    properties: {
+      type: 'AND',
+      values: [
+        { type: 'AND', values: TRENDS.properties },
+        { type: 'AND', values: further },
+      ],
+    },
+  }
+  const found = await asked(asking({ kind: 'InsightVizNode', source: TRENDS }, { filters_override: over }))
+  expect(found).toEqual(await asked(asking(within)))
+  expect(found.status).toBe(200)
+  expect(JSON.stringify(found.statements)).toContain('country')
+  const { send, keys } = recordingEnvironment()
+  const ask = async (more: object) => (await send('POST', URL, keys.shopRead, asking(TRENDS, more))).body
+  const plain = await ask({})
+  expect((await ask({ filters_override: over })).cache_key).not.toBe(plain.cache_key)
+  expect(await ask({ filters_override: {}, variables_override: {}, name: 'x' })).toMatchObject({
+    cache_key: plain.cache_key,
+    is_cached: true,
+  })
+})
+
+test('an address says what a body says', async () => {
+  const { get, send, keys } = recordingEnvironment()
+  const query = JSON.stringify(TRENDS)
+  const by = (over: Record<string, string>) => get(`${URL}?${new URLSearchParams({ query, ...over })}`)
+  const over = { date_from: '-3d' }
+  const posted = await send('POST', URL, keys.shopRead, asking(TRENDS, { filters_override: over }))
+  const found = (
+    await by({ filters_override: JSON.stringify(over), variables_override: '{}', name: 'x' })
+  ).json()
+  expect([found.cache_key, found.is_cached]).toEqual([posted.body.cache_key, true])
+  expect((await by({ async: 'true', client_query_id: 'mine' })).json()).toMatchObject({
+    results: null,
+    query_status: { id: 'mine' },
+  })
+  for (const [name, value] of [
+    ['async', 'perhaps'],
+    ['filters_override', '{'],
+    ['variables_override', '{"a":1}'],
+    ['colour', 'red'],
+  ] as const)
+    expect((await by({ [name]: value })).json()).toMatchObject({ attr: name })
 })
