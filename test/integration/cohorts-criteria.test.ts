@@ -62,7 +62,7 @@ const LENGTH_MS: Readonly<Record<string, number>> = {
   year: 365 * DAY_MS,
 }
 
-/** The shorter of two windows is the recent one; of two equal ones there is none. */
+/** The shorter of two windows lies within the other; of two equal ones none does. */
 const nested = fc
   .tuple(window, window)
   .filter(([a, b]) => lengthOf(a) !== lengthOf(b))
@@ -81,12 +81,7 @@ const kinds: Readonly<Record<string, fc.Arbitrary<object>>> = {
   performed_event: window,
   performed_event_multiple: fc.tuple(window, amount).map(([a, b]) => ({ ...a, ...b })),
   performed_event_first_time: window,
-  performed_event_sequence: fc.tuple(window, window, event).map(([a, b, seq_event]) => ({
-    ...a,
-    seq_time_value: b.time_value,
-    seq_time_interval: b.time_interval,
-    seq_event,
-  })),
+  performed_event_sequence: fc.tuple(nested, event).map(([a, seq_event]) => ({ ...a, seq_event })),
   performed_event_regularly: fc.tuple(window, amount, periods).map(([a, b, c]) => ({ ...a, ...b, ...c })),
   stopped_performing_event: nested,
   restarted_performing_event: nested,

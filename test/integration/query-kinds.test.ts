@@ -46,7 +46,7 @@ function history(dataset: string, count: number): History {
     persons: ['u0', 'u2'].map((person, n) => ({
       person,
       properties: { weight: 10 * (n + 1) },
-      createdMs: START_MS,
+      createdMs: START_MS + n,
       isDeleted: false,
       version: 1,
       validFromMs: 0,
@@ -286,6 +286,36 @@ test('an ActorsQuery lists the people behind a number of its source', async () =
     source: { kind: 'InsightActorsQuery', source: trends, series: 0 },
   })
   expect(actors.count).toBeGreaterThan(0)
+})
+
+test('an ActorsQuery without a source lists the persons of its dataset, filtered, in either order, page by page', async () => {
+  const weights = async (over: object) => {
+    const { results, hasMore } = await ask({ kind: 'ActorsQuery', select: ['properties'], ...over })
+    return [(results as [{ weight: number }][]).map(([{ weight }]) => weight), hasMore]
+  }
+  expect(await weights({})).toEqual([[20, 10], false])
+  expect(await weights({ orderBy: ['created_at ASC'] })).toEqual([[10, 20], false])
+  expect(await weights({ orderBy: ['id DESC'] })).toEqual([
+    expect.toSatisfy((all) => all.length === 2),
+    false,
+  ])
+  expect(await weights({ limit: 1 })).toEqual([[20], true])
+  expect(await weights({ limit: 1, offset: 1, orderBy: ['created_at'] })).toEqual([[20], false])
+  const filter = { key: 'weight', value: '15', operator: 'gt', type: 'person' }
+  expect(await weights({ properties: [filter] })).toEqual([[20], false])
+  expect(await weights({ search: 'nobody' })).toEqual([[], false])
+})
+
+test('a query of actors alone is the ActorsQuery around it', async () => {
+  const source = {
+    kind: 'FunnelsActorsQuery',
+    source: { kind: 'FunnelsQuery', dateRange, series: SERIES.map(({ math: _, ...each }) => each) },
+    funnelStep: 1,
+  }
+  const page = { select: ['id', 'value'], limit: 2, offset: 1 }
+  const found = await ask({ ...source, ...page })
+  expect(found).toEqual(await ask({ kind: 'ActorsQuery', source, ...page }))
+  expect(found.results).toHaveLength(2)
 })
 
 test('an ActorsQuery lists who began in a period of a retention, and when they came back', async () => {

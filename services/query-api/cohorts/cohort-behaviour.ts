@@ -106,14 +106,12 @@ export function readBehaviour(given: Readonly<Record<string, unknown>>, attr: st
   if (kind === 'performed_event_multiple') return { ...common, kind, within, amount: readAmount(given, attr) }
   if (kind === 'performed_event' || kind === 'performed_event_first_time') return { ...common, kind, within }
   const second = readWindow(given.seq_time_value, given.seq_time_interval, `${attr}__seq_time`)
-  if (kind !== 'performed_event_sequence') {
-    if (windowLengthMs(second) >= windowLengthMs(within))
-      throw invalidInput(
-        `${attr}__seq_time_value`,
-        'The recent time lies within the other one: seq_time must be shorter than time.',
-      )
-    return { ...common, kind, within, recent: second }
-  }
+  if (windowLengthMs(second) >= windowLengthMs(within))
+    throw invalidInput(
+      `${attr}__seq_time_value`,
+      'The second time lies within the first one: seq_time must be shorter than time.',
+    )
+  if (kind !== 'performed_event_sequence') return { ...common, kind, within, recent: second }
   const then = readEvent(given.seq_event, given.seq_event_type, `${attr}__seq_event`)
   return { ...common, kind, within, then, thenWithin: second }
 }

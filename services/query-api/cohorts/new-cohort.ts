@@ -1,4 +1,4 @@
-import { type Static, Type } from '@sinclair/typebox'
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { invalidInput } from '../http/api-error.ts'
 import { choiceSchema } from '../http/choice-schema.ts'
 import { readBody } from '../http/read-body.ts'
@@ -8,6 +8,8 @@ import { retentionBeginners } from '../insights/activity-people.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
 import { PEOPLE } from '../insights/people-kinds.ts'
 import { textsOf } from '../insights/posted-parameters.ts'
+import { ACTOR_SOURCES, type AskedActors, readActors } from '../kinds/actors-query.ts'
+import type { Node } from '../kinds/query-nodes.ts'
 import type { Question } from '../query/question.ts'
 import type { CalculationNeeds, Fill } from './calculate-cohort.ts'
 import { filledFrom } from './calculate-cohort.ts'
@@ -30,11 +32,22 @@ const PeopleQuery = Type.Object(
   },
 )
 
-/** What POST takes. */
-export const NewCohort = Type.Object(
-  { ...CohortFields.properties, query: Type.Optional(PeopleQuery) },
-  { additionalProperties: false },
+const ActorsNode = Type.Object(
+  { kind: choiceSchema(['ActorsQuery', ...ACTOR_SOURCES]) },
+  {
+    additionalProperties: true,
+    description: 'The same, as POST query takes it: an ActorsQuery with a source, or a source alone.',
+  },
 )
+
+const withQuery = <T extends TSchema>(query: T) =>
+  Type.Object({ ...CohortFields.properties, query: Type.Optional(query) }, { additionalProperties: false })
+/** By one of its two ways to say whose members it is to have, so that a fault is told of the one that was meant. */
+const CohortOfPeople = withQuery(PeopleQuery)
+const CohortOfActors = withQuery(ActorsNode)
+
+/** What POST takes. */
+export const NewCohort = withQuery(Type.Union([PeopleQuery, ActorsNode]))
 
 export interface CohortToMake {
   readonly fields: Static<typeof CohortFields>
@@ -57,11 +70,14 @@ export async function readNewCohort(
     const fields = uploadedFields(call.body, call)
     return { fields, fill: filledWith(calculation, distinctIdsOf(call.body.csv)) }
   }
-  const { query, ...fields } = readBody(NewCohort, call.body)
+  const { query, ...fields } = hasKind(call.body)
+    ? readBody(CohortOfActors, call.body)
+    : readBody(CohortOfPeople, call.body)
   if (query === undefined) return { fields, fill: fields.is_static === true ? NOBODY : null }
   if (fields.is_static === false)
     throw invalidInput('is_static', 'The people of an insight make a static cohort.')
-  const fill = await filledWithPeople(query, call.question, insights, calculation)
+  const asked = 'people' in query ? peopleAsked(query as Static<typeof PeopleQuery>) : actorsAsked(query)
+  const fill = await filledWithPeople(asked, call.question, insights, calculation)
   return { fields: { ...fields, is_static: true }, fill }
 }
 
@@ -73,14 +89,30 @@ function uploadedFields({ fields }: Upload, { query }: DatasetCall): Static<type
   return { ...readBody(CohortFields, given), is_static: true }
 }
 
+function hasKind(body: unknown): boolean {
+  const { query } = (body ?? {}) as { readonly query?: unknown }
+  return typeof query === 'object' && query !== null && 'kind' in query
+}
+
+function peopleAsked({ people, parameters }: Static<typeof PeopleQuery>): AskedActors {
+  return { kind: people, parameters: textsOf(parameters) }
+}
+
+function actorsAsked(query: Node): AskedActors {
+  for (const member of ['limit', 'offset'])
+    if (query[member] !== undefined && query[member] !== null)
+      throw invalidInput(`query__${member}`, `A cohort has all of them: leave ${member} out.`)
+  return readActors(query)
+}
+
 async function filledWithPeople(
-  { people, parameters }: Static<typeof PeopleQuery>,
+  { kind, parameters }: AskedActors,
   question: Question,
   insights: InsightNeeds,
   calculation: CalculationNeeds,
 ): Promise<Fill> {
-  const behind = people === 'retention' ? retentionBeginners : PEOPLE[people].behind
-  const { sql, groupTypeIndex } = await behind(insights, question, textsOf(parameters))
+  const behind = kind === 'retention' ? retentionBeginners : PEOPLE[kind].behind
+  const { sql, groupTypeIndex } = await behind(insights, question, parameters)
   if (groupTypeIndex !== null) throw invalidInput('query', 'Groups are behind this number, and no persons.')
   return filledFrom(calculation, (bindings) => `SELECT actor AS person FROM (${sql(bindings)})`)
 }

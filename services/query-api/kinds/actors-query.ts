@@ -1,13 +1,15 @@
 import { invalidInput } from '../http/api-error.ts'
-import { leavingOut } from '../http/request-parameters.ts'
+import { leavingOut, type RawQuery } from '../http/request-parameters.ts'
 import { retentionPeople } from '../insights/activity-people.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
 import { type GroupRow, type PersonRow, peopleOf } from '../insights/people.ts'
 import { PEOPLE } from '../insights/people-kinds.ts'
-import { PEOPLE_LIMITS, type PeoplePage } from '../insights/people-request.ts'
+import type { PeoplePage } from '../insights/people-request.ts'
 import type { Question } from '../query/question.ts'
+import { readActorsPage } from './actors-page.ts'
 import { insightNode, rawQuery } from './insight-kinds.ts'
-import { type Node, nodeOf, refuseMembers, UNUSED_MEMBERS, wholeOf } from './query-nodes.ts'
+import { personsQuery } from './persons-query.ts'
+import { type Node, nodeOf, refuseMembers, UNUSED_MEMBERS } from './query-nodes.ts'
 import type { RunKind } from './run-query.ts'
 import { type Column, readSelect } from './selected-columns.ts'
 
@@ -60,21 +62,43 @@ const SELECTORS: Readonly<Record<string, string>> = {
   pathEndKey: 'path_end_key',
   pathDropoffKey: 'path_dropoff_key',
 }
-const SOURCES = ['InsightActorsQuery', 'FunnelsActorsQuery', 'StickinessActorsQuery']
+/** Queries that name a number of an insight, whose people they are. */
+export const ACTOR_SOURCES = ['InsightActorsQuery', 'FunnelsActorsQuery', 'StickinessActorsQuery'] as const
+const PAGE_MEMBERS = ['select', 'limit', 'offset'] as const
 
-/** The people behind a number of an insight, those who add most to it first; of a retention the most faithful. */
-export const actorsQuery: RunKind = async (needs, { question }, node) => {
-  refuseMembers(node, [...UNUSED_MEMBERS, 'source', 'select', 'limit', 'offset'], 'query')
-  const page = {
-    limit: wholeOf(node.limit, 'query__limit', 1, PEOPLE_LIMITS.pageMax, PEOPLE_LIMITS.page),
-    offset: wholeOf(node.offset, 'query__offset', 0, PEOPLE_LIMITS.offsetMax, 0),
-  }
-  const source = readSource(nodeOf(node.source, 'query__source'))
+/**
+ * The people behind a number of an insight, those who add most to it first; of a retention the most faithful. Without a
+ * source all persons there are.
+ */
+export const actorsQuery: RunKind = async (needs, call, node) => {
+  if (node.source === undefined || node.source === null) return personsQuery(needs, call, node)
+  return actorsOfSource(needs, call.question, node, readActors(node))
+}
+
+/** A source alone: what an ActorsQuery around it answers. */
+export const sourceQuery: RunKind = async (needs, { question }, node) =>
+  actorsOfSource(needs, question, node, readSource(leavingOut(node, PAGE_MEMBERS), 'query'))
+
+/** Parameters of the people of an insight, and the last part of their path; `retention` is none of {@link PEOPLE}. */
+export interface AskedActors {
+  readonly kind: keyof typeof PEOPLE | 'retention'
+  readonly parameters: RawQuery
+}
+
+/** An ActorsQuery with a source, or a source alone. @throws ApiError 400 */
+export function readActors(node: Node): AskedActors {
+  if (node.kind !== 'ActorsQuery') return readSource(leavingOut(node, PAGE_MEMBERS), 'query')
+  refuseMembers(node, [...UNUSED_MEMBERS, 'source', ...PAGE_MEMBERS], 'query')
+  return readSource(nodeOf(node.source, 'query__source'), 'query__source')
+}
+
+async function actorsOfSource(needs: InsightNeeds, question: Question, node: Node, asked: AskedActors) {
+  const page = readActorsPage(node)
   const { columns, types, results } =
-    source.kind === 'retention'
+    asked.kind === 'retention'
       ? readSelect(node, 'the actors of a retention', OF_RETENTION, ['actor', 'appearances'])
       : readSelect(node, 'actors', COLUMNS, ['actor', 'created_at', 'event_count'])
-  const { actors, ...found } = await actorsOf(needs, question, source, page)
+  const { actors, ...found } = await actorsOf(needs, question, asked, page)
   return { results: results(actors), columns, types, ...page, ...found }
 }
 
@@ -82,18 +106,15 @@ export const actorsQuery: RunKind = async (needs, { question }, node) => {
 async function actorsOf(
   needs: InsightNeeds,
   question: Question,
-  { kind, parameters }: ReturnType<typeof readSource>,
+  { kind, parameters: query }: AskedActors,
   page: PeoplePage,
 ) {
-  const query = rawQuery(parameters)
   if (kind === 'retention') {
     const { people, isLast } = await retentionPeople(needs, question, query, page)
     const actors = people.map(({ person, appearances }): Actor => ({ actor: person, appearances }))
     return { actors, hasMore: !isLast }
   }
-  const declared = Object.hasOwn(PEOPLE, kind) ? PEOPLE[kind as keyof typeof PEOPLE] : undefined
-  if (declared === undefined) throw new Error(`Nobody is behind ${kind}.`)
-  const { sql, groupTypeIndex } = await declared.behind(needs, question, query)
+  const { sql, groupTypeIndex } = await PEOPLE[kind].behind(needs, question, query)
   const found = await peopleOf(needs.ask, question, sql, page, groupTypeIndex)
   return {
     actors: found.people.map((actor): Actor => ({ actor, appearances: [] })),
@@ -103,17 +124,18 @@ async function actorsOf(
   }
 }
 
-function readSource(source: Node): { readonly kind: string; readonly parameters: Node } {
-  if (!SOURCES.includes(String(source.kind)))
-    throw invalidInput('query__source__kind', `A source is one of ${SOURCES.join(', ')}.`)
+/** @param attr where it stands */
+function readSource(source: Node, attr: string): AskedActors {
+  if (!(ACTOR_SOURCES as readonly unknown[]).includes(source.kind))
+    throw invalidInput(`${attr}__kind`, `A source is one of ${ACTOR_SOURCES.join(', ')}.`)
   const selectors = leavingOut(source, [...UNUSED_MEMBERS, 'source'])
-  refuseMembers(selectors, Object.keys(SELECTORS), 'query__source')
-  const { kind, parameters } = insightNode(nodeOf(source.source, 'query__source__source'))
+  refuseMembers(selectors, Object.keys(SELECTORS), attr)
+  const { kind, parameters } = insightNode(nodeOf(source.source, `${attr}__source`))
   const own = Object.entries(selectors).flatMap(([member, value]) => {
     if (value === null || value === undefined) return []
     if (member === 'day' && kind.people === 'lifecycle') return [['target_date', value] as const]
     if (member === 'day' && kind.people === 'stickiness') return [['stickiness_days', value] as const]
     return [[SELECTORS[member] as string, value] as const]
   })
-  return { kind: kind.people, parameters: { ...parameters, ...Object.fromEntries(own) } }
+  return { kind: kind.people, parameters: rawQuery({ ...parameters, ...Object.fromEntries(own) }) }
 }

@@ -1,6 +1,7 @@
 import { invalidInput } from '../http/api-error.ts'
 import type { RawQuery } from '../http/request-parameters.ts'
 import type { InsightKindName } from '../insights/insight-kinds.ts'
+import type { PEOPLE } from '../insights/people-kinds.ts'
 import { textsOf as parametersOf } from '../insights/posted-parameters.ts'
 import {
   type Node,
@@ -15,7 +16,7 @@ import {
 export interface InsightKind {
   /** The last part of the insight's path, and of the path of its people. */
   readonly insight: string
-  readonly people: string
+  readonly people: keyof typeof PEOPLE | 'retention'
   /** The name that saved insights have for it. */
   readonly saved: InsightKindName
   /** Members that it has beside the common ones. */
@@ -23,6 +24,9 @@ export interface InsightKind {
   /** Its parameters beside the common ones. @throws ApiError 400 */
   parameters(node: Node): Node
 }
+
+/** Periods of a RetentionQuery that does not say how many, as its clients expect; those of the parameters expect more. */
+const RETENTION_INTERVALS = 8
 
 /** Members of any insight. */
 const COMMON = [
@@ -197,7 +201,10 @@ export const INSIGHT_KINDS: Readonly<Record<string, InsightKind>> = {
     saved: 'RETENTION',
     people: 'retention',
     own: ['retentionFilter'],
-    parameters: (node) => filterParameters(node, 'retentionFilter'),
+    parameters(node) {
+      const filter = filterParameters(node, 'retentionFilter')
+      return { ...filter, total_intervals: filter.total_intervals ?? RETENTION_INTERVALS }
+    },
   },
   PathsQuery: {
     insight: 'path',

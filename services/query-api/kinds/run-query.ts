@@ -3,7 +3,7 @@ import type { EventNeeds } from '../events/event-frame.ts'
 import { invalidInput } from '../http/api-error.ts'
 import type { DatasetCall } from '../http/route.ts'
 import type { InsightNeeds } from '../insights/frame.ts'
-import { actorsQuery } from './actors-query.ts'
+import { ACTOR_SOURCES, actorsQuery, sourceQuery } from './actors-query.ts'
 import { correlationQuery } from './correlation-query.ts'
 import { groupsQuery } from './groups-query.ts'
 import { insightAnswer } from './insight-answer.ts'
@@ -32,6 +32,7 @@ const KINDS: Readonly<Record<string, RunKind>> = {
   HogQLMetadata: metadataQuery,
   DatabaseSchemaQuery: schemaQuery,
   ActorsQuery: actorsQuery,
+  ...Object.fromEntries(ACTOR_SOURCES.map((kind) => [kind, sourceQuery])),
   GroupsQuery: groupsQuery,
   FunnelCorrelationQuery: correlationQuery,
   ...Object.fromEntries(Object.keys(INSIGHT_KINDS).map((kind) => [kind, insightAnswer])),

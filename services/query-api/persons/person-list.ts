@@ -13,6 +13,8 @@ import { filtersOf } from '../query/property-filters.ts'
 import type { Question } from '../query/question.ts'
 import { findPerson } from './find-persons.ts'
 import {
+  NEWEST_FIRST,
+  type PersonOrder,
   type PersonRecord,
   type PersonScope,
   personByKeySql,
@@ -53,17 +55,22 @@ export interface PersonNeeds {
 /** Distinct ids of one person that is asked for alone: all that a person may have. */
 const DISTINCT_IDS_OF_ONE_MAX = 10_000
 
-/** One page of persons. It is as long as `limit` says whenever another one follows. */
+/**
+ * One page of persons. It is as long as `limit` says whenever another one follows.
+ *
+ * @param order another than the newest first goes on by `offset`: what the cursor says is then only that there are more
+ */
 export async function listPersons(
   needs: PersonNeeds,
   question: Question,
   request: PersonsRequest & { readonly limit: number },
+  order: PersonOrder = NEWEST_FIRST,
 ): Promise<PersonsPage> {
   const { ask } = needs
   const { selection, limit, offset, cursor } = request
   const scopeOf = await personScopes(needs, question, request)
   const records = await ask<PersonRecord>(question, (bindings) =>
-    personPageSql(selection, { limit: limit + 1, offset: offset ?? 0, cursor }, scopeOf(bindings)),
+    personPageSql(selection, { limit: limit + 1, offset: offset ?? 0, cursor }, scopeOf(bindings), order),
   )
   const shown = records.slice(0, limit)
   const last = shown.at(-1)

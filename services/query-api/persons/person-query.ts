@@ -20,6 +20,14 @@ export interface PersonRecord {
 /** Everything that conditions on persons depend on. */
 export type PersonScope = FilterScope & { readonly ownProperties: 'properties' }
 
+/** One after the other, those of the same millisecond by their keys. A cursor goes with the newest first alone. */
+export interface PersonOrder {
+  readonly by: 'created_at' | 'person_id'
+  readonly isAscending: boolean
+}
+
+export const NEWEST_FIRST: PersonOrder = { by: 'created_at', isAscending: false }
+
 export interface PersonPage {
   readonly limit: number
   readonly offset: number
@@ -37,8 +45,13 @@ const COLUMNS =
   `person_key AS ${PERSON_KEY}, person_id, toUnixTimestamp64Milli(created_at) AS created_ms, ` +
   'is_identified, properties'
 
-/** Persons as of now, the newest first, and of the same millisecond by their keys: a total order. */
-export function personPageSql(selection: PersonSelection, page: PersonPage, scope: PersonScope): string {
+/** Persons as of now, in a total order. */
+export function personPageSql(
+  selection: PersonSelection,
+  page: PersonPage,
+  scope: PersonScope,
+  { by, isAscending }: PersonOrder = NEWEST_FIRST,
+): string {
   const { bindings } = scope
   const conditions = [selectionSql(selection, scope)]
   if (page.cursor !== null) {
@@ -48,7 +61,7 @@ export function personPageSql(selection: PersonSelection, page: PersonPage, scop
   }
   return (
     `SELECT ${COLUMNS} FROM ${NEWEST_PERSONS} WHERE ${conditions.join(' AND ')} ` +
-    'ORDER BY created_at DESC, person_key ASC ' +
+    `ORDER BY ${by} ${isAscending ? 'ASC' : 'DESC'}, person_key ASC ` +
     `LIMIT ${bindings.bind(page.limit, 'UInt64')} OFFSET ${bindings.bind(page.offset, 'UInt64')}`
   )
 }

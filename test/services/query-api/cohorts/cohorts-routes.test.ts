@@ -84,6 +84,14 @@ familyBehaviour({
     // Windows nest.
     wrong({ value: 'stopped_performing_event', ...recent, time_value: 7 }, '__seq_time_value'),
     wrong({ value: 'restarted_performing_event', ...recent, seq_time_value: 31 }, '__seq_time_value'),
+    wrong(
+      { value: 'performed_event_sequence', seq_event: 'a', ...recent, time_value: 7 },
+      '__seq_time_value',
+    ),
+    wrong(
+      { value: 'performed_event_sequence', seq_event: 'a', ...recent, seq_time_value: 31 },
+      '__seq_time_value',
+    ),
     // A negation stands in an AND, beside something that is not negated.
     [{ filters: of({ ...bought, negation: true }) }, 'filters__properties', 'invalid_input'],
     [{ filters: any(pro, { ...bought, negation: true }) }, 'filters__properties', 'invalid_input'],
@@ -233,6 +241,47 @@ test('the people behind a number make a static cohort, groups do not', async () 
     [{ query, is_static: false }, 'is_static'],
   ] as const)
     expect([attr, (await call('POST', '', { name: 'a', ...over })).body]).toEqual([
+      attr,
+      expect.objectContaining({ attr }),
+    ])
+})
+
+test('a query of actors makes a static cohort of all of them, as its parameters do', async () => {
+  const filled = async (query: object) => {
+    const { call, env } = await opened()
+    const told: unknown[] = []
+    env.clickhouse.command = async (...given) => {
+      told.push(given.slice(0, 2))
+    }
+    const { status, body } = await call('POST', '', { name: 'a', query })
+    expect([status, body.is_static, body.count]).toEqual([201, true, 2])
+    return told[0]
+  }
+  const series = [{ kind: 'EventsNode', event: 'purchase' }]
+  const source = { kind: 'InsightActorsQuery', source: { kind: 'TrendsQuery', series }, series: 0 }
+  const events = [{ id: 'purchase', type: 'events', order: 0 }]
+  const expected = await filled({ people: 'trends', parameters: { events, actions: [], entity_order: 0 } })
+  expect(expected).toBeDefined()
+  expect(await filled(source)).toEqual(expected)
+  expect(await filled({ kind: 'ActorsQuery', source, select: ['id'] })).toEqual(expected)
+  const retention = { kind: 'RetentionQuery', retentionFilter: { totalIntervals: 5 } }
+  expect(
+    await filled({
+      kind: 'ActorsQuery',
+      source: { ...source, source: retention, series: null, interval: 2 },
+    }),
+  ).toEqual(await filled({ people: 'retention', parameters: { total_intervals: 5, selected_interval: 2 } }))
+  const { call } = await opened()
+  for (const [query, attr] of [
+    [{ kind: 'TrendsQuery', series }, 'query__kind'],
+    [{ kind: 'ActorsQuery' }, 'query__source'],
+    [{ kind: 'ActorsQuery', source: { kind: 'HogQLQuery' } }, 'query__source__kind'],
+    [{ kind: 'ActorsQuery', source, limit: 100 }, 'query__limit'],
+    [{ ...source, offset: 100 }, 'query__offset'],
+    [{ ...source, colour: 'red' }, 'query__colour'],
+    [{ ...source, source: { ...source.source, aggregation_group_type_index: 0 } }, 'query'],
+  ] as const)
+    expect([attr, (await call('POST', '', { name: 'a', query })).body]).toEqual([
       attr,
       expect.objectContaining({ attr }),
     ])

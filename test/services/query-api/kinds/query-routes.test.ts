@@ -49,7 +49,18 @@ test.each([
     }),
     'funnel_window',
   ],
-  [asking({ kind: 'ActorsQuery' }), 'query__source'],
+  [asking({ kind: 'ActorsQuery', source: {} }), 'query__source__kind'],
+  [asking({ kind: 'ActorsQuery', source: behind('PathsQuery'), search: 'a' }), 'query__search'],
+  [asking({ kind: 'ActorsQuery', orderBy: ['name'] }), 'query__orderBy'],
+  [asking({ kind: 'ActorsQuery', orderBy: ['created_at; DROP'] }), 'query__orderBy'],
+  [asking({ kind: 'ActorsQuery', orderBy: ['id', 'created_at'] }), 'query__orderBy'],
+  [asking({ kind: 'ActorsQuery', limit: 1_001 }), 'query__limit'],
+  [asking({ kind: 'ActorsQuery', select: ['event_count'] }), 'query__select'],
+  [asking({ kind: 'ActorsQuery', properties: [{ type: 'event', key: 'a', value: 1 }] }), 'properties'],
+  [asking({ kind: 'ActorsQuery', personId: 'a' }), 'query__personId'],
+  [asking({ kind: 'InsightActorsQuery' }), 'query__source'],
+  [asking({ kind: 'FunnelsActorsQuery', source: FUNNEL, step: 1 }), 'query__step'],
+  [asking({ kind: 'FunnelsActorsQuery', source: FUNNEL, funnelStep: 1, limit: 0 }), 'query__limit'],
   [
     asking({ kind: 'ActorsQuery', source: behind('RetentionQuery'), select: ['apperances'] }),
     'query__select',
@@ -347,6 +358,10 @@ test('an answer tells the range that it is about, its text in SQL, and how long 
     ],
   })
   expect(await ask(TRENDS)).toMatchObject({ is_cached: true, timings: trends.timings })
+  asked.length = 0
+  const { timings } = await ask({ ...TRENDS, breakdownFilter: { breakdown: 'plan' } })
+  expect(asked.length).toBeGreaterThan(1)
+  expect(timings[1].t).toBeCloseTo(0.03 * asked.length)
   const sql = { kind: 'HogQLQuery', query: 'SELECT 1' }
   expect(await ask(sql)).toMatchObject({
     hogql: 'SELECT 1',
@@ -438,4 +453,79 @@ test('an address says what a body says', async () => {
     ['colour', 'red'],
   ] as const)
     expect((await by({ [name]: value })).json()).toMatchObject({ attr: name })
+})
+
+const STATEMENT = ({ sql, parameters }: { sql: string; parameters: unknown }) => ({ sql, parameters })
+
+test.each([
+  ['FunnelsActorsQuery', { source: FUNNEL, funnelStep: 2 }],
+  ['InsightActorsQuery', { source: TRENDS, day: '2026-11-21' }],
+  ['StickinessActorsQuery', { source: { ...TRENDS, kind: 'StickinessQuery' }, day: 1 }],
+])('%s alone is the ActorsQuery around it', async (kind, members) => {
+  const asked = async (query: object) => {
+    const system = recordingEnvironment()
+    const { status, body } = await system.send('POST', URL, system.keys.shopRead, asking(query))
+    const { columns, limit, offset } = body
+    return { status, columns, limit, offset, asked: system.asked.map(STATEMENT) }
+  }
+  const page = { select: ['id', 'name'], limit: 7, offset: 14 }
+  const found = await asked({ kind, ...members, ...page })
+  expect(found).toEqual(await asked({ kind: 'ActorsQuery', source: { kind, ...members }, ...page }))
+  expect(found).toMatchObject({ status: 200, columns: ['id', 'name'], limit: 7, offset: 14 })
+  expect(found.asked.length).toBeGreaterThan(0)
+  expect(await asked({ kind, ...members })).toMatchObject({ limit: 100, offset: 0 })
+})
+
+test('an ActorsQuery without a source lists persons, by what they have and in an order', async () => {
+  const person = (n: number) => ({
+    the_person: `u${n}`,
+    person_id: `00000000-0000-5000-8000-00000000000${n}`,
+    created_ms: String(1_000 * n),
+    is_identified: true,
+    properties: JSON.stringify({ email: `u${n}@example.com` }),
+  })
+  const { send, keys, asked } = recordingEnvironment(({ sql }) =>
+    sql.startsWith('SELECT person_key AS the_person') ? [person(1), person(2), person(3)] : [],
+  )
+  const ask = async (over: object) =>
+    (await send('POST', URL, keys.shopRead, asking({ kind: 'ActorsQuery', ...over }))).body
+  expect(await ask({ select: ['id', 'name'], search: 'exa', limit: 2 })).toMatchObject({
+    columns: ['id', 'name'],
+    types: ['String', 'String'],
+    results: [
+      [person(1).person_id, 'u1@example.com'],
+      [person(2).person_id, 'u2@example.com'],
+    ],
+    hasMore: true,
+    limit: 2,
+    offset: 0,
+  })
+  expect(Object.values(asked[0]?.parameters ?? {})).toEqual(expect.arrayContaining(['shop', 'exa', 3]))
+  const orderOf = async (orderBy: string[]) => {
+    asked.length = 0
+    await ask({ orderBy, properties: [{ key: 'plan', value: 'pro', type: 'person' }], limit: 50, offset: 4 })
+    const found = asked.find(({ sql }) => sql.startsWith('SELECT person_key AS the_person'))
+    expect(Object.values(found?.parameters ?? {})).toEqual(expect.arrayContaining(['plan', 51, 4]))
+    return / ORDER BY (.*?) LIMIT/.exec(found?.sql ?? '')?.[1]
+  }
+  expect(await orderOf([])).toBe('created_at DESC, person_key ASC')
+  expect(await orderOf(['-created_at'])).toBe('created_at DESC, person_key ASC')
+  expect(await orderOf(['created_at asc'])).toBe('created_at ASC, person_key ASC')
+  expect(await orderOf(['id DESC'])).toBe('person_id DESC, person_key ASC')
+})
+
+test('a RetentionQuery that does not say how many periods has eight, the parameters of its insight eleven', async () => {
+  const { send, keys } = recordingEnvironment()
+  const periods = async (path: string, body: object) => {
+    const { results, result } = (await send('POST', `/api/datasets/shop/${path}`, keys.shopRead, body)).body
+    return (results ?? result).length
+  }
+  expect(await periods('query', asking({ kind: 'RetentionQuery' }))).toBe(8)
+  expect(
+    await periods('query', asking({ kind: 'RetentionQuery', retentionFilter: { totalIntervals: null } })),
+  ).toBe(8)
+  expect(
+    await periods('query', asking({ kind: 'RetentionQuery', retentionFilter: { totalIntervals: 5 } })),
+  ).toBe(5)
+  expect(await periods('insights/retention', {})).toBe(11)
 })
