@@ -202,6 +202,26 @@ test('filters keep what they name', async () => {
   expect(await ids({ date_to: new Date(A0 + 1).toISOString() })).toBe('a')
 })
 
+test('a recording has an action when one of its events is of one of the steps', async () => {
+  const maker = await api.personalKey(['action:write'])
+  const action = async (...steps: object[]) => {
+    const body = { name: `action ${JSON.stringify(steps)}`, steps }
+    return (await api.send('POST', '/api/datasets/shop/actions', maker, body)).body.id as number
+  }
+  const bought = await action({ event: 'purchase' })
+  const either = await action(
+    { event: 'purchase' },
+    { event: 'visit', properties: [{ key: 'plan', value: 'free' }] },
+  )
+  expect(await ids({ actions: [{ id: bought }] })).toBe('a')
+  expect(await ids({ actions: [{ id: either }] })).toBe('b a')
+  expect(await ids({ actions: [{ id: either }, { id: bought }] })).toBe('a')
+  expect(await ids({ actions: [{ id: either }], events: [{ id: 'purchase' }] })).toBe('a')
+  const pro = [{ key: 'plan', value: 'pro' }]
+  expect(await ids({ actions: [{ id: either, properties: pro }] })).toBe('a')
+  expect(await ids({ actions: [{ id: await action({ event: 'none' }) }] })).toBe('')
+})
+
 test('filters of the type recording ask about what was recorded, in lists and of events', async () => {
   const recording = (key: string, operator: string, value?: unknown) => ({
     key,

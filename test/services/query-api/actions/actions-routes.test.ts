@@ -119,6 +119,20 @@ test('a change of the name leaves the steps as they are; a tag is kept once', as
   expect({ ...body, name: 'a', updated_at: made.updated_at }).toEqual(made)
 })
 
+test('a list is searched by names, in any case, where no character means another', async () => {
+  const call = await opened()
+  for (const name of ['Bought', 'Bought 100%', 'Left'])
+    await call('POST', PATH, { name, description: 'bought' })
+  const found = async (search: string) =>
+    (await call('GET', `${PATH}?search=${encodeURIComponent(search)}`)).body.results.map(
+      ({ id }: { id: number }) => id,
+    )
+  expect(await found('')).toEqual([3, 2, 1])
+  expect(await found('bOUG')).toEqual([2, 1])
+  expect(await found('0%')).toEqual([2])
+  expect(await found('B_ught')).toEqual([])
+})
+
 test('a dataset has its bound of actions, and a list holds all of them', async () => {
   const { env, send, personalKey, clock } = recordingEnvironment()
   const key = await personalKey(['*'])

@@ -121,6 +121,20 @@ async function opened() {
   return { ...system, key, call, upload }
 }
 
+test('a list is searched by names, in any case, where no character means another', async () => {
+  const { call } = await opened()
+  for (const name of ['Buyers', 'Buyers 100%', 'Guests'])
+    await call('POST', '', { name, description: 'buyers', filters: of(pro) })
+  const found = async (search: string) =>
+    (await call('GET', `?search=${encodeURIComponent(search)}`)).body.results
+      .map(({ id }: { id: number }) => id)
+      .toSorted()
+  expect(await found('')).toEqual([1, 2, 3])
+  expect(await found('bUYER')).toEqual([1, 2])
+  expect(await found('0%')).toEqual([2])
+  expect(await found('B_yers')).toEqual([])
+})
+
 test('a cohort is never made of itself, whatever lies between', async () => {
   const { call } = await opened()
   await call('POST', '', { name: 'one', filters: of(pro) })

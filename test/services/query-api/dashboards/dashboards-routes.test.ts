@@ -59,6 +59,33 @@ const rows = (amount: number) => [
   { start_ms: String(Date.parse('2026-11-20T23:00:00Z')), line: '', is_other: 0, amount: String(amount) },
 ]
 
+test('the list is filtered by what dashboards are called, are pinned and are tagged with', async () => {
+  const { call, send, personalKey } = await opened()
+  await call('POST', PATH, { name: 'Sales', pinned: true, tags: ['revenue', 'shop'] })
+  await call('POST', PATH, { name: 'Visits', description: '100% of SALES pages', tags: ['shop "a"'] })
+  await call('POST', PATH, { name: 'Other', pinned: true })
+  const found = async (query: string) => {
+    const { count, results } = (await call('GET', `${PATH}?${query}`)).body
+    expect(count).toBe(results.length)
+    return results.map(({ id }: { id: number }) => id)
+  }
+  expect(await found('')).toEqual([3, 1, 2])
+  expect(await found('search=sales')).toEqual([1, 2])
+  expect(await found('search=0%25 of')).toEqual([2])
+  expect(await found('search=_ales')).toEqual([])
+  expect(await found('pinned=true')).toEqual([3, 1])
+  expect(await found('tags=revenue')).toEqual([1])
+  // A tag as a whole, and none of its characters means anything.
+  expect(await found('tags=shop')).toEqual([1])
+  expect(await found('tags=rev')).toEqual([])
+  expect(await found(`tags=${encodeURIComponent('shop "a"')}`)).toEqual([2])
+  expect(await found('pinned=true&search=sales&tags=shop')).toEqual([1])
+  expect(await call('GET', `${PATH}?pinned=perhaps`)).toMatchObject({ status: 400, body: { attr: 'pinned' } })
+  const stranger = await personalKey(['*'], ['blog'])
+  expect((await send('GET', `${PATH}?search=sales`, stranger)).status).toBe(404)
+  expect((await send('GET', `${PATH.replace('shop', 'blog')}?search=sales`, stranger)).body.count).toBe(0)
+})
+
 test('tiles are put on, placed, coloured, changed and taken away', async () => {
   const { call, insight } = await opened(() => rows(5))
   await insight()

@@ -529,3 +529,25 @@ test('a RetentionQuery that does not say how many periods has eight, the paramet
   ).toBe(5)
   expect(await periods('insights/retention', {})).toBe(11)
 })
+
+test.each([
+  ['POST', URL, asking({ kind: 'DatabaseSchemaQuery' }), 200],
+  ['GET', `${URL}/none`, undefined, 404],
+] as const)(
+  'the 241st %s %s of a minute is too many, whatever reaches ClickHouse',
+  async (method, url, body, status) => {
+    const { send, keys, clock, personalKey } = recordingEnvironment()
+    const call = () => send(method, url, keys.shopRead, body)
+    for (let i = 0; i < 240; i++) expect((await call()).status).toBe(status)
+    expect(await call()).toMatchObject({
+      status: 429,
+      headers: { 'ratelimit-limit': '240', 'retry-after': '60' },
+      body: { type: 'throttled_error', code: 'throttled', attr: null },
+    })
+    // Another key of the dataset shares it, another dataset does not.
+    expect((await send('GET', `${URL}/none`, await personalKey(['query:read']))).status).toBe(429)
+    expect((await send(method, url.replace('shop', 'blog'), keys.blogRead, body)).status).toBe(status)
+    await clock.advance(60_000)
+    expect((await call()).status).toBe(status)
+  },
+)
