@@ -8,7 +8,7 @@ import type { Environment } from './environment.ts'
 import { ApiError, notFound } from './http/api-error.ts'
 import { knownError, methodNotAllowed, unknownError, unsupportedMediaType } from './http/error-answer.ts'
 import { type RawQuery, textParameter } from './http/request-parameters.ts'
-import { METHODS, type Route } from './http/route.ts'
+import type { Route } from './http/route.ts'
 import { isUpload, readUpload, UPLOAD_TYPES, Upload } from './http/upload.ts'
 import { createPipeline, type Pipeline } from './pipeline.ts'
 
@@ -58,6 +58,8 @@ export function createServer(
   const app = fastify({
     logger: false,
     bodyLimit: options.bodyBytesMax,
+    // A question is asked to be answered: HEAD would ask ClickHouse for rows that nobody gets.
+    exposeHeadRoutes: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: {
       maxParamLength: PATH_PARAMETER_LENGTH_MAX,
@@ -177,7 +179,7 @@ export function createServer(
       })
     const allowed = routes.map(({ method }) => method)
     app.route({
-      method: METHODS.filter((method) => !allowed.includes(method)),
+      method: app.supportedMethods.filter((method) => !allowed.some((one) => one === method)),
       url,
       handler: async () => {
         throw methodNotAllowed(allowed)

@@ -114,7 +114,20 @@ function matched(declared: string, path: string): Record<string, string> | null 
     const text = given[at] as string
     if (!part.startsWith(':')) {
       if (part !== text) return null
-    } else params[part.slice(1)] = decodeURIComponent(text)
+      continue
+    }
+    const value = unescaped(text)
+    if (value === null) return null
+    params[part.slice(1)] = value
   }
   return params
+}
+
+/** A part of a path as text; null for a malformed escape, which no path has. */
+function unescaped(part: string): string | null {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return null
+  }
 }

@@ -7,8 +7,7 @@ import type { Principal } from './principal.ts'
 import type { LimitClass } from './rate-limits.ts'
 import type { RawQuery } from './request-parameters.ts'
 
-export const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-export type Method = (typeof METHODS)[number]
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** Where the routes about one dataset lie. */
 export const DATASET_PATH = '/api/datasets/:dataset'

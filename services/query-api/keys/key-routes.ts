@@ -3,6 +3,7 @@ import { readBody } from '../http/read-body.ts'
 import { refuseUnknown } from '../http/request-parameters.ts'
 import { type Call, type InstallationRoute, pathParameter } from '../http/route.ts'
 import { KeyBody, KeyChange, overlapOf, RollBody } from './key-body.ts'
+import { KEY_BELIEVED_MS } from './key-lookup.ts'
 import type { KeyManagement } from './manage-keys.ts'
 import { NewKeyView, PersonalKeyView } from './personal-key.ts'
 
@@ -102,7 +103,10 @@ export function keyRoutes(keys: KeyManagement): InstallationRoute[] {
       path: `${path}/:id`,
       summary: 'Revokes a key and removes it for good.',
       access: write,
-      success: { status: 204, description: 'It is gone, and refused within ten seconds everywhere.' },
+      success: {
+        status: 204,
+        description: `It is gone: refused at once here, and within ${KEY_BELIEVED_MS / 1000} seconds everywhere.`,
+      },
       example: one,
       answer: async (call) => {
         await keys.remove(call.principal, idOf(call))

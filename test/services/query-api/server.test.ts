@@ -170,10 +170,24 @@ test('unknown paths are 404, other methods 405, both without asking who it is', 
   const { app, get } = recordingEnvironment()
   for (const url of ['/', '/api', '/api/datasets/shop/nothing', '/api/datasets/shop/events/%', '/metrics'])
     expect((await get(url, null)).json()).toMatchObject({ code: 'not_found' })
-  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const) {
     const response = await app.inject({ method, url: '/api/datasets/shop/events' })
     expect([response.statusCode, response.json().code]).toEqual([405, 'method_not_allowed'])
   }
+})
+
+test('HEAD is refused wherever GET is answered, and asks ClickHouse for nothing', async () => {
+  const { app, asked, keys } = recordingEnvironment()
+  for (const path of ['events?limit=all', 'events.csv', 'insights/trend', 'annotations']) {
+    const response = await app.inject({
+      method: 'HEAD',
+      url: `/api/datasets/shop/${path}`,
+      headers: { authorization: `Bearer ${keys.shopRead}` },
+    })
+    expect([path, response.statusCode, response.body]).toEqual([path, 405, ''])
+    expect(response.headers.allow).toMatch(/^GET\b/)
+  }
+  expect(asked).toEqual([])
 })
 
 test('a Host header that names no host is a 400, for links in answers are made of it', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { credentialsPurpose, unseal } from '../../../../services/core/control/sealed.ts'
+import { BATCH_EXPORTS_MAX } from '../../../../services/query-api/batch-exports/batch-export-store.ts'
 import { recordingEnvironment } from '../recording-environment.ts'
 
 const PATH = '/api/datasets/shop/batch_exports'
@@ -397,6 +398,14 @@ test('calls are limited together, by the dataset', async () => {
   expect(refused).toMatchObject({ status: 429, body: { code: 'throttled' } })
   expect([refused.headers['ratelimit-limit'], refused.headers['retry-after']]).toEqual(['480', '60'])
   expect((await call('POST', '/1/pause')).status).toBe(429)
+})
+
+test('a dataset has so many batch exports and no more, until one is removed', async () => {
+  const { call } = await serving()
+  for (let i = 0; i < BATCH_EXPORTS_MAX; i++) expect((await call('POST', '', BODY)).status).toBe(201)
+  expect(await call('POST', '', BODY)).toMatchObject({ status: 400, body: { code: 'limit_reached' } })
+  expect((await call('DELETE', '/1')).status).toBe(204)
+  expect((await call('POST', '', BODY)).status).toBe(201)
 })
 
 test('nobody reaches another dataset or does more than he may', async () => {

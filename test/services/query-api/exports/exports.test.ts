@@ -6,7 +6,7 @@ import { createLogger } from '../../../../services/core/runtime/logger.ts'
 import { contentKey } from '../../../../services/query-api/exports/export-content.ts'
 import { createExportRunner } from '../../../../services/query-api/exports/export-runner.ts'
 import { createExportSources } from '../../../../services/query-api/exports/export-source.ts'
-import { createExportStore } from '../../../../services/query-api/exports/export-store.ts'
+import { createExportStore, EXPORTS_MAX } from '../../../../services/query-api/exports/export-store.ts'
 import type { DatasetRoute } from '../../../../services/query-api/http/route.ts'
 import { createManualClock, settle } from '../../../helpers/manual-clock.ts'
 import { type AskedQuestion, NOW_MS, recordingEnvironment } from '../recording-environment.ts'
@@ -219,6 +219,53 @@ test.each([
   const api = await serving()
   expect(await api.make(body)).toMatchObject({ status, body: { attr, code } })
   expect((await api.send('GET', EXPORTS, api.key)).body.count).toBe(0)
+})
+
+test.each(['insights/%zz', 'insights/%', 'insights/%c0%af', 'insights/%zz.csv'])(
+  'a malformed escape in the path %s is a 400 about it',
+  async (path) => {
+    const api = await serving()
+    const refused = await api.make({ ...EVENTS, export_context: { path } })
+    expect(refused).toMatchObject({
+      status: 400,
+      body: { attr: 'export_context__path', code: 'invalid_input' },
+    })
+  },
+)
+
+test('whatever a file is called, its name is plain characters in one header', async () => {
+  const api = await serving()
+  const names = [
+    ['a"\r\nset-cookie: b=c\r\n\r\n<html>', 'a-set-cookie-b-c-html-.csv'],
+    ["\"; filename*=UTF-8''x.html", '-filename-UTF-8-x.html.csv'],
+    ['../../etc/passwd', '..-..-etc-passwd.csv'],
+    ['\u2028\u202e.csv', '-.csv'],
+    ['"""', '-.csv'],
+  ] as const
+  for (const [filename] of names)
+    await api.make({ ...EVENTS, export_context: { ...EVENTS.export_context, filename } })
+  await api.begin()
+  for (const [at, [, plain]] of names.entries()) {
+    await api.ended(at + 1)
+    const { headers } = await api.content(at + 1)
+    expect(headers['content-disposition']).toBe(`attachment; filename="${plain}"`)
+    expect(headers).not.toHaveProperty('set-cookie')
+  }
+  await api.app.close()
+})
+
+test('a dataset has so many exports and no more, until one is removed', async () => {
+  const api = await serving()
+  await api.make(EVENTS)
+  const { db } = api.env.metadata
+  const first = await db.selectFrom('exports').selectAll().executeTakeFirstOrThrow()
+  // Numbers from far behind, which the next ones do not meet.
+  const others = Array.from({ length: EXPORTS_MAX - 2 }, (_, at) => ({ ...first, id: 10_000 + at }))
+  await db.insertInto('exports').values(others).execute()
+  expect((await api.make(EVENTS)).status).toBe(201)
+  expect(await api.make(EVENTS)).toMatchObject({ status: 400, body: { code: 'limit_reached' } })
+  expect((await api.send('DELETE', `${EXPORTS}/1`, api.key)).status).toBe(204)
+  expect((await api.make(EVENTS)).status).toBe(201)
 })
 
 test('an export needs the right to what it holds, when it is made and when it is read', async () => {

@@ -4,7 +4,6 @@ import { expect, test } from 'vitest'
 import { parseAccessKey } from '../../../../services/core/control/access-key.ts'
 import { createLogger } from '../../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../../services/core/runtime/metrics.ts'
-import { METHODS } from '../../../../services/query-api/http/route.ts'
 import { curlOf } from '../../../../services/query-api/openapi/example-call.ts'
 import type { OpenApiDocument } from '../../../../services/query-api/openapi/openapi-document.ts'
 import { referencePage } from '../../../../services/query-api/openapi/reference-page.ts'
@@ -50,12 +49,14 @@ test('the document has every path that is registered, and no other', async () =>
   expect(Object.keys((await served()).paths).toSorted()).toEqual(registered.toSorted())
 })
 
+const ASKED_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'TRACE'] as const
+
 test('a method is answered when the document has it, and 405 with those that it has when not', async () => {
   const { app } = recordingEnvironment()
   for (const [path, operations] of Object.entries((await served()).paths)) {
     const url = path.replace('{dataset}', 'shop').replace(/\{\w+\}/g, '1')
     const documented = Object.keys(operations).map((method) => method.toUpperCase())
-    for (const method of METHODS) {
+    for (const method of ASKED_METHODS) {
       const { statusCode, headers } = await app.inject({ method, url })
       if (documented.includes(method)) expect([url, method, statusCode]).not.toEqual([url, method, 405])
       else expect([statusCode, headers.allow]).toEqual([405, documented.join(', ')])
