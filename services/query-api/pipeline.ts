@@ -30,7 +30,7 @@ import type { Credentials } from './http/credentials.ts'
 import { withFiles } from './http/list-files.ts'
 import type { Principal } from './http/principal.ts'
 import { createRateLimiter, type Identity } from './http/rate-limiter.ts'
-import type { RawQuery } from './http/request-parameters.ts'
+import { type RawQuery, refuseUnknown } from './http/request-parameters.ts'
 import {
   type Answer,
   type DatasetRoute,
@@ -151,6 +151,15 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     request.announce(await limiter.take(identity, route.limit, route.path))
   }
 
+  /**
+   * Counts a request of somebody who may make it. A parameter is refused here where there is none, and by the route where
+   * there are some: it knows which values of others ask for what is done anyway.
+   */
+  async function admit(route: Route, request: Request, identity: Identity): Promise<void> {
+    await take(route, request, identity)
+    if (route.parameters === undefined) refuseUnknown(request.query, [])
+  }
+
   /** Refusals are counted too, of whoever is known so far: guessing is slow, and nobody uses up what is another's. */
   async function orCounted<T>(
     route: Route,
@@ -178,7 +187,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       checkScope(principal, route.access)
       return datasetFor(principal, control, pathParameter(request, 'dataset'))
     })
-    const counted = () => take(route, request, { kind: 'dataset', id: dataset.id })
+    const counted = () => admit(route, request, { kind: 'dataset', id: dataset.id })
     const question = { dataset, zone: zoneOf(dataset), signal: request.gone }
     const call = { ...callOf(request), principal, question }
     if (route.limit === 'default') {
@@ -208,12 +217,12 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   async function answerBesideDatasets(route: InstallationRoute, request: Request): Promise<Answer> {
     const principal = await principalOf(route, request)
     await orCounted(route, request, keyIdentity(principal), () => checkScope(principal, route.access))
-    await take(route, request, keyIdentity(principal))
+    await admit(route, request, keyIdentity(principal))
     return route.answer({ ...callOf(request), principal })
   }
 
   async function answerEverybody(route: PublicRoute, request: Request): Promise<Answer> {
-    await take(route, request, addressIdentity(request.address))
+    await admit(route, request, addressIdentity(request.address))
     return route.answer(callOf(request))
   }
 

@@ -2,6 +2,7 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { invalidInput } from '../http/api-error.ts'
 import { choiceSchema } from '../http/choice-schema.ts'
 import { readBody } from '../http/read-body.ts'
+import { refuseUnknown } from '../http/request-parameters.ts'
 import type { DatasetCall } from '../http/route.ts'
 import { Upload } from '../http/upload.ts'
 import { retentionBeginners } from '../insights/activity-people.ts'
@@ -70,6 +71,7 @@ export async function readNewCohort(
     const fields = uploadedFields(call.body, call)
     return { fields, fill: filledWith(calculation, distinctIdsOf(call.body.csv)) }
   }
+  refuseUnknown(call.query, [])
   const { query, ...fields } = hasKind(call.body)
     ? readBody(CohortOfActors, call.body)
     : readBody(CohortOfPeople, call.body)

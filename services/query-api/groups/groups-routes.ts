@@ -55,17 +55,15 @@ export function groupRoutes(needs: {
       ...common,
       path: `${DATASET_PATH}/groups_types`,
       summary: 'Kinds of groups, five at most.',
-      parameters: {},
       success: {
         status: 200,
         description: 'In the order of their indexes.',
         schema: Type.Array(Type.Object({ group_type: Type.String(), group_type_index: Type.Integer() })),
       },
       example: { params, answer: [{ group_type: 'company', group_type_index: 0 }] },
-      async answer({ question, query }) {
-        refuseUnknown(query, [])
-        return { body: await ask(question, (bindings) => groupTypesSql(question.dataset.id, bindings)) }
-      },
+      answer: async ({ question }) => ({
+        body: await ask(question, (bindings) => groupTypesSql(question.dataset.id, bindings)),
+      }),
     },
     {
       ...common,
@@ -166,15 +164,13 @@ export function groupRoutes(needs: {
       ...common,
       path: `${path}/property_definitions`,
       summary: 'Names of the properties that groups have, by the index of their kind.',
-      parameters: {},
       success: {
         status: 200,
         description: 'The names that most groups have first.',
         schema: Type.Record(Type.String(), Type.Array(COUNTED)),
       },
       example: { params, answer: { 0: [{ name: 'industry', count: 12 }] } },
-      async answer({ question, query }) {
-        refuseUnknown(query, [])
+      async answer({ question }) {
         const rows = await ask<{ group_type_index: number; name: string; count: number | string }>(
           question,
           (bindings) => groupPropertiesSql(question.dataset.id, PROPERTIES_MAX, bindings),

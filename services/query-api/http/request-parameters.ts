@@ -52,13 +52,13 @@ export function refuseUnknown(
     const harmless = implied.get(given) ?? []
     if (value === null || harmless.includes(value)) continue
     const name = given.slice(0, NAME_LENGTH_MAX)
-    throw invalidInput(
-      name,
-      harmless.length > 0
-        ? `${name} is not supported here, except as ${harmless.join(' or ')}.`
-        : `${name} is not supported here. What is: ${known.join(', ')}.`,
-    )
+    throw invalidInput(name, `${name} is not supported here${exceptFor(known, harmless)}.`)
   }
+}
+
+function exceptFor(known: readonly string[], harmless: readonly string[]): string {
+  if (harmless.length > 0) return `, except as ${harmless.join(' or ')}`
+  return known.length > 0 ? `. What is: ${known.join(', ')}` : ': there are no parameters'
 }
 
 export function choiceParameter<const C extends readonly string[]>(

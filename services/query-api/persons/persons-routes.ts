@@ -3,7 +3,6 @@ import { csvText } from '../http/csv.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
 import { nextAddress } from '../http/next-address.ts'
 import type { Format } from '../http/request-parameters.ts'
-import { refuseUnknown } from '../http/request-parameters.ts'
 import {
   type Answer,
   DATASET_PATH,
@@ -131,13 +130,9 @@ export function personRoutes(needs: PersonNeeds): DatasetRoute[] {
       ...common,
       path: `${PATH}/:id`,
       summary: 'One person, by its id or by one of its distinct ids.',
-      parameters: {},
       success: { status: 200, description: 'As of now.', schema: PERSON_SCHEMA },
       example: { params: { dataset: 'shop', id: EXAMPLE_PERSON.id }, answer: EXAMPLE_PERSON },
-      async answer(call) {
-        refuseUnknown(call.query, [])
-        return { body: await getPerson(ask, call.question, pathParameter(call, 'id')) }
-      },
+      answer: async (call) => ({ body: await getPerson(ask, call.question, pathParameter(call, 'id')) }),
     },
   ]
 }

@@ -100,7 +100,6 @@ export function recordingRoutes(needs: RecordingNeeds): DatasetRoute[] {
       path: `${path}/:id`,
       summary: 'One recorded session.',
       access: read,
-      parameters: {},
       success,
       example: { ...single, answer: RECORDING_EXAMPLE },
       answer: one,

@@ -2,7 +2,6 @@ import { Type } from '@sinclair/typebox'
 import { SharedDashboard } from '../dashboards/shared-dashboard.ts'
 import { notFound } from '../http/api-error.ts'
 import type { QueryGate } from '../http/query-gate.ts'
-import { refuseUnknown } from '../http/request-parameters.ts'
 import { type Answer, type PublicCall, type PublicRoute, pathParameter } from '../http/route.ts'
 import { RECORDED_VIEW } from '../recordings/present-recordings.ts'
 import { SNAPSHOT_EXAMPLE } from '../recordings/recording-examples.ts'
@@ -57,7 +56,6 @@ export function sharedRoutes(
         answer: { name: 'Sales', description: '', timezone: 'Europe/Berlin', tiles: [] },
       },
       answer: async (call) => {
-        refuseUnknown(call.query, [])
         const address = `${call.url.origin}/shared/${pathParameter(call, 'token')}/snapshots`
         return answered(call, async ({ view }) => ({ body: await view(address) }))
       },

@@ -1,7 +1,13 @@
 import { textDeclared } from '../http/parameter-declarations.ts'
-import { textParameter } from '../http/request-parameters.ts'
+import { refuseUnknown, textParameter } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetRoute, pathParameter } from '../http/route.ts'
 import { type TracePlaces, traceEvent } from './trace-event.ts'
+
+const PARAMETERS = {
+  distinct_id: textDeclared(
+    'Of the event, for one that ClickHouse does not have yet: the search is shorter.',
+  ),
+}
 
 export function traceRoutes(places: TracePlaces): DatasetRoute[] {
   return [
@@ -13,11 +19,7 @@ export function traceRoutes(places: TracePlaces): DatasetRoute[] {
       summary: 'Where one event is in every place it went, or why it is not there.',
       access: { object: 'query', action: 'read' },
       limit: 'clickhouse',
-      parameters: {
-        distinct_id: textDeclared(
-          'Of the event, for one that ClickHouse does not have yet: the search is shorter.',
-        ),
-      },
+      parameters: PARAMETERS,
       success: { status: 200, description: 'An entry per arrival at the collector.' },
       example: {
         params: { dataset: 'shop', event: 'e-77' },
@@ -29,14 +31,11 @@ export function traceRoutes(places: TracePlaces): DatasetRoute[] {
           kafka_searched_completely: true,
         },
       },
-      answer: async (call) => ({
-        body: await traceEvent(
-          places,
-          call.question,
-          pathParameter(call, 'event'),
-          textParameter(call.query, 'distinct_id'),
-        ),
-      }),
+      async answer(call) {
+        refuseUnknown(call.query, Object.keys(PARAMETERS))
+        const distinctId = textParameter(call.query, 'distinct_id')
+        return { body: await traceEvent(places, call.question, pathParameter(call, 'event'), distinctId) }
+      },
     },
   ]
 }
