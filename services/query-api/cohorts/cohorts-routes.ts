@@ -33,6 +33,7 @@ const Copy = Type.Object(
   { name: Type.Optional(Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX })) },
   { additionalProperties: false },
 )
+const FILE_EXAMPLE = 'distinct_id\nuser-1\nuser-2\n'
 
 export interface CohortRoutesNeeds {
   readonly insights: InsightNeeds
@@ -99,7 +100,12 @@ export function cohortRoutes({ insights, cohorts, statics, job }: CohortRoutesNe
     body: NewCohort,
     uploads: true,
     success: made,
-    example: { params: { dataset: 'shop' }, body: example.fields, answer: example.view },
+    example: {
+      params: { dataset: 'shop' },
+      body: example.fields,
+      upload: { csv: FILE_EXAMPLE, fields: { name: 'Guests' } },
+      answer: example.view,
+    },
     async answer(call) {
       const { fields, fill } = await readNewCohort(call, insights, statics)
       const row = await make(call, fields)
@@ -131,7 +137,12 @@ export function cohortRoutes({ insights, cohorts, statics, job }: CohortRoutesNe
       body: More,
       uploads: true,
       success: { status: 200, description: 'As it is now.', schema: view },
-      example: { params, body: { distinct_ids: ['user-1', 'user-2'] }, answer: example.view },
+      example: {
+        params,
+        body: { distinct_ids: ['user-1', 'user-2'] },
+        upload: { csv: FILE_EXAMPLE },
+        answer: example.view,
+      },
       async answer(call) {
         const ids =
           call.body instanceof Upload

@@ -82,6 +82,8 @@ export interface RouteExample {
   readonly params?: Readonly<Record<string, string>>
   readonly query?: Readonly<Record<string, string>>
   readonly body?: unknown
+  /** Of a route that takes files: one, and what stands beside it in a form, or in the address. */
+  readonly upload?: { readonly csv: string; readonly fields?: Readonly<Record<string, string>> }
   /** Left out for an empty body. */
   readonly answer?: unknown
 }

@@ -158,22 +158,26 @@ function requestBody({ body, example, uploads }: Route): object {
     required: true,
     content: {
       'application/json': { schema: body, ...exampleOf(example, 'body') },
-      ...(uploads === true ? FILES : {}),
+      ...(uploads === true ? filesOf(example) : {}),
     },
   }
 }
 
 /** A CSV file in the place of a JSON body. */
-const FILES = {
-  'text/csv': { schema: { type: 'string' } },
-  'multipart/form-data': {
-    schema: {
-      type: 'object',
-      required: ['csv'],
-      properties: { csv: { type: 'string', contentMediaType: 'text/csv' } },
+function filesOf({ upload }: RouteExample) {
+  const { csv, fields } = upload ?? {}
+  return {
+    'text/csv': { schema: { type: 'string' }, ...(csv === undefined ? {} : { example: csv }) },
+    'multipart/form-data': {
+      schema: {
+        type: 'object',
+        required: ['csv'],
+        properties: { csv: { type: 'string', contentMediaType: 'text/csv' } },
+      },
+      ...(csv === undefined ? {} : { example: { ...fields, csv } }),
     },
-  },
-} as const satisfies Readonly<Record<(typeof UPLOAD_TYPES)[number], object>>
+  } as const satisfies Readonly<Record<(typeof UPLOAD_TYPES)[number], object>>
+}
 
 function responsesOf(route: Route): Record<string, object> {
   const { success, example, about, limit, method } = route
