@@ -59,14 +59,20 @@ export const QUERY_API_SETTINGS = {
       doc: 'Redis or Valkey in which processes count requests together, e.g. redis://user:password@host:6379. Left out: each process counts its own.',
     }),
   ),
-  eraserUser: optional(
-    text('MILLRACE_QUERY_ERASER_USER', {
-      doc: 'User of ClickHouse who removes recordings, where MILLRACE_CLICKHOUSE_USER may only read. Left out: that one.',
+  writerUser: optional(
+    text('MILLRACE_QUERY_WRITER_USER', {
+      doc: 'User of ClickHouse who writes members of cohorts and removes recordings, where MILLRACE_CLICKHOUSE_USER may only read. Left out: that one.',
     }),
   ),
-  eraserPassword: optional(
-    text('MILLRACE_QUERY_ERASER_PASSWORD', { secret: true, doc: 'Its password; none when not set.' }),
+  writerPassword: optional(
+    text('MILLRACE_QUERY_WRITER_PASSWORD', { secret: true, doc: 'Its password; none when not set.' }),
   ),
+  datasetSetting: optional({
+    ...text('MILLRACE_QUERY_DATASET_SETTING', {
+      doc: 'Custom setting of ClickHouse that tells each statement’s dataset to row policies, e.g. SQL_millrace_dataset (infra/clickhouse-users.sql). Left out: it is not told, as the embedded engine has no such settings.',
+    }),
+    parse: settingName,
+  }),
   executionSecondsMax: integer('MILLRACE_QUERY_SECONDS_MAX', {
     default: '20',
     min: 1,
@@ -168,6 +174,13 @@ export const QUERY_API_SETTINGS = {
 function sha256Hex(value: string): string {
   if (!/^[0-9a-f]{64}$/.test(value))
     throw new Error('must be 64 hex digits, as "millrace key admin" prints them')
+  return value
+}
+
+/** @throws Error completing "<setting> is … but …" */
+function settingName(value: string): string {
+  if (!/^[A-Za-z][A-Za-z0-9]*_\w{1,100}$/.test(value))
+    throw new Error('must be a name with a prefix, e.g. SQL_millrace_dataset')
   return value
 }
 

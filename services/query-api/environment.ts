@@ -18,6 +18,8 @@ import type { FindInLog } from './trace/log-search.ts'
 /** What the query API needs of the world. */
 export interface Environment {
   readonly clickhouse: ClickHouse
+  /** Whoever may write members of cohorts and remove recordings: `clickhouse` may be somebody who only reads. */
+  readonly writer: Pick<ClickHouse, 'query' | 'insert' | 'command'>
   readonly control: ControlView
   readonly metadata: Metadata
   readonly clock: Clock
@@ -36,11 +38,10 @@ export interface Environment {
   readonly findInDelivery: FindInDelivery
   readonly commandLog: CommandLog
   readonly names: KafkaNames
-  /** Where recordings lie, and whoever may remove them: questions are asked by a user that may only read. */
+  /** Where recordings lie. */
   readonly recordings: {
     readonly store: Pick<ObjectStore, 'get' | 'list' | 'delete'>
     readonly bucket: string
-    readonly clickhouse: Pick<ClickHouse, 'query' | 'insert' | 'command'>
   }
   readonly exports: ExportOptions
   readonly batchExports: BatchExportOptions

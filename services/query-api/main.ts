@@ -44,15 +44,15 @@ export const stage: Stage<typeof SETTINGS> = {
     const names = kafkaNames(settings.kafkaPrefix)
     const log = await openKafkaLog(settings, logger)
     const control = await openControlView({ log, names, clock, logger })
-    const clickhouse = openClickHouse(settings)
-    const eraser =
-      settings.eraserUser === null
-        ? clickhouse
-        : openClickHouse({
-            ...settings,
-            clickhouseUser: settings.eraserUser,
-            clickhousePassword: settings.eraserPassword,
-          })
+    const openAs = (clickhouseUser: string, clickhousePassword: string | null) =>
+      openClickHouse(
+        { ...settings, clickhouseUser, clickhousePassword },
+        settings.clickhouseDatabase,
+        settings.datasetSetting,
+      )
+    const clickhouse = openAs(settings.clickhouseUser, settings.clickhousePassword)
+    const writer =
+      settings.writerUser === null ? clickhouse : openAs(settings.writerUser, settings.writerPassword)
     const store = openS3Store(settings)
     const destinations = openDestinationStores(settings, store)
     const metadata = await openMetadata(settings)
@@ -63,6 +63,7 @@ export const stage: Stage<typeof SETTINGS> = {
 
     const env: Environment = {
       clickhouse,
+      writer,
       control,
       metadata,
       clock,
@@ -93,7 +94,7 @@ export const stage: Stage<typeof SETTINGS> = {
       findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),
       findInDelivery: createFindInDelivery(store, settings.s3Bucket),
       commandLog: createCommandLog(log, names),
-      recordings: { store, bucket: settings.s3Bucket, clickhouse: eraser },
+      recordings: { store, bucket: settings.s3Bucket },
     }
     const pipeline = createPipeline(env, metrics, logger)
     const app = createServer(
@@ -119,7 +120,7 @@ export const stage: Stage<typeof SETTINGS> = {
     await app.close()
     await Promise.all([rateCounters.known.close(), rateCounters.addresses.close()])
     await metadata.close()
-    if (eraser !== clickhouse) await eraser.close()
+    if (writer !== clickhouse) await writer.close()
     await clickhouse.close()
     destinations.close()
     store.close()

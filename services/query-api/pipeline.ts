@@ -110,7 +110,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
   const needs = { ask, clock, definitions: createStoredDefinitions({ actions, cohorts: stored, settings }) }
   const cohorts = createCohorts({
     insights: needs,
-    clickhouse: env.clickhouse,
+    writer: env.writer,
     metadata: env.metadata,
     control,
     clock,
@@ -258,7 +258,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       ...needs,
       metadata: env.metadata,
       randomBytes: env.randomBytes,
-      stores: env.recordings,
+      stores: { ...env.recordings, clickhouse: env.writer },
     }),
     ...playlistRoutes({ ...needs, metadata: env.metadata, randomBytes: env.randomBytes }),
     ...cohorts.routes,

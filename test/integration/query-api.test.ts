@@ -82,7 +82,8 @@ function server(limits: Partial<typeof cost> = {}) {
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),
       findInDelivery: async () => null,
       commandLog: { send: async () => {} },
-      recordings: { store: createMemoryObjectStore(), bucket: 'millrace', clickhouse },
+      writer: clickhouse,
+      recordings: { store: createMemoryObjectStore(), bucket: 'millrace' },
     },
     {
       logger: createLogger('query-api', 'error'),

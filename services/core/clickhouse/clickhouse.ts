@@ -49,4 +49,6 @@ export interface QueryOptions {
   /** Shows in system.processes and cancels by KILL QUERY. */
   readonly queryId?: string
   readonly signal?: AbortSignal
+  /** Id of the one dataset that the statement is about, for a server that holds it to that. */
+  readonly dataset?: string
 }

@@ -12,11 +12,14 @@ import type { ClickHouseSettings } from './clickhouse-settings.ts'
 /**
  * ClickHouse over HTTP through the official client. Rows go in and out as bytes; only `query` makes objects.
  *
- * @param database the one that unqualified names mean; null for none, where it may not exist yet
+ * @param database       the one that unqualified names mean; null for none, where it may not exist yet
+ * @param datasetSetting custom setting in which a server's row policies look for the dataset of a statement; null where
+ *                       there are none
  */
 export function openClickHouse(
   settings: ClickHouseSettings,
   database: string | null = settings.clickhouseDatabase,
+  datasetSetting: string | null = null,
 ): ClickHouse {
   const client = createClient({
     url: settings.clickhouseUrl,
@@ -31,6 +34,21 @@ export function openClickHouse(
     keep_alive: { enabled: true, idle_socket_ttl: 2000 },
     log: { level: 127 }, // Errors are ours to report, in our own words.
   })
+  function asked(parameters: QueryParameters | undefined, options: QueryOptions | undefined) {
+    const { queryId, signal, dataset, settings: given } = options ?? {}
+    return {
+      ...(parameters ? { query_params: { ...parameters } } : {}),
+      ...(queryId ? { query_id: queryId } : {}),
+      ...(signal ? { abort_signal: signal } : {}),
+      clickhouse_settings: {
+        // A reader who goes away must not leave his query running. Servers see to it where his profile says readonly.
+        cancel_http_readonly_queries_on_client_close: 1,
+        ...(datasetSetting === null || dataset === undefined ? {} : { [datasetSetting]: textDump(dataset) }),
+        ...given,
+      } as ServerSettings,
+    }
+  }
+
   return {
     async query<T>(sql: string, parameters?: QueryParameters, options?: QueryOptions): Promise<T[]> {
       return attempt('query', options, async () => {
@@ -84,19 +102,6 @@ async function version(client: ClickHouseClient): Promise<string> {
   return rows[0]?.version ?? ''
 }
 
-function asked(parameters: QueryParameters | undefined, options: QueryOptions | undefined) {
-  return {
-    ...(parameters ? { query_params: { ...parameters } } : {}),
-    ...(options?.queryId ? { query_id: options.queryId } : {}),
-    ...(options?.signal ? { abort_signal: options.signal } : {}),
-    clickhouse_settings: {
-      // A reader who goes away must not leave his query running.
-      cancel_http_readonly_queries_on_client_close: 1,
-      ...options?.settings,
-    } as ServerSettings,
-  }
-}
-
 /** @throws what the signal was aborted with, or a DependencyError */
 async function attempt<T>(
   doing: string,
@@ -115,6 +120,11 @@ async function attempt<T>(
 /** Reads an answer to its true end: the client's own draining takes a broken connection for an end. */
 async function drained(answer: { readonly stream: Readable }): Promise<void> {
   for await (const _ of answer.stream);
+}
+
+/** Text as a server takes it for a custom setting, whose type it does not know: in quotes. */
+function textDump(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`
 }
 
 /** `table` or `database.table`, each part quoted. */

@@ -43,7 +43,7 @@ async function removeSession(
   await clickhouse.command(
     'ALTER TABLE recording_chunks DELETE WHERE dataset_id = {dataset_id:String} AND session_id = {session_id:String}',
     { dataset_id, session_id },
-    AT_ONCE,
+    { ...AT_ONCE, dataset: dataset_id },
   )
 }
 

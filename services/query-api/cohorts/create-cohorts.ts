@@ -19,7 +19,7 @@ import { deleteSets } from './old-sets.ts'
 /** What cohorts are made of. */
 export interface CohortsNeeds {
   readonly insights: InsightNeeds
-  readonly clickhouse: ClickHouse
+  readonly writer: Pick<ClickHouse, 'command' | 'insert'>
   readonly metadata: Metadata
   readonly control: Pick<ControlView, 'snapshot'>
   readonly clock: Clock
@@ -37,10 +37,10 @@ export function createCohorts(needs: CohortsNeeds): {
   readonly routes: DatasetRoute[]
   readonly job: CalculationJob
 } {
-  const { insights, clickhouse, cohorts, actions } = needs
+  const { insights, writer, cohorts, actions } = needs
   const calculations = createCalculationStore(needs.metadata)
-  const tell = createTell(clickhouse, needs.cost)
-  const statics = { ...insights, tell, insertListed: createInsertListed(clickhouse), calculations, cohorts }
+  const tell = createTell(writer, needs.cost)
+  const statics = { ...insights, tell, insertListed: createInsertListed(writer), calculations, cohorts }
   const { clock, control, logger, metrics } = needs
   const job = createCalculationJob({ ...statics, clock, control, logger, metrics })
   const checked = checkedCohorts({

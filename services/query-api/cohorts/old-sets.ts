@@ -22,14 +22,14 @@ export async function deleteOldSets(tell: Tell, question: Question, begun: Cohor
 /** Deletes everything of a cohort. */
 export async function deleteSets(tell: Tell, cohort: Pick<CohortRow, 'dataset_id' | 'id'>): Promise<void> {
   // Whoever asked for it may go away: it is done all the same.
-  const question = { signal: new AbortController().signal }
+  const question = { signal: new AbortController().signal, dataset: { id: cohort.dataset_id } }
   for (const table of ['cohort_members', 'cohort_changes'] as const)
     await deleteBefore(tell, question, table, cohort, Number.MAX_SAFE_INTEGER)
 }
 
 function deleteBefore(
   tell: Tell,
-  question: Pick<Question, 'signal'>,
+  question: Parameters<Tell>[0],
   table: 'cohort_members' | 'cohort_changes',
   { dataset_id, id }: Pick<CohortRow, 'dataset_id' | 'id'>,
   calculation: number,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Dataset } from '../../../schemas/control/v1.ts'
 import type { ClickHouse, QueryOptions, QuerySettings } from '../../core/clickhouse/clickhouse.ts'
 import { engineAnswer, tooLongAnswer } from '../sql/sql-failure.ts'
 import { SQL_LIMITS } from '../sql/sql-limits.ts'
@@ -29,7 +30,7 @@ export type Ask = <T>(question: Question, sqlOf: (bindings: Bindings) => string)
  * @throws DependencyError of ClickHouse; what was written before it came is there
  */
 export type Tell = (
-  question: Pick<Question, 'signal'>,
+  question: Pick<Question, 'signal'> & { readonly dataset: Pick<Dataset, 'id'> },
   sqlOf: (bindings: Bindings) => string,
 ) => Promise<void>
 
@@ -51,11 +52,11 @@ function limitsOf(cost: CostLimits) {
 }
 
 export function createTell(clickhouse: Pick<ClickHouse, 'command'>, cost: CostLimits): Tell {
-  return async ({ signal }, sqlOf) => {
+  return async ({ signal, dataset }, sqlOf) => {
     const bindings = createBindings()
     const sql = sqlOf(bindings)
     const queryId = `millrace-query-${randomUUID()}`
-    const options = { queryId, signal, settings: limitsOf(cost) }
+    const options = { queryId, signal, dataset: dataset.id, settings: limitsOf(cost) }
     await answeringExpressions(sql, bindings, () => clickhouse.command(sql, bindings.parameters, options))
   }
 }
@@ -86,7 +87,7 @@ async function answeringExpressions<T>(
 
 /** @param settings on top of those that hold every statement to its limits */
 export function queryOptions(
-  { signal, onStatement }: Pick<Question, 'signal' | 'onStatement'>,
+  { dataset, signal, onStatement }: Pick<Question, 'dataset' | 'signal' | 'onStatement'>,
   cost: CostLimits,
   settings: QuerySettings = {},
 ): QueryOptions {
@@ -95,6 +96,7 @@ export function queryOptions(
   return {
     queryId,
     signal,
+    dataset: dataset.id,
     settings: {
       // Ids are not kept by the embedded engine, comments are: what runs is found by them there as well.
       log_comment: queryId,

@@ -28,6 +28,7 @@ export function createStreamRows(clickhouse: Pick<ClickHouse, 'stream'>, limits:
     const source = await clickhouse.stream(sql, bindings.parameters, {
       queryId: `millrace-stream-${randomUUID()}`,
       signal: question.signal,
+      dataset: question.dataset.id,
       settings: {
         max_execution_time: limits.streamSecondsMax,
         timeout_overflow_mode: 'throw',

@@ -167,6 +167,7 @@ export function environmentOver(
   }
   const env: Environment = {
     clickhouse,
+    writer: overrides.clickhouse ?? clickhouse,
     control,
     metadata,
     clock,
@@ -199,7 +200,7 @@ export function environmentOver(
         sent.push(...commands)
       },
     },
-    recordings: { store, bucket: 'millrace', clickhouse },
+    recordings: { store, bucket: 'millrace' },
     ...overrides,
   }
   const lines: string[] = []

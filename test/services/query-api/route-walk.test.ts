@@ -54,7 +54,8 @@ async function watched(overrides: Partial<Environment> = {}) {
   const clickhouse = noting('clickhouse', env.clickhouse, notes)
   const lent: Partial<Environment> = {
     clickhouse,
-    recordings: { ...env.recordings, store: noting('store', env.recordings.store, notes), clickhouse },
+    writer: clickhouse,
+    recordings: { ...env.recordings, store: noting('store', env.recordings.store, notes) },
     metadata: noting('metadata', { ...env.metadata, db: noting('db', env.metadata.db, notes) }, notes),
     exports: { ...env.exports, content: noting('exports', env.exports.content, notes) },
     batchExports: noting('batch_exports', env.batchExports, notes),
@@ -361,7 +362,7 @@ test('a header that names another dataset, account or user changes no answer and
       const { statusCode, body } = await call(route, { key, headers })
       answers.push([nameOf(route), statusCode, body])
     }
-    return { answers, asked: asked.map(({ sql, parameters }) => [sql, parameters]) }
+    return { answers, asked: asked.map(({ sql, parameters, options }) => [sql, parameters, options.dataset]) }
   }
   const plain = await walk({})
   const named = await walk({
@@ -376,6 +377,7 @@ test('a header that names another dataset, account or user changes no answer and
     'x-forwarded-prefix': '/api/datasets/blog',
   })
   expect(named).toEqual(plain)
+  expect(new Set(plain.asked.map(([, , dataset]) => dataset))).toEqual(new Set(['shop']))
   expect(plain.answers.filter(([, status]) => status >= 500)).toEqual([])
   expect(plain.answers.filter(([, status]) => status < 300).length).toBeGreaterThan(100)
 })
