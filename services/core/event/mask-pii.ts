@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net'
+
 /** What stands in the place of what is masked. */
 export const MASKED = '***'
 
@@ -20,19 +22,64 @@ const EMAIL = /[\p{L}\p{N}._%+-]{1,64}(?:@|%40)[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{
 const NUMBERS =
   /(?<![\w.-])(?:\+\d{1,3}[ .-]?|\(\d{1,5}\)[ .-]?)?\d{2,5}(?:[ .-]\d{2,5}){2,4}(?![\w-])|(?<![\w.-])\+\d{8,15}(?!\w)|(?<![\w.-])\d{13,19}(?![\w.])/g
 const IPV4 = /(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.])/g
+/**
+ * What may be an IPv6 address, its colons escaped or not: groups, the last of which may be an IPv4 address. Not within a
+ * word, but for one that ends in an escape.
+ */
+const IPV6_LIKE =
+  /(?<!(?<!%[\da-f])[\w:.])(?:[\da-f]{0,4}(?::|%3a)){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[\da-f]{1,4})?(?![\w:])/gi
+/** Three groups, or two with a digit in them: `2001:db8::1` and `fe80::1`, but not the `a::b` of program text. */
+const IPV6_TOLD = /[\da-f]+:+[\da-f]+:+[\da-f]+|(?=.*\d)[\da-f]+:+[\da-f]+/i
+/** A parameter of an address up to its value, escaped or not, and what ends a value. */
+const PARAMETER = /(?:[?&#;]|%3f|%26)([\w.$-]{1,64})(?:=|%3d)/gi
+const VALUE_END = /%26|[&#;\s"'<>()]/gi
+/** Ends of names of parameters whose values open something. */
+const SECRET_NAME =
+  /(?:token|secret|password|passwd|pwd|apikey|accesskey|signature|sig|jwt|otp|auth|authorization)$/
+/** A JSON Web Token. */
+const JWT = /(?<![\w-])eyJ[\w-]{8,4096}\.[\w-]{8,8192}\.[\w-]{8,2048}/g
 /** A date is not a phone number. */
 const DATE = /^\d{4}-\d{2}-\d{2}|^\d{2}[.-]\d{2}[.-]\d{4}/
 
 export function isPersonal(name: string): boolean {
-  return PERSONAL.has(name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, ''))
+  return PERSONAL.has(plainName(name))
 }
 
-/** E-mail addresses, phone and card numbers and IPv4 addresses of a text, wherever they stand in it. */
+function plainName(name: string): string {
+  return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
+}
+
+/**
+ * E-mail addresses, phone and card numbers, IP addresses and tokens of a text, wherever they stand in it, and what parameters
+ * of an address hold that are called as personal things or secrets are.
+ */
 export function maskText(text: string): string {
-  return text
+  return maskParameters(text)
+    .replace(JWT, MASKED)
     .replace(EMAIL, MASKED)
+    .replace(IPV6_LIKE, (found) => (isAddress(found.replaceAll(/%3a/gi, ':')) ? MASKED : found))
     .replace(IPV4, MASKED)
     .replace(NUMBERS, (found) => (DATE.test(found) ? found : MASKED))
+}
+
+/** An address may stand in a parameter of another one: only values that are masked are passed over. */
+function maskParameters(text: string): string {
+  let masked = ''
+  let at = 0
+  for (const { 0: found, 1: name = '', index } of text.matchAll(PARAMETER)) {
+    if (index < at || !(isPersonal(name) || SECRET_NAME.test(plainName(name)))) continue
+    const start = index + found.length
+    VALUE_END.lastIndex = start
+    const end = VALUE_END.exec(text)?.index ?? text.length
+    if (end === start) continue
+    masked += text.slice(at, start) + MASKED
+    at = end
+  }
+  return masked + text.slice(at)
+}
+
+function isAddress(text: string): boolean {
+  return isIPv6(text) && IPV6_TOLD.test(text)
 }
 
 /**
