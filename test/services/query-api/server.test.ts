@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { parseAccessKey } from '../../../services/core/control/access-key.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { recordingEnvironment, testKey } from './recording-environment.ts'
 
@@ -71,6 +72,27 @@ test('no answer and no log line ever holds the key that was sent', async () => {
     expect(text).not.toContain(key)
     expect(text).not.toContain(failing.keys.shopRead)
   }
+})
+
+test('metrics hold neither keys nor their hashes, whatever came of the requests', async () => {
+  const { app, get, send, personalKey, keys, metrics } = recordingEnvironment()
+  const personal = await personalKey(['query:read', 'annotation:write'])
+  const sent = [personal, ...Object.values(keys), testKey('personal'), 'mr_p_nonsense']
+  for (const key of sent) {
+    await get('/api/datasets/shop/events', key)
+    await get('/api/datasets/blog/events', key)
+    await get(`/api/datasets/${key}/events`, key)
+    await get(`/api/datasets/shop/events/${key}?personal_api_key=${key}`, null)
+    await send('POST', '/api/datasets/shop/annotations', null, { personal_api_key: key, content: key })
+    await app.inject({ url: `/${key}` })
+  }
+  const text = await metrics.expose()
+  expect(text).toContain('millrace_query_api_requests_total')
+  for (const key of sent) {
+    expect(text).not.toContain(key)
+    expect(text).not.toContain(parseAccessKey(key)?.hash ?? key)
+  }
+  expect(text).not.toContain('mr_')
 })
 
 test('a failure that nobody foresaw tells nothing but a request id', async () => {

@@ -1,8 +1,10 @@
+import { type AddressInfo, connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { createLogger } from '../../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../../services/core/runtime/metrics.ts'
 import { addressIdentity } from '../../../../services/query-api/http/address-identity.ts'
 import { createMemoryRateCounters } from '../../../../services/query-api/http/memory-rate-counters.ts'
+import { createQueryGate } from '../../../../services/query-api/http/query-gate.ts'
 import { createRateLimiter } from '../../../../services/query-api/http/rate-limiter.ts'
 import { recordingEnvironment, testKey } from '../recording-environment.ts'
 
@@ -90,6 +92,49 @@ test('guesses are limited by address, and use up nobody else’s limit', async (
   expect(await metrics.expose()).toMatch(
     /rate_limit_exceeded_total\{dataset="address",scope="clickhouse_burst",path="\/api\/datasets\/:dataset\/events"\} 2/,
   )
+})
+
+test('another writing of a key, of its scheme or of a dataset has no limit of its own', async () => {
+  const { app, keys, personalKey } = recordingEnvironment()
+  const key = await personalKey(['query:read'])
+  const ask = async (authorization: string, dataset = 'shop') => {
+    const { statusCode, headers } = await app.inject({
+      url: `/api/datasets/${dataset}/events`,
+      headers: { authorization },
+    })
+    return [statusCode, headers['ratelimit-remaining']]
+  }
+  // The scheme is written as one likes.
+  expect(await ask(`Bearer ${key}`)).toEqual([200, '239'])
+  expect(await ask(`bEARER   ${key} `)).toEqual([200, '238'])
+  expect(await ask(`bearer ${keys.shopRead}`)).toEqual([200, '237'])
+  // A key is not, and counts as a guess of its address.
+  expect(await ask(`Bearer ${key.toUpperCase()}`)).toEqual([401, '239'])
+  expect(await ask(`Bearer ${key.replace('mr_p_', 'MR_P_')}`)).toEqual([401, '238'])
+  // A dataset of another writing is none, and counts for the key.
+  expect(await ask(`Bearer ${key}`, 'SHOP')).toEqual([404, '239'])
+  expect(await ask(`Bearer ${key}`, 'Shop')).toEqual([404, '238'])
+  expect(await ask(`Bearer ${key}`, '%73hop')).toEqual([200, '236'])
+})
+
+test('requests that come on one connection without waiting for answers are counted one by one', async () => {
+  const { app, keys } = recordingEnvironment(() => [], { gate: createQueryGate(300, 300) })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const request = `GET ${EVENTS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${keys.shopRead}\r\n\r\n`
+  const socket = connect(port, '127.0.0.1')
+  let text = ''
+  const ended = new Promise<void>((resolve) => socket.once('close', resolve))
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1')
+  })
+  socket.write(request.repeat(299) + request.replace('host: x', 'host: x\r\nconnection: close'))
+  await ended
+  const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status)
+  expect(statuses).toHaveLength(300)
+  expect(statuses.filter((status) => status === '200')).toHaveLength(240)
+  expect(statuses.filter((status) => status === '429')).toHaveLength(60)
+  await app.close()
 })
 
 test('a key that asks about datasets of others uses up its own limit', async () => {
