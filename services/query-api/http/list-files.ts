@@ -48,8 +48,8 @@ export function nextPlace(body: unknown): Readonly<Record<string, string>> | nul
 
 /**
  * Gives every list about a dataset its files: `format=csv`, the suffix `.csv`, and `limit=all`, which follows its pages to
- * the end. A list is a GET that declares `limit` and either an array `results` or how its pages are read; one that
- * declares `format` makes its files itself.
+ * the end. A list is a GET that declares `limit` and either the envelope `{next, results}` or how its pages are read; one
+ * that declares `format` makes its files itself.
  */
 export function withFiles(routes: readonly Route[]): Route[] {
   return routes.flatMap((route) => {
@@ -61,7 +61,8 @@ export function withFiles(routes: readonly Route[]): Route[] {
 function pagesOf({ parameters, pages, success }: DatasetRoute): ListPages | null {
   if (parameters?.limit === undefined || parameters.format !== undefined) return null
   if (pages !== undefined) return pages
-  const { results } = (success.schema as Partial<TObject> | undefined)?.properties ?? {}
+  const { next, results } = (success.schema as Partial<TObject> | undefined)?.properties ?? {}
+  if (next === undefined) return null
   const columns = Object.keys(results?.items?.properties ?? {})
   return columns.length === 0 ? null : resultPages(columns)
 }

@@ -16,6 +16,10 @@ const NEED_NO_KEY = [
 ]
 /** Routes that lie beside the datasets: what is of another dataset there is a key. */
 const BESIDE_DATASETS = [
+  'GET /api/datasets',
+  'GET /api/projects',
+  'GET /api/projects/:project',
+  'GET /api/organization',
   'GET /api/personal_api_keys',
   'POST /api/personal_api_keys',
   'GET /api/personal_api_keys/:id',

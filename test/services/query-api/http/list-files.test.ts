@@ -135,13 +135,14 @@ test('every list of the API comes as a file', async () => {
       about === 'dataset' && method === 'GET' && parameters?.limit !== undefined,
   )
   expect(lists.length).toBeGreaterThan(60)
-  // Rows that are no objects, or no list: the values that most have, what one has just looked at, a recording's chunks.
+  // No pages, or no entries: the values that most have, what one has just looked at, a recording's chunks, runs by time.
   const without = lists.filter(({ parameters }) => parameters?.format === undefined).map(({ path }) => path)
   expect(without.map((path) => path.replace('/api/datasets/:dataset/', ''))).toEqual([
     'persons/values',
     'insights/my_last_viewed',
     'groups/property_values',
     'session_recordings/:id/snapshots',
+    'batch_exports/:id/runs',
   ])
 })
 

@@ -146,6 +146,7 @@ const NEED_DATA = [
   '404 /shared/:token/snapshots not_found',
   '404 /api/datasets/:dataset/query/:id not_found',
   '404 /api/datasets/:dataset/persons/:id/activity not_found',
+  '404 /api/datasets/:dataset/persons/:id/activity.csv not_found',
   '404 /api/datasets/:dataset/persons/:id/properties_timeline not_found',
   '404 /api/datasets/:dataset/groups/find not_found',
   '404 /api/datasets/:dataset/event_definitions/:id not_found',
@@ -158,6 +159,7 @@ const NEED_DATA = [
   '404 /api/personal_api_keys/:id not_found',
   '409 /api/datasets/:dataset/exports/:id/content not_ready',
   '404 /api/datasets/:dataset/batch_exports/:id/runs/:run not_found',
+  '404 /api/datasets/:dataset/batch_exports/:id/backfills/:backfill not_found',
 ]
 
 test('examples of questions work where objects were made and nothing was received, but for a few by name', async () => {
