@@ -53,6 +53,7 @@ import { queryRoutes } from './kinds/query-routes.ts'
 import { kpiRoutes } from './kpis/kpis-routes.ts'
 import { openApiRoutes } from './openapi/openapi-routes.ts'
 import { activityRoutes } from './persons/activity-routes.ts'
+import { batchRoutes } from './persons/batch-routes.ts'
 import { personCommandRoutes } from './persons/command-routes.ts'
 import { personRoutes } from './persons/persons-routes.ts'
 import { playlistRoutes } from './playlists/playlists-routes.ts'
@@ -230,6 +231,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...eventRoutes({ ...needs, askTable, streamRows }),
     ...queryRoutes({ ...needs, askTable, views: createRecordingViews(env.metadata) }, results),
     ...insightRoutes(needs, results),
+    ...batchRoutes({ ask }),
     ...personRoutes(needs),
     ...savedInsightRoutes(saved),
     ...dashboardRoutes(saved),

@@ -81,6 +81,11 @@ test('a person that is deleted with its events leaves neither, and what comes la
   expect(await counted('bob')).toBe(1)
   expect(await buyers()).toBe(3)
 
+  // The deletion has let go of the id: there is nothing to be reset.
+  const reset = (distinct_id: string) => change('POST', '/reset_person_distinct_id', { distinct_id })
+  expect(await reset('dan')).toMatchObject({ state: 'released', person_id: null, commands: [] })
+  expect(await reset('nobody')).toMatchObject({ state: 'never_used' })
+
   // It had arrived before, and was on its way; another one arrives now.
   await api.happen({ distinct_id: 'dan', event: 'buy', collector_time: before, late: true })
   await api.happen({ distinct_id: 'dan', event: 'buy', set: { again: 1 } })
@@ -90,7 +95,9 @@ test('a person that is deleted with its events leaves neither, and what comes la
     (rows) => rows === 1,
   )
   expect(await read('/persons/bob')).toMatchObject({ properties: { email: 'b@example.com' } })
-  expect((await until('/dan', ({ uuid }) => uuid !== undefined)).properties).toEqual({ again: 1 })
+  const again = await until('/dan', ({ uuid }) => uuid !== undefined)
+  expect(again.properties).toEqual({ again: 1 })
+  expect(await reset('dan')).toMatchObject({ state: 'in_use', person_id: again.uuid })
 
   // From the disk, as the worker does once a day.
   await api.clickhouse.command(

@@ -72,6 +72,22 @@ test('a person is shown as it is now, with all of its distinct ids', async () =>
   expect(await list({ email: 'old@example.com' })).toMatchObject({ results: [] })
 })
 
+test('a batch has each person under every name that was asked for, and nobody of another dataset', async () => {
+  const batch = async (name: string, names: readonly string[]) => {
+    const query = new URLSearchParams({ [name]: JSON.stringify(names) })
+    const response = await api.get(`/api/datasets/shop/persons/batch_by_${name}?${query}`)
+    expect(response.statusCode).toBe(200)
+    return response.json().results
+  }
+  const odd = `o'neil"\\{x:String}`
+  const found = await batch('distinct_ids', ['ada', 'anon-1', 'gone', 'only-blog', 'off', odd])
+  expect(Object.keys(found)).toEqual(['ada', 'anon-1', 'off', odd])
+  expect(found.ada).toEqual((await list({ distinct_id: 'ada' })).results[0])
+  expect([found['anon-1'], found[odd].uuid]).toEqual([found.ada, id(odd)])
+  const byUuid = await batch('uuids', [id('ada'), id('gone'), personIdOf('blog', 'ada')])
+  expect(byUuid).toEqual({ [id('ada')]: found.ada })
+})
+
 test('the newest come first, each once, and no page is shorter than its limit while another follows', async () => {
   for (const begun of [{}, { offset: '0' }]) {
     const found: string[] = []

@@ -10,6 +10,7 @@ import type { Ask } from '../query/ask.ts'
 import { BULK_DELETE_BODY, BULK_DELETE_EXAMPLE, BULK_DELETE_SCHEMA, bulkDelete } from './bulk-delete.ts'
 import { findPerson, keysByDistinctId, lookUpPersons } from './find-persons.ts'
 import { EXAMPLE_PERSON } from './person-examples.ts'
+import { RESET_BODY, RESET_EXAMPLE, RESET_SCHEMA, resetDistinctId } from './reset-distinct-id.ts'
 import { ACCEPTED_SCHEMA, type CommandNeeds, IDEMPOTENCY_PARAMETER, sendCommands } from './send-commands.ts'
 
 /** Persons that one call merges into another. */
@@ -202,6 +203,20 @@ export function personCommandRoutes(needs: CommandNeeds & { readonly ask: Ask })
           status: 202,
           body: { success: true, persons_found: found, not_found: notFound, commands: accepted },
         }
+      },
+    },
+    {
+      ...common,
+      method: 'POST',
+      path: `${DATASET_PATH}/persons/reset_person_distinct_id`,
+      summary:
+        'Says whether a distinct id can be used again; the deletion of its person has released it already.',
+      body: RESET_BODY,
+      success: { status: 202, description: 'What it is; nothing was to be done.', schema: RESET_SCHEMA },
+      example: { params: { dataset: 'shop' }, ...RESET_EXAMPLE },
+      async answer(call) {
+        refuseUnknown(call.query, [])
+        return { status: 202, body: await resetDistinctId(ask, call.question, call.body) }
       },
     },
   ]

@@ -7,7 +7,7 @@ import type { Ask } from '../query/ask.ts'
 import type { Bindings } from '../query/bindings.ts'
 import { decodeCreatedCursor, encodeCreatedCursor } from '../query/created-cursor.ts'
 import { invalidPatterns } from '../query/invalid-patterns.ts'
-import { type OwnedIds, ownedIds } from '../query/owned-ids.ts'
+import { inPieces, type OwnedIds, ownedIds } from '../query/owned-ids.ts'
 import { personName } from '../query/person-name.ts'
 import { filtersOf } from '../query/property-filters.ts'
 import type { Question } from '../query/question.ts'
@@ -17,9 +17,9 @@ import {
   type PersonOrder,
   type PersonRecord,
   type PersonScope,
-  personByKeySql,
   personCountSql,
   personPageSql,
+  personsByKeySql,
 } from './person-query.ts'
 import { PERSON_LIMITS, type PersonsRequest } from './persons-request.ts'
 
@@ -111,12 +111,32 @@ export async function* streamPersons(
 /** @throws ApiError 404 */
 export async function getPerson(ask: Ask, question: Question, id: string): Promise<PersonView> {
   const key = await findPerson(ask, question, id)
-  const records = await ask<PersonRecord>(question, (bindings) =>
-    personByKeySql(question.dataset.id, key, bindings),
-  )
-  const [view] = await views(ask, question, records, DISTINCT_IDS_OF_ONE_MAX)
+  const view = (await getPersons(ask, question, [key], DISTINCT_IDS_OF_ONE_MAX)).get(key)
   if (view === undefined) throw notFound('There is no such person.')
   return view
+}
+
+/**
+ * Persons by their keys.
+ *
+ * @param shownMax distinct ids of each; left out: as many as lists show
+ * @returns those who live
+ */
+export async function getPersons(
+  ask: Ask,
+  question: Question,
+  keys: readonly string[],
+  shownMax?: number,
+): Promise<ReadonlyMap<string, PersonView>> {
+  const found = new Map<string, PersonView>()
+  for (const some of inPieces(keys)) {
+    const records = await ask<PersonRecord>(question, (bindings) =>
+      personsByKeySql(question.dataset.id, some, bindings),
+    )
+    const shown = await views(ask, question, records, shownMax)
+    records.forEach(({ the_person }, place) => void found.set(the_person, shown[place] as PersonView))
+  }
+  return found
 }
 
 /** Looks up what filters name. @throws ApiError 400 for a cohort that is not there */

@@ -73,11 +73,11 @@ export function personCountSql(selection: PersonSelection, scope: PersonScope): 
   )
 }
 
-/** One person by its key. */
-export function personByKeySql(dataset: string, key: string, bindings: Bindings): string {
+/** Persons by their keys. */
+export function personsByKeySql(dataset: string, keys: readonly string[], bindings: Bindings): string {
   return (
     `SELECT ${COLUMNS} FROM ${NEWEST_PERSONS} WHERE ${aliveIn(dataset, bindings)} ` +
-    `AND person_key = ${bindings.bind(key, 'String')}`
+    `AND person_key IN (${bindings.bind(keys, 'Array(String)')})`
   )
 }
 
@@ -133,6 +133,14 @@ export function personsByDistinctIdSql(dataset: string, ids: readonly string[], 
   return (
     `SELECT distinct_id AS asked, person_key AS key FROM ${NEWEST_IDS} ` +
     `WHERE ${aliveIn(dataset, bindings)} AND distinct_id IN (${bindings.bind(ids, 'Array(String)')})`
+  )
+}
+
+/** Whom a distinct id belongs to, or that its person was deleted: `key`, `is_deleted`. */
+export function distinctIdSql(dataset: string, id: string, bindings: Bindings): string {
+  return (
+    `SELECT person_key AS key, is_deleted FROM ${NEWEST_IDS} ` +
+    `WHERE dataset_id = ${bindings.bind(dataset, 'String')} AND distinct_id = ${bindings.bind(id, 'String')}`
   )
 }
 

@@ -6,7 +6,7 @@ import { type DateRange, parseDateRange } from '../query/date-range.ts'
 import type { Question } from '../query/question.ts'
 import { timeSql } from '../query/time-sql.ts'
 import { changesBetween } from './person-activity.ts'
-import { type PersonRecord, personByKeySql } from './person-query.ts'
+import { type PersonRecord, personsByKeySql } from './person-query.ts'
 
 /** Changes of one answer. */
 const POINTS_MAX = 1_000
@@ -70,7 +70,7 @@ export async function propertiesTimeline(
   const startsMs = points.map(({ ms }) => ms)
   const counts = await eventCounts(ask, question, key, startsMs, range.toMs, event)
   const [now] = await ask<PersonRecord>(question, (bindings) =>
-    personByKeySql(question.dataset.id, key, bindings),
+    personsByKeySql(question.dataset.id, [key], bindings),
   )
   return {
     points: points.map(({ ms, properties }) => ({

@@ -90,6 +90,34 @@ test('many are deleted at once; who is named twice goes once, and who is not the
   expect(sent.at(-1)?.command).toEqual({ name: 'delete_events', person_key: 'bob' })
 })
 
+test('a reset of a distinct id says what became of it, and sends nothing: a deletion has let go of it', async () => {
+  const rows = new Map([
+    ['anon', [{ key: 'ann', is_deleted: false }]],
+    ['dan', [{ key: '', is_deleted: true }]],
+  ])
+  const api = recordingEnvironment(({ parameters }) => {
+    expect(Object.values(parameters)).toContain('shop')
+    return Object.values(parameters).flatMap((value) => rows.get(String(value)) ?? [])
+  })
+  const key = await api.personalKey(['person:write'])
+  const reset = (body: unknown, by = key) => api.send('POST', `${PATH}/reset_person_distinct_id`, by, body)
+  const said = async (distinct_id: string) => {
+    const { status, body } = await reset({ distinct_id })
+    expect([status, body.success, body.distinct_id, body.commands]).toEqual([202, true, distinct_id, []])
+    return [body.state, body.person_id]
+  }
+  expect(await said('anon')).toEqual(['in_use', id('ann')])
+  expect(await said('dan')).toEqual(['released', null])
+  expect(await said('nobody')).toEqual(['never_used', null])
+  for (const body of [{}, { distinct_id: '' }, { distinct_id: 7 }, { distinct_id: 'a'.repeat(401) }])
+    expect(await reset(body)).toMatchObject({ status: 400, body: { attr: 'distinct_id' } })
+  expect(await reset({ distinct_id: 'dan', id: 3 })).toMatchObject({ status: 400, body: { attr: 'id' } })
+  expect((await reset({ distinct_id: 'dan' }, api.keys.shopRead)).status).toBe(403)
+  const other = await api.personalKey(['person:write'], ['blog'])
+  expect((await reset({ distinct_id: 'dan' }, other)).status).toBe(404)
+  expect(api.sent).toEqual([])
+})
+
 test('the same call with the same key has the same ids; any other call, or caller, has others', async () => {
   const { call, sent, personalKey, send } = await world()
   const body = { properties: { n: 1 } }
