@@ -239,7 +239,14 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...queryStatusRoutes(results),
     ...activityRoutes({ ask, clock }),
     ...groupRoutes({ ask, clock }),
-    ...personCommandRoutes({ ask, clock, commandLog: env.commandLog, randomBytes: env.randomBytes }),
+    ...personCommandRoutes({
+      ask,
+      clock,
+      commandLog: env.commandLog,
+      randomBytes: env.randomBytes,
+      metadata: env.metadata,
+      stores: env.recordings,
+    }),
     ...traceRoutes({
       ask,
       control,

@@ -27,7 +27,7 @@ import {
 } from '../../services/query-api/playlists/playlist-recordings-store.ts'
 import { createPlaylistStore } from '../../services/query-api/playlists/playlist-store.ts'
 import type { TimeZone } from '../../services/query-api/query/zoned-time.ts'
-import { forgetRecording } from '../../services/query-api/recordings/forget-recording.ts'
+import { forgetRecordings } from '../../services/query-api/recordings/forget-recordings.ts'
 import { createRecordingViews } from '../../services/query-api/recordings/recording-views-store.ts'
 import {
   createSavedInsightStore,
@@ -254,7 +254,7 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
         ['s2'],
       ])
       await views.note('one', 'me', "'s", false, 3)
-      await forgetRecording(metadata, 'one', 's2')
+      await forgetRecordings(metadata, 'one', ['s2', 's3'])
       expect([await seen('one', 'me'), await seen('one', 'you'), await seen('two', 'me')]).toEqual([
         ['s1'],
         [],
@@ -290,7 +290,7 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
         ['updated', ['recordings']],
         ['created', expect.arrayContaining(['name', 'filters'])],
       ])
-      await forgetRecording(metadata, 'lists', 'a')
+      await forgetRecordings(metadata, 'lists', ['none', 'a'])
       expect(await recordings.sessions('lists', 1)).toEqual([])
       await add('c', 30)
       expect([await playlists().remove('lists', 1), await recordings.sessions('lists', 1)]).toEqual([
@@ -497,7 +497,7 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
       const { rows } = await listActivities(metadata, 'links', 'session_recording', null, page)
       expect(rows).toMatchObject([{ activity: 'shared', object_id: 0, name: "s'1", done_by: 'me' }])
       await insights(2).remove('links', 1)
-      await forgetRecording(metadata, 'links', "s'1")
+      await forgetRecordings(metadata, 'links', ["s'1"])
       expect([await ofInsights.of('links', 1), await ofRecordings.of('links', "s'1")]).toEqual([null, null])
     })
 

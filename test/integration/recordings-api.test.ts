@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ENRICHED_EVENT_FIELDS } from '../../schemas/enriched-event/v1.ts'
 import { personIdOf } from '../../services/core/event/person-id.ts'
+import { removeDeleted } from '../../services/core/recordings/remove-recordings.ts'
 import { queryText } from '../helpers/query-text.ts'
 import { rrweb, type SentRecording } from '../helpers/recording-chunks.ts'
 import { openRecordingsEngine, type RecordingsEngine } from '../helpers/recordings-engine.ts'
@@ -370,4 +371,25 @@ test('what is deleted is gone at once, with what comes later, and its neighbours
   expect((await call('DELETE', '/a')).status).toBe(404)
   expect(await engine.rows()).toBe(chunks.flat().length + 1 - 5)
   expect((await call('GET', '/a', undefined, api.keys.blogRead, 'blog')).status).toBe(200)
+})
+
+test("recordings of a person go with a call that deletes persons, and nobody else's", async () => {
+  const both = await api.personalKey(['person:write', 'session_recording:write'])
+  const deleted = async () => {
+    const path = '/api/datasets/shop/persons/bulk_delete'
+    const body = { ids: [personIdOf('shop', 'ann')], delete_recordings: true, keep_person: true }
+    const answer = await api.send('POST', path, both, body)
+    expect([answer.status, answer.body.commands]).toEqual([202, []])
+    return answer.body.recordings_deleted
+  }
+  const rows = await engine.rows()
+  expect(await ids({ person_uuid: personIdOf('shop', 'ann'), date_from: 'all' })).toBe('b')
+  expect(await deleted()).toBe(1)
+  expect(await ids({ date_from: 'all' })).toBe('c d')
+  expect((await call('GET', '/b/snapshots')).status).toBe(404)
+  expect(await deleted()).toBe(0)
+  expect((await call('GET', '/a', undefined, api.keys.blogRead, 'blog')).status).toBe(200)
+  // As the stage does, every few minutes.
+  expect(await removeDeleted(engine.stores, 10)).toBe(1)
+  expect(await engine.rows()).toBe(rows - 1)
 })

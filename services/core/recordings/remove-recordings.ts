@@ -28,9 +28,20 @@ export async function deleteSession(
   session: SessionName,
   by: string,
 ): Promise<void> {
-  const row = JSON.stringify({ ...session, deleted_by: by })
-  await stores.clickhouse.insert('recording_deletions', 'JSONEachRow', Buffer.from(row), { async_insert: 0 })
+  await noteDeletions(stores, [session], by)
   await removeSession(stores, session)
+}
+
+/** Says of sessions that they are deleted: nobody is shown them from now on, and {@link removeDeleted} removes them. */
+export async function noteDeletions(
+  { clickhouse }: Pick<RecordingStores, 'clickhouse'>,
+  sessions: readonly SessionName[],
+  by: string,
+): Promise<void> {
+  const rows = sessions.map((session) => JSON.stringify({ ...session, deleted_by: by }))
+  await clickhouse.insert('recording_deletions', 'JSONEachRow', Buffer.from(rows.join('\n')), {
+    async_insert: 0,
+  })
 }
 
 async function removeSession(

@@ -1,13 +1,20 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import type { PersonCommand } from '../../../schemas/identity-record/v1.ts'
 import { invalidInput } from '../http/api-error.ts'
+import { checkScope } from '../http/authorize.ts'
 import { flagDeclared, type ParameterDeclarations } from '../http/parameter-declarations.ts'
 import { readBody } from '../http/read-body.ts'
 import { refuseUnknown } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetCall, type DatasetRoute, pathParameter } from '../http/route.ts'
 import { flagParameter } from '../insights/insight-request.ts'
-import type { Ask } from '../query/ask.ts'
-import { BULK_DELETE_BODY, BULK_DELETE_EXAMPLE, BULK_DELETE_SCHEMA, bulkDelete } from './bulk-delete.ts'
+import { type DeletionNeeds, deleteRecordingsOf } from '../recordings/delete-recordings-of.ts'
+import {
+  BULK_DELETE_BODY,
+  BULK_DELETE_EXAMPLE,
+  BULK_DELETE_SCHEMA,
+  bulkDelete,
+  RECORDINGS_DELETED,
+} from './bulk-delete.ts'
 import { findPerson, keysByDistinctId, lookUpPersons } from './find-persons.ts'
 import { EXAMPLE_PERSON } from './person-examples.ts'
 import { RESET_BODY, RESET_EXAMPLE, RESET_SCHEMA, resetDistinctId } from './reset-distinct-id.ts'
@@ -52,6 +59,14 @@ interface CommandDeclaration<B extends TSchema> {
   readonly parameters?: ParameterDeclarations
   readonly body?: B
   readonly example: { readonly command: PersonCommand['name']; readonly body?: unknown }
+  /** What the answer tells beside the commands, by the schema of each. */
+  readonly told?: Readonly<Record<string, TSchema>>
+  /**
+   * What is done before the commands are sent, and may be done again with them. @returns what the answer tells of it
+   *
+   * @throws ApiError 400, 403
+   */
+  before?(key: string, call: DatasetCall): Promise<object>
   /** @throws ApiError 400 */
   commands(key: string, body: Static<B>, call: DatasetCall): Promise<PersonCommand[]> | PersonCommand[]
 }
@@ -60,7 +75,7 @@ interface CommandDeclaration<B extends TSchema> {
  * Changes of persons. Each is a command in the log of the identity stage, which applies it in its turn: 202 says that it
  * is durably there, and no more.
  */
-export function personCommandRoutes(needs: CommandNeeds & { readonly ask: Ask }): DatasetRoute[] {
+export function personCommandRoutes(needs: CommandNeeds & DeletionNeeds): DatasetRoute[] {
   const { ask } = needs
   const common = {
     about: 'dataset',
@@ -69,8 +84,14 @@ export function personCommandRoutes(needs: CommandNeeds & { readonly ask: Ask })
     limit: 'persons',
   } as const
 
+  /** The rows of a person name its recordings, and commands end it: recordings go first, so that a call may be repeated. */
+  async function withoutRecordings(call: DatasetCall, keys: readonly string[]) {
+    checkScope(call.principal, { object: 'session_recording', action: 'write' })
+    return { recordings_deleted: await deleteRecordingsOf(needs, call, keys) }
+  }
+
   function route<B extends TSchema>(declared: CommandDeclaration<B>): DatasetRoute {
-    const { method, summary, body, example } = declared
+    const { method, summary, body, example, told } = declared
     const parameters = { ...declared.parameters, ...IDEMPOTENCY_PARAMETER }
     return {
       ...common,
@@ -79,7 +100,11 @@ export function personCommandRoutes(needs: CommandNeeds & { readonly ask: Ask })
       summary,
       parameters,
       ...(body === undefined ? {} : { body }),
-      success: { status: 202, description: 'It is in the log and will be applied.', schema: ACCEPTED_SCHEMA },
+      success: {
+        status: 202,
+        description: 'It is in the log and will be applied.',
+        schema: told === undefined ? ACCEPTED_SCHEMA : Type.Composite([ACCEPTED_SCHEMA, Type.Object(told)]),
+      },
       example: {
         params: { dataset: 'shop', id: EXAMPLE_PERSON.id },
         ...(example.body === undefined ? {} : { body: example.body }),
@@ -95,7 +120,9 @@ export function personCommandRoutes(needs: CommandNeeds & { readonly ask: Ask })
         const read = body === undefined ? undefined : readBody(body, call.body ?? {})
         const key = await findPerson(ask, call.question, pathParameter(call, 'id'))
         const commands = await declared.commands(key, read as Static<B>, call)
-        return { status: 202, body: { success: true, commands: await sendCommands(needs, call, commands) } }
+        const done = (await declared.before?.(key, call)) ?? {}
+        const accepted = await sendCommands(needs, call, commands)
+        return { status: 202, body: { success: true, ...done, commands: accepted } }
       },
     }
   }
@@ -171,9 +198,15 @@ export function personCommandRoutes(needs: CommandNeeds & { readonly ask: Ask })
     route({
       method: 'DELETE',
       path: '',
-      summary: 'Removes a person for good, with its events if that is said.',
-      parameters: { delete_events: flagDeclared('Whether its events are deleted too.') },
+      summary: 'Removes a person for good, with its events and recordings if that is said.',
+      parameters: {
+        delete_events: flagDeclared('Whether its events are deleted too.'),
+        delete_recordings: flagDeclared('Whether its recordings are deleted too.'),
+      },
+      told: RECORDINGS_DELETED,
       example: { command: 'delete' },
+      before: async (key, call) =>
+        flagParameter(call.query, 'delete_recordings') ? withoutRecordings(call, [key]) : {},
       commands: (person_key, _body, { query }) => [
         {
           name: 'delete',
@@ -186,7 +219,7 @@ export function personCommandRoutes(needs: CommandNeeds & { readonly ask: Ask })
       ...common,
       method: 'POST',
       path: `${DATASET_PATH}/persons/bulk_delete`,
-      summary: 'Removes many persons for good, or their events alone.',
+      summary: 'Removes many persons for good, or their events and recordings alone.',
       parameters: IDEMPOTENCY_PARAMETER,
       body: BULK_DELETE_BODY,
       success: {
@@ -197,11 +230,19 @@ export function personCommandRoutes(needs: CommandNeeds & { readonly ask: Ask })
       example: { params: { dataset: 'shop' }, ...BULK_DELETE_EXAMPLE },
       async answer(call) {
         refuseUnknown(call.query, Object.keys(IDEMPOTENCY_PARAMETER))
-        const { commands, notFound, found } = await bulkDelete(ask, call.question, call.body)
+        const read = await bulkDelete(ask, call.question, call.body)
+        const { commands, notFound, persons } = read
+        const done = read.withRecordings ? await withoutRecordings(call, persons) : {}
         const accepted = commands.length === 0 ? [] : await sendCommands(needs, call, commands)
         return {
           status: 202,
-          body: { success: true, persons_found: found, not_found: notFound, commands: accepted },
+          body: {
+            success: true,
+            persons_found: persons.length,
+            not_found: notFound,
+            ...done,
+            commands: accepted,
+          },
         }
       },
     },

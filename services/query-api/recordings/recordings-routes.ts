@@ -16,7 +16,7 @@ import type { InsightNeeds } from '../insights/frame.ts'
 import { RECORDING_SHARES } from '../sharing/share-store.ts'
 import { sharingRoutes } from '../sharing/sharing-routes.ts'
 import { answerRecordings, RECORDINGS_PAGES, RECORDINGS_SUCCESS } from './answer-recordings.ts'
-import { forgetRecording } from './forget-recording.ts'
+import { forgetRecordings } from './forget-recordings.ts'
 import { getRecording } from './list-recordings.ts'
 import { presentRecordings, RecordingView } from './present-recordings.ts'
 import { RECORDING_EXAMPLE, SNAPSHOT_EXAMPLE } from './recording-examples.ts'
@@ -141,7 +141,7 @@ export function recordingRoutes(needs: RecordingNeeds): DatasetRoute[] {
         )
         if (row === undefined) throw notFound()
         await deleteSession(stores, session, call.principal.name)
-        await forgetRecording(metadata, session.dataset_id, session.session_id)
+        await forgetRecordings(metadata, session.dataset_id, [session.session_id])
         return { status: 204 }
       },
     },

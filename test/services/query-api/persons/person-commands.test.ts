@@ -90,6 +90,73 @@ test('many are deleted at once; who is named twice goes once, and who is not the
   expect(sent.at(-1)?.command).toEqual({ name: 'delete_events', person_key: 'bob' })
 })
 
+/** The same with recordings of ann's, and every effect noted in its order. */
+async function recordedWorld(recordings: readonly string[]) {
+  const effects: string[] = []
+  const api = recordingEnvironment(
+    ({ sql, parameters }) => {
+      const names = Object.values(parameters).find(Array.isArray) as string[]
+      if (sql.includes('FROM recording_chunks')) {
+        expect(Object.values(parameters)).toContain('shop')
+        return names.includes('ann') ? recordings.map((session) => ({ id: session })) : []
+      }
+      return names.flatMap((asked) => (THERE.includes(asked) ? [{ asked, key: asked }] : []))
+    },
+    {
+      commandLog: {
+        send: async (commands) =>
+          void effects.push(...commands.map(({ command }) => `${command.name} ${command.person_key}`)),
+      },
+    },
+  )
+  Object.assign(api.env.clickhouse, {
+    insert: async (table: string, _format: string, body: Buffer) => {
+      for (const line of body.toString().split('\n')) {
+        const { dataset_id, session_id, deleted_by } = JSON.parse(line)
+        expect(deleted_by).toMatch(/^personal_api_key:/)
+        effects.push(`${table} ${dataset_id} ${session_id}`)
+      }
+    },
+  })
+  return { ...api, effects }
+}
+
+test('recordings go before the persons whose they are, so that a call can be made again', async () => {
+  const { effects, send, personalKey } = await recordedWorld(['s1', 's2'])
+  const key = await personalKey(['person:write', 'session_recording:write'])
+  const both = ['recording_deletions shop s1', 'recording_deletions shop s2']
+  const one = await send('DELETE', `${PATH}/ann?delete_recordings=true`, key)
+  expect([one.status, one.body.recordings_deleted]).toEqual([202, 2])
+  expect(effects.splice(0)).toEqual([...both, 'delete ann'])
+  const body = { distinct_ids: ['bob', 'ann'], delete_recordings: true }
+  const many = await send('POST', `${PATH}/bulk_delete`, key, body)
+  expect([many.status, many.body.recordings_deleted]).toEqual([202, 2])
+  expect(effects.splice(0)).toEqual([...both, 'delete bob', 'delete ann'])
+  const alone = await send('POST', `${PATH}/bulk_delete`, key, { ...body, keep_person: true })
+  expect(alone.body).toMatchObject({ persons_found: 2, recordings_deleted: 2, commands: [] })
+  expect(effects.splice(0)).toEqual(both)
+  const kept = await send('POST', `${PATH}/bulk_delete`, key, { distinct_ids: ['ann'] })
+  expect([kept.body.recordings_deleted, effects.splice(0)]).toEqual([undefined, ['delete ann']])
+})
+
+test('who may not delete recordings, or has too many of them, deletes nobody', async () => {
+  const { effects, send, personalKey } = await recordedWorld(
+    Array.from({ length: 10_001 }, (_, n) => `s${n}`),
+  )
+  const calls = async (key: string, distinct_id = 'ann') => [
+    await send('DELETE', `${PATH}/${distinct_id}?delete_recordings=true`, key),
+    await send('POST', `${PATH}/bulk_delete`, key, { distinct_ids: [distinct_id], delete_recordings: true }),
+  ]
+  for (const { status, body } of await calls(await personalKey(['person:write'])))
+    expect([status, body.detail]).toEqual([403, expect.stringContaining('session_recording:write')])
+  const allowed = await personalKey(['person:write', 'session_recording:write'])
+  for (const { status, body } of await calls(allowed))
+    expect([status, body.attr, body.code]).toEqual([400, 'delete_recordings', 'max_length'])
+  expect(effects).toEqual([])
+  for (const { status, body } of await calls(allowed, 'bob'))
+    expect([status, body.recordings_deleted]).toEqual([202, 0])
+})
+
 test('a reset of a distinct id says what became of it, and sends nothing: a deletion has let go of it', async () => {
   const rows = new Map([
     ['anon', [{ key: 'ann', is_deleted: false }]],
@@ -155,7 +222,8 @@ test.each([
   ['DELETE', '/ann?keep=1', undefined, 'keep'],
   ['POST', '/bulk_delete', {}, 'ids'],
   ['POST', '/bulk_delete', { distinct_ids: ['bob'], keep_person: true }, 'keep_person'],
-  ['POST', '/bulk_delete', { distinct_ids: ['bob'], delete_recordings: true }, 'delete_recordings'],
+  ['POST', '/bulk_delete', { distinct_ids: ['bob'], delete_recordings: 'yes' }, 'delete_recordings'],
+  ['DELETE', '/ann?delete_recordings=perhaps', undefined, 'delete_recordings'],
   ['POST', '/bulk_delete', { ids: Array(600).fill('a'), distinct_ids: Array(401).fill('a') }, 'ids'],
 ] as const)('%s %s with %j is refused, and nothing is sent', async (method, path, body, attr) => {
   const { call, sent } = await world()
