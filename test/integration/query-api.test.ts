@@ -108,6 +108,25 @@ interface Stored {
   readonly src_offset: number
   readonly browser: string | null
   readonly properties: Record<string, unknown>
+  /** JSON, as the column has it. */
+  readonly set?: string
+  readonly extra?: string
+}
+
+/** An event that says something about its person in three places, and of which page element it came from. */
+const TOLD = {
+  properties: {
+    $set: { plan: 'free', seen: true },
+    $unset: ['a'],
+    email: 'a@b.de',
+    note: 'to x@y.org',
+    $elements: [
+      { tag_name: 'button', $el_text: 'Pay "now"', attr__class: 'b a', nth_child: 2, nth_of_type: 1 },
+      { tag_name: 'form', attr__id: 'cart', attr__action: '/pay' },
+    ],
+  },
+  extra: JSON.stringify({ $set: { plan: 'pro', visits: 2 }, $set_once: { first: 'x' }, $unset: ['b'] }),
+  set: '{"visits":3}',
 }
 
 /** Few times, so that many events share a millisecond; two datasets in one table. */
@@ -125,7 +144,10 @@ const stored: Stored[] = Array.from({ length: 1_500 }, (_, i) => ({
     amount: i % 9 === 0 ? 'many' : i / 10,
     ...(i % 2 === 0 ? { "it's": `v'${i % 3}`, nested: { a: i % 2 } } : {}),
     at: new Date(nowMs - i * 3_600_000).toISOString(),
+    on: ['2026-11-10', '2026-11-09 23:30', '2026-11-11T01:00:00+05:00', 'someday'][i % 7],
+    ...(i === 8 ? TOLD.properties : {}),
   },
+  ...(i === 8 ? { set: TOLD.set, extra: TOLD.extra } : {}),
 }))
 
 function row(event: Stored): string {
@@ -258,6 +280,82 @@ test.each([
   const filter = JSON.stringify([{ key, operator, value }])
   const expected = ofA.filter((event) => MEANING[operator]!(property(event, key), wanted))
   expect(expected.length).toBeGreaterThan(0)
+  expect((await allIds({ limit: '2000', properties: filter })).sort()).toEqual(
+    expected.map(({ event_id }) => event_id).sort(),
+  )
+})
+
+test('what an event says about its person is one, what stands further out first, and its elements are told', async () => {
+  for (const url of [
+    '/api/datasets/a/events/e8',
+    `/api/datasets/a/events?${query({ select: '["*"]', where: "event_id = 'e8'" })}`,
+  ]) {
+    const { body } = await get(url)
+    const event = body.results?.[0][0] ?? body
+    expect(event.properties).toMatchObject({
+      $set: { plan: 'pro', seen: true, visits: 3 },
+      $set_once: { first: 'x' },
+      $unset: ['a', 'b'],
+    })
+    expect(event.elements.map((one: { tag_name: string }) => one.tag_name)).toEqual(['button', 'form'])
+    expect(event.elements_chain).toBe(
+      'button.a.b:attr__class="b a"nth-child="2"nth-of-type="1"text="Pay \\"now\\"";' +
+        'form:attr__action="/pay"attr__id="cart"attr_id="cart"nth-child="0"nth-of-type="0"',
+    )
+  }
+})
+
+test('values of select are masked by what they are of and by what they look like, alone and in whole events', async () => {
+  const select = async (maskPii: string) => {
+    const columns = [
+      'properties.email',
+      'properties.note',
+      'properties.plan',
+      'concat(properties.email)',
+      '*',
+    ]
+    const parameters = { select: JSON.stringify(columns), where: "event_id = 'e8'", maskPii }
+    const [row] = (await get(`/api/datasets/a/events?${query(parameters)}`)).body.results
+    return [...row.slice(0, 4), row[4].properties.email, row[4].properties.note, row[4].id]
+  }
+  const open = ['a@b.de', 'to x@y.org', 'free', 'a@b.de', 'a@b.de', 'to x@y.org', 'e8']
+  expect(await select('false')).toEqual(open)
+  expect(await select('true')).toEqual(['***', 'to ***', 'free', '***', '***', 'to ***', 'e8'])
+})
+
+const HOUR_MS = 3_600_000
+/** The tenth of November in the zone of the dataset, three hours behind UTC. */
+const TENTH = { fromMs: Date.parse('2026-11-10T03:00:00Z'), toMs: Date.parse('2026-11-11T03:00:00Z') }
+test.each([
+  ['is_date_exact', '2026-11-10T06:00:00Z', (ms: number) => ms === TENTH.fromMs + 3 * HOUR_MS],
+  ['is_date_exact', '2026-11-10 03:00', (ms: number) => ms === TENTH.fromMs + 3 * HOUR_MS],
+  ['is_date_exact', '2026-11-10', (ms: number) => ms >= TENTH.fromMs && ms < TENTH.toMs],
+  ['is_date_before', '2026-11-10', (ms: number) => ms < TENTH.fromMs],
+  ['is_date_after', '2026-11-10', (ms: number) => ms >= TENTH.toMs],
+  ['is_date_after', '2026-11-10T06:00:00Z', (ms: number) => ms > TENTH.fromMs + 3 * HOUR_MS],
+] as const)(
+  'the filter at %s %s means the day or the moment in the zone of the dataset',
+  async (operator, value, holds) => {
+    const expected = ofA.filter(({ properties }) => holds(Date.parse(String(properties.at))))
+    expect([expected.length > 0, expected.length < ofA.length]).toEqual([true, true])
+    const filter = JSON.stringify([{ key: 'at', operator, value }])
+    expect((await allIds({ limit: '2000', properties: filter })).sort()).toEqual(
+      expected.map(({ event_id }) => event_id).sort(),
+    )
+  },
+)
+
+test.each([
+  ['is_date_exact', '2026-11-10', ['2026-11-10', '2026-11-11T01:00:00+05:00']],
+  ['is_date_exact', '2026-11-09', ['2026-11-09 23:30']],
+  ['is_date_exact', '2026-11-10T00:00:00', ['2026-11-10']],
+  ['is_date_before', '2026-11-10', ['2026-11-09 23:30']],
+  ['is_date_after', '2026-11-09', ['2026-11-10', '2026-11-11T01:00:00+05:00']],
+  ['is_date_exact', 'someday', []],
+] as const)('of dates as text, %s %s holds of %j', async (operator, value, held) => {
+  const texts: readonly unknown[] = held
+  const expected = ofA.filter(({ properties }) => texts.includes(properties.on))
+  const filter = JSON.stringify([{ key: 'on', operator, value }])
   expect((await allIds({ limit: '2000', properties: filter })).sort()).toEqual(
     expected.map(({ event_id }) => event_id).sort(),
   )

@@ -1,6 +1,8 @@
 import type { EnrichedEvent } from '../../../schemas/enriched-event/v1.ts'
 import type { JsonObject } from '../../../schemas/field.ts'
 import type { IdentityEvent, IdentityGroup, IdentityMerge } from '../../../schemas/identity-record/v1.ts'
+import { objectIn } from '../../core/event/object-in.ts'
+import { saidProperties } from '../../core/event/said-properties.ts'
 import { ID_LENGTH_MAX, isNameable } from '../persons/distinct-id-rules.ts'
 import { initialProperties } from '../persons/initial-properties.ts'
 
@@ -47,9 +49,7 @@ export function identityStatement(event: EnrichedEvent): IdentityStatement | Sil
   const groupTypes = groupTypesOf(event)
   const named = groupTypes.length > 0 ? { group_types: groupTypes } : {}
   if (distinctId === null) return { record: { ...envelope, ...named }, isStatement: true }
-  const set = { ...objectIn(properties.$set), ...objectIn(extra.$set), ...event.set }
-  const setOnce = { ...objectIn(properties.$set_once), ...objectIn(extra.$set_once), ...event.set_once }
-  const unset = [properties.$unset, extra.$unset, extra.unset].flatMap(textsIn)
+  const { set, setOnce, unset } = saidProperties(event)
   const initial = initialProperties(event)
   const said = {
     ...(Object.keys(set).length > 0 && { set }),
@@ -111,12 +111,4 @@ function segmentType(extra: JsonObject): unknown {
 function asId(value: unknown): string | null {
   if (value === undefined || value === null) return null
   return (typeof value === 'object' ? '[object Object]' : String(value)).slice(0, ID_LENGTH_MAX + 1)
-}
-
-function objectIn(value: unknown): JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {}
-}
-
-function textsIn(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
 }

@@ -59,6 +59,7 @@ export interface EventRecord {
   readonly properties: string
   readonly set: string | null
   readonly set_once: string | null
+  readonly extra: string | null
   readonly [column: string]: unknown
 }
 
@@ -74,6 +75,7 @@ export const EVENT_COLUMNS: readonly string[] = [
   'properties',
   '`set`',
   'set_once',
+  'extra',
   ...new Set(Object.values(PROPERTY_COLUMNS).filter((column) => column !== 'user_id')),
 ]
 

@@ -1,7 +1,9 @@
 import type { JsonObject } from '../../../schemas/field.ts'
 import { maskPii } from '../../core/event/mask-pii.ts'
+import { saidProperties } from '../../core/event/said-properties.ts'
 import type { EventPerson } from '../query/event-persons.ts'
 import { PROPERTY_COLUMNS } from '../query/event-properties.ts'
+import { elementsChain, type PageElement, pageElements } from './event-elements.ts'
 import type { EventRecord } from './event-query.ts'
 import type { PageCursor } from './page-cursor.ts'
 
@@ -20,9 +22,10 @@ export interface EventRow {
         readonly distinct_ids: readonly string[]
       })
     | null
-  /** Autocaptured page elements: none are collected. */
-  readonly elements: readonly never[]
-  readonly elements_chain: ''
+  /** Page elements that it came from, the innermost first; empty unless an autocapturing client sent them. */
+  readonly elements: readonly PageElement[]
+  /** The same as one text. */
+  readonly elements_chain: string
 }
 
 /** @param persons by their distinct ids; empty where none are wanted */
@@ -32,23 +35,28 @@ export function eventRow(
   isMasked: boolean,
 ): EventRow {
   const person = persons.get(record.distinct_id ?? '')
+  const properties = propertiesOf(record)
+  const elements = pageElements(properties)
   const row: EventRow = {
     id: record.event_id,
     distinct_id: record.distinct_id,
-    properties: propertiesOf(record),
+    properties,
     event: record.event,
     timestamp: new Date(Number(record.event_time_ms)).toISOString(),
     person:
       person === undefined || record.distinct_id === null
         ? null
         : { ...person, distinct_ids: [record.distinct_id] },
-    elements: [],
-    elements_chain: '',
+    elements,
+    elements_chain: elementsChain(elements),
   }
   return isMasked ? maskedRow(row) : row
 }
 
-/** What enrichment found under the names that clients know, and over it the customer's own. */
+/**
+ * What enrichment found under the names that clients know, and over it the customer's own, with what the event says about
+ * its person wherever it was said.
+ */
 function propertiesOf(record: EventRecord): JsonObject {
   const own = JSON.parse(record.properties) as JsonObject
   const found: JsonObject = {}
@@ -56,13 +64,18 @@ function propertiesOf(record: EventRecord): JsonObject {
     const value = record[column]
     if (value !== null && value !== undefined && value !== '') found[name] = value
   }
-  const set = jsonOrNull(record.set)
-  const setOnce = jsonOrNull(record.set_once)
+  const { set, setOnce, unset } = saidProperties({
+    properties: own,
+    extra: jsonOrNull(record.extra),
+    set: jsonOrNull(record.set),
+    set_once: jsonOrNull(record.set_once),
+  })
   return {
     ...found,
-    ...(set === null ? {} : { $set: set }),
-    ...(setOnce === null ? {} : { $set_once: setOnce }),
     ...own,
+    ...(Object.keys(set).length > 0 && { $set: set }),
+    ...(Object.keys(setOnce).length > 0 && { $set_once: setOnce }),
+    ...(unset.length > 0 && { $unset: unset }),
   }
 }
 

@@ -14,6 +14,7 @@ const record = (over: Partial<EventRecord> = {}): EventRecord => ({
   properties: '{"plan":"pro"}',
   set: null,
   set_once: null,
+  extra: null,
   browser: 'Firefox',
   ...over,
 })
@@ -100,6 +101,26 @@ test('an event has the shape that clients of product-analytics APIs know', async
   ])
 })
 
+test('what an event says about its person is told once, what stands further out before what is among its properties', async () => {
+  const said = async (over: Partial<EventRecord>) => {
+    const { get } = recordingEnvironment(answering(record(over)))
+    const { properties } = (await get('/api/datasets/shop/events/e1')).json()
+    return [properties.$set, properties.$set_once, properties.$unset]
+  }
+  expect(
+    await said({
+      properties: '{"$set":{"a":1,"b":1,"c":1},"$set_once":{"x":1},"$unset":["p"]}',
+      extra: '{"$set":{"b":2,"c":2},"$set_once":{"x":2},"$unset":["q"],"unset":["r"]}',
+      set: '{"c":3}',
+      set_once: '{"y":3}',
+    }),
+  ).toEqual([{ a: 1, b: 2, c: 3 }, { x: 2, y: 3 }, ['p', 'q', 'r']])
+  expect(await said({ properties: '{"$set":"gold"}' })).toEqual(['gold', undefined, undefined])
+  expect(await said({ properties: '{}', extra: '{"$set":[1],"$unset":"a"}' })).toEqual(
+    Array(3).fill(undefined),
+  )
+})
+
 /** Rows that a statement asks for. */
 const limitOf = ({ sql, parameters }: Pick<AskedQuestion, 'sql' | 'parameters'>) =>
   Number(parameters[/ LIMIT {(\w+):/.exec(sql)?.[1] ?? ''])
@@ -177,6 +198,22 @@ test('what is personal is masked where that is asked for, in lists, files and si
     expect(body).toContain('pro')
   }
   expect((await get('/api/datasets/shop/events/e1')).body).toContain('a@b.de')
+})
+
+test('what is personal is masked in answers without pages, too', async () => {
+  const properties = JSON.stringify({
+    email: 'a@b.de',
+    plan: 'pro',
+    $elements: [{ tag_name: 'a', $el_text: 'Mail x@y.org' }],
+  })
+  const { get } = recordingEnvironment(answering(record({ properties, distinct_id: 'd@e.fr' })))
+  for (const format of ['json', 'csv']) {
+    const path = `/api/datasets/shop/events?limit=all&format=${format}`
+    const { body } = await get(`${path}&maskPii=true`)
+    expect(body).not.toMatch(/a@b|x@y|d@e/)
+    expect(body).toContain('pro')
+    expect((await get(path)).body).toMatch(/a@b.*x@y/s)
+  }
 })
 
 test('an event without its person asks for none', async () => {
