@@ -237,7 +237,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     ...dashboardRoutes(saved),
     ...sharedRoutes({ ...saved, control, gate, ask, recordings: env.recordings }),
     ...queryStatusRoutes(results),
-    ...activityRoutes({ ask, clock }),
+    ...activityRoutes(needs),
     ...groupRoutes({ ask, clock }),
     ...personCommandRoutes({
       ask,

@@ -5,6 +5,7 @@ import { idRow, personRow } from '../helpers/person-rows.ts'
 import { NOW_MS } from '../services/query-api/recording-environment.ts'
 
 let api: ApiEngine
+let actionId: number
 const DAY_MS = 86_400_000
 const daysAgo = (days: number) => new Date(NOW_MS - days * DAY_MS).toISOString()
 const line = (
@@ -71,9 +72,26 @@ beforeAll(async () => {
       event_time: daysAgo(Number(days)),
       collector_time: daysAgo(Number(days)),
       src_offset: n,
-      properties: '{}',
+      properties: JSON.stringify({ amount: n }),
     })),
   )
+  // Said to have happened long after it arrived.
+  await api.insert('events', [
+    {
+      event_id: 'ahead',
+      event: 'z',
+      distinct_id: 'ann',
+      event_time: new Date(NOW_MS + 30 * DAY_MS).toISOString(),
+      collector_time: daysAgo(2.6),
+      src_offset: 9,
+      properties: '{}',
+    },
+  ])
+  const person = await api.personalKey(['action:write'])
+  const action = { name: 'Any x', steps: [{ event: 'x' }] }
+  const made = await api.send('POST', '/api/datasets/shop/actions', person, action)
+  expect(made.status).toBe(201)
+  actionId = made.body.id
 })
 afterAll(() => api.close())
 
@@ -136,7 +154,7 @@ test('the timeline tells both readings, and counts events from one change to the
     points: [
       { properties: { plan: 'free' }, relevant_event_count: 1 },
       { timestamp: daysAgo(5), properties: { plan: 'free', browser: 'Firefox' }, relevant_event_count: 1 },
-      { timestamp: daysAgo(3), properties: { plan: 'pro', browser: 'Firefox' }, relevant_event_count: 1 },
+      { timestamp: daysAgo(3), properties: { plan: 'pro', browser: 'Firefox' }, relevant_event_count: 2 },
     ],
     crucial_property_keys: ['browser', 'plan'],
     points_as_of: 'event',
@@ -146,4 +164,56 @@ test('the timeline tells both readings, and counts events from one change to the
   const plan = await read('ann/properties_timeline?date_from=all&breakdown=plan&event=x')
   expect(plan.crucial_property_keys).toEqual(['plan'])
   expect(plan.points.map((one: { relevant_event_count: number }) => one.relevant_event_count)).toEqual([2, 0])
+})
+
+test('the timeline counts the events of a trend: its series, actions and filters', async () => {
+  // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes
+  const counts = async (asked: Record<string, any>, date_from = '-7d') => {
+    const query = Object.entries(asked).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ])
+    const parameters = new URLSearchParams([['date_from', date_from], ...query] as [string, string][])
+    const { points } = await read(`ann/properties_timeline?${parameters}`)
+    return points.map((one: { relevant_event_count: number }) => one.relevant_event_count)
+  }
+  expect(await counts({ events: [{ id: 'y' }] })).toEqual([0, 0, 1])
+  expect(await counts({ events: [{ id: 'x' }, { id: 'y' }] })).toEqual([1, 1, 1])
+  expect(await counts({ actions: [{ id: actionId }] })).toEqual([1, 1, 0])
+  expect(await counts({ actions: [{ id: actionId }], events: [{ id: 'z' }] })).toEqual([1, 1, 1])
+  const few = [{ key: 'amount', operator: 'lt', value: 1 }]
+  expect(await counts({ events: [{ id: 'x', properties: few }] })).toEqual([1, 0, 0])
+  expect(await counts({ properties: few })).toEqual([1, 0, 0])
+  expect(await counts({ event: 'y', math: 'dau', display: 'ActionsPie', interval: 'week' })).toEqual([
+    0, 0, 1,
+  ])
+  // Who is active within a week was so by what happened in the six days before.
+  expect(await counts({ event: 'x', math: 'weekly_active' }, '-1d')).toEqual([1, 1, 0])
+})
+
+test('a question that names properties of persons is about changes of these', async () => {
+  const timeline = async (asked: Record<string, string>) => {
+    const { points, crucial_property_keys } = await read(
+      `ann/properties_timeline?${new URLSearchParams({ date_from: '-7d', ...asked })}`,
+    )
+    return [crucial_property_keys, points.map((one: { timestamp: string }) => one.timestamp).slice(1)]
+  }
+  const filter = (key: string, type: string) => ({
+    properties: JSON.stringify([{ key, type, operator: 'is_set' }]),
+  })
+  expect(await timeline(filter('plan', 'person'))).toEqual([['plan'], [daysAgo(3)]])
+  expect(await timeline(filter('plan', 'event'))).toEqual([
+    ['browser', 'plan'],
+    [daysAgo(5), daysAgo(3)],
+  ])
+  const ofSeries = {
+    events: JSON.stringify([
+      { id: 'x', ...{ properties: JSON.parse(filter('browser', 'person').properties) } },
+    ]),
+  }
+  expect(await timeline(ofSeries)).toEqual([['browser'], [daysAgo(5)]])
+  expect(await timeline({ ...ofSeries, breakdown: '["plan"]', breakdown_type: 'person' })).toEqual([
+    ['browser', 'plan'],
+    [daysAgo(5), daysAgo(3)],
+  ])
 })

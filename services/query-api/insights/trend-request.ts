@@ -99,7 +99,7 @@ export interface TrendRequest extends InsightRequest {
 export function readTrendRequest(query: RawQuery, further: ParameterDeclarations = {}): TrendRequest {
   refuseUndeclared(query, TREND_PARAMETERS, further, TREND_IMPLIED)
   const series = readSeries(query)
-  const display = choiceParameter(query, 'display', DISPLAY_NAMES, 'ActionsLineGraph')
+  const display = readDisplay(query)
   const shape = DISPLAYS[display]
   if (shape === 'cumulative') refuseNotAdditive(series)
   const formula = textParameter(query, 'formula')
@@ -116,6 +116,11 @@ export function readTrendRequest(query: RawQuery, further: ParameterDeclarations
       display === 'WorldMap' ? BREAKDOWN_LIMITS.countries : BREAKDOWN_LIMITS.default,
     ),
   }
+}
+
+/** @throws ApiError 400 for one that nobody draws */
+export function readDisplay(query: RawQuery): (typeof DISPLAY_NAMES)[number] {
+  return choiceParameter(query, 'display', DISPLAY_NAMES, 'ActionsLineGraph')
 }
 
 /** Old clients ask by the minute and mean by the hour. */

@@ -1,12 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import { PERSON_CHANGES } from '../../../schemas/person/v1.ts'
-import type { Clock } from '../../core/runtime/clock.ts'
 import { invalidInput } from '../http/api-error.ts'
 import { nextAddress } from '../http/next-address.ts'
 import { choiceDeclared, countDeclared, textDeclared } from '../http/parameter-declarations.ts'
 import { countParameter, type RawQuery, refuseUnknown, textParameter } from '../http/request-parameters.ts'
 import { DATASET_PATH, type DatasetRoute, pathParameter } from '../http/route.ts'
-import type { Ask } from '../query/ask.ts'
+import type { InsightNeeds } from '../insights/frame.ts'
 import { findPerson, findPersonEver } from './find-persons.ts'
 import { ACTIVITY_SCHEMA, type ActivityPage, activityOf, activityOfAll } from './person-activity.ts'
 import { EXAMPLE_PERSON } from './person-examples.ts'
@@ -25,10 +24,7 @@ const ALL_PARAMETERS = {
 }
 
 /** What became of persons, and why. */
-export function activityRoutes(needs: {
-  readonly ask: Ask
-  readonly clock: Pick<Clock, 'now'>
-}): DatasetRoute[] {
+export function activityRoutes(needs: InsightNeeds): DatasetRoute[] {
   const { ask, clock } = needs
   const common = {
     about: 'dataset',
@@ -96,22 +92,30 @@ export function activityRoutes(needs: {
             Type.Object({
               timestamp: Type.String(),
               properties: Type.Record(Type.String(), Type.Unknown(), { description: 'As of the event.' }),
-              relevant_event_count: Type.Integer(),
+              relevant_event_count: Type.Integer({
+                description: 'Events of the question that arrived until the next point.',
+              }),
             }),
           ),
-          crucial_property_keys: Type.Array(Type.String()),
+          crucial_property_keys: Type.Array(Type.String(), {
+            description: 'Those that the question names, else those that changed.',
+          }),
           effective_date_from: Type.String(),
           effective_date_to: Type.String(),
           points_as_of: Type.Literal('event'),
           properties_now: Type.Record(Type.String(), Type.Unknown(), { description: 'As of now.' }),
         }),
       },
-      example: { params: { dataset: 'shop', id: EXAMPLE_PERSON.id }, answer: EXAMPLE_TIMELINE },
+      example: {
+        params: { dataset: 'shop', id: EXAMPLE_PERSON.id },
+        query: { events: '[{"id":"purchase"}]', breakdown: 'plan' },
+        answer: EXAMPLE_TIMELINE,
+      },
       async answer(call) {
         const { question } = call
         const asked = readTimelineRequest(call.query, clock.now(), question)
         const key = await findPerson(ask, question, pathParameter(call, 'id'))
-        return { body: await propertiesTimeline(ask, question, key, asked) }
+        return { body: await propertiesTimeline(needs, question, key, asked) }
       },
     },
   ]
