@@ -62,6 +62,7 @@ test('a person is shown as it is now, with all of its distinct ids', async () =>
       distinct_ids: ['018f2b4c-0000-7000-8000-00000000ad4a', 'ada', 'anon-1'],
       distinct_id_count: 3,
       properties: { email: 'ada@example.com', plan: 'pro', n: 3 },
+      properties_as_of: 'now',
       created_at: '2026-11-02T00:00:00.000Z',
       is_identified: true,
     },

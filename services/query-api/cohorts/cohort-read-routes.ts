@@ -22,6 +22,7 @@ const PERSON_EXAMPLE = {
   name: 'ann@example.com',
   distinct_ids: ['user-1'],
   properties: { email: 'ann@example.com' },
+  properties_as_of: 'now',
   created_at: '2026-11-02T10:00:00.000Z',
 }
 const CALCULATION_EXAMPLE = {

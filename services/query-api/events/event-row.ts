@@ -84,12 +84,24 @@ function maskedRow(row: EventRow): EventRow {
   const { id, timestamp, person, ...others } = row
   const masked = maskPii(others) as Omit<EventRow, 'id' | 'timestamp' | 'person'>
   if (person === null) return { id, timestamp, person, ...masked }
-  const { id: personId, created_at: createdAt, is_identified: isIdentified, ...shown } = person
+  const {
+    id: personId,
+    created_at: createdAt,
+    is_identified: isIdentified,
+    properties_as_of: asOf,
+    ...shown
+  } = person
   const rest = maskPii(shown) as Pick<NonNullable<EventRow['person']>, 'properties' | 'distinct_ids'>
   return {
     id,
     timestamp,
-    person: { id: personId, created_at: createdAt, is_identified: isIdentified, ...rest },
+    person: {
+      id: personId,
+      created_at: createdAt,
+      is_identified: isIdentified,
+      properties_as_of: asOf,
+      ...rest,
+    },
     ...masked,
   }
 }

@@ -136,7 +136,7 @@ export function eventRoutes(needs: EventNeeds & { readonly streamRows: StreamRow
       path: `${DATASET_PATH}/events/values`,
       summary: 'What values a property has, the most frequent ones of the last 30 days first.',
       parameters: VALUES_PARAMETERS,
-      success: { status: 200, description: 'At most 50 values.' },
+      success: { status: 200, description: 'At most 50 values; `value` finds those that are left out.' },
       example: {
         params: { dataset: 'shop' },
         query: { key: '$browser', value: 'fire' },
@@ -199,6 +199,7 @@ const EXAMPLE_EVENT = {
     id: '6f0d3c1e-2b7a-5c4d-9e8f-a1b2c3d4e5f6',
     is_identified: false,
     properties: {},
+    properties_as_of: 'now',
     created_at: '2026-11-01T09:00:00.000Z',
     distinct_ids: ['user-2'],
   },

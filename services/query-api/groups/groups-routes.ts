@@ -116,7 +116,8 @@ export function groupRoutes(needs: {
       parameters: RELATED_PARAMETERS,
       success: {
         status: 200,
-        description: 'Persons, then groups of each other kind, a hundred of each at most.',
+        description:
+          'Persons, then groups of each other kind: the first hundred of each in alphabetical order.',
         schema: Type.Array(Type.Object({ type: Type.String(), id: Type.String() })),
       },
       example: {
@@ -145,7 +146,12 @@ export function groupRoutes(needs: {
       path: `${path}/property_values`,
       summary: 'Values of a property of groups of one kind, as of now.',
       parameters: { ...INDEX_PARAMETER, ...VALUES_PARAMETERS },
-      success: { status: 200, description: 'The values that most groups have.', schema: Type.Array(COUNTED) },
+      success: {
+        status: 200,
+        description:
+          'The values that most groups have, `limit` of them; `value` finds those that are left out.',
+        schema: Type.Array(COUNTED),
+      },
       example: {
         params,
         query: { group_type_index: '0', key: 'industry' },

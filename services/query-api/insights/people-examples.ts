@@ -18,6 +18,7 @@ const PERSON: PersonRow = {
   name: 'ada@example.com',
   distinct_ids: ['user-2'],
   properties: { email: 'ada@example.com' },
+  properties_as_of: 'now',
   created_at: '2026-11-03T09:12:44.120Z',
   value_at_data_point: 3,
 }

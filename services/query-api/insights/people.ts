@@ -14,8 +14,9 @@ export interface PersonRow {
   readonly uuid: string
   readonly name: string
   readonly distinct_ids: readonly string[]
-  /** As of now. */
   readonly properties: Readonly<Record<string, unknown>>
+  /** When they were so: at the time of the answer, whatever time it is about. */
+  readonly properties_as_of: 'now'
   /** Null for a person that only events tell of. */
   readonly created_at: string | null
   /** What this person adds to the number. */
@@ -28,6 +29,8 @@ export interface GroupRow {
   readonly group_key: string
   readonly group_type_index: number
   readonly properties: Readonly<Record<string, unknown>>
+  /** When they were so: at the time of the answer, whatever time it is about. */
+  readonly properties_as_of: 'now'
   readonly created_at: string | null
   readonly value_at_data_point: number
 }
@@ -132,6 +135,7 @@ async function personRows(ask: Ask, question: Question, keys: readonly string[])
       name: personName(properties, distinctIds),
       distinct_ids: distinctIds,
       properties,
+      properties_as_of: 'now',
       created_at: person === undefined ? null : new Date(Number(person.created_ms)).toISOString(),
     }
   })
@@ -159,6 +163,7 @@ async function groupRows(
       group_key: key,
       group_type_index: index,
       properties: parsed(group?.newest_properties),
+      properties_as_of: 'now',
       created_at: group === undefined ? null : new Date(Number(group.created_ms)).toISOString(),
     }
   })

@@ -8,6 +8,7 @@ export const EXAMPLE_PERSON: PersonView = {
   distinct_ids: ['user-2'],
   distinct_id_count: 1,
   properties: { email: 'ada@example.com', plan: 'pro' },
+  properties_as_of: 'now',
   created_at: '2026-11-03T09:12:44.120Z',
   is_identified: true,
 }

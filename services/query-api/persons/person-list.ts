@@ -34,6 +34,8 @@ export interface PersonView {
   /** Of all distinct ids, also of those that are not shown. */
   readonly distinct_id_count: number
   readonly properties: Readonly<Record<string, unknown>>
+  /** When they were so: at the time of the answer, whatever time it is about. */
+  readonly properties_as_of: 'now'
   readonly created_at: string
   readonly is_identified: boolean
 }
@@ -188,6 +190,7 @@ function viewOf(record: PersonRecord, owned: OwnedIds | undefined): PersonView {
     distinct_ids: ids,
     distinct_id_count: count,
     properties,
+    properties_as_of: 'now',
     created_at: new Date(Number(record.created_ms)).toISOString(),
     is_identified: record.is_identified,
   }

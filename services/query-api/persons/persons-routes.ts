@@ -27,6 +27,7 @@ export const PERSON_SCHEMA = Type.Object({
   distinct_ids: Type.Array(Type.String()),
   distinct_id_count: Type.Integer(),
   properties: Type.Record(Type.String(), Type.Unknown(), { description: 'As of now.' }),
+  properties_as_of: Type.Literal('now'),
   created_at: Type.String(),
   is_identified: Type.Boolean(),
 })
@@ -110,7 +111,8 @@ export function personRoutes(needs: PersonNeeds): DatasetRoute[] {
       parameters: VALUES_PARAMETERS,
       success: {
         status: 200,
-        description: 'The values that most persons have.',
+        description:
+          'The values that most persons have, `limit` of them; `value` finds those that are left out.',
         schema: Type.Array(Type.Object({ name: Type.String(), count: Type.Integer() })),
       },
       example: {

@@ -9,6 +9,8 @@ export interface EventPerson {
   readonly id: string
   readonly is_identified: boolean
   readonly properties: JsonObject
+  /** When they were so: at the time of the answer, whatever time it is about. */
+  readonly properties_as_of: 'now'
   /** ISO 8601; null for a person that only events tell of. */
   readonly created_at: string | null
 }
@@ -63,11 +65,13 @@ export async function eventPersons(
 }
 
 function eventPerson(id: string, row: PersonRow | undefined): EventPerson {
-  if (row === undefined) return { id, is_identified: false, properties: {}, created_at: null }
+  if (row === undefined)
+    return { id, is_identified: false, properties: {}, properties_as_of: 'now', created_at: null }
   return {
     id,
     is_identified: Boolean(row.identified),
     properties: row.state === '' ? {} : (JSON.parse(row.state) as JsonObject),
+    properties_as_of: 'now',
     created_at: new Date(Number(row.created_ms)).toISOString(),
   }
 }

@@ -20,6 +20,7 @@ export const RECORDING_EXAMPLE = {
     name: 'ann@example.com',
     distinct_ids: ['user-2'],
     properties: { email: 'ann@example.com' },
+    properties_as_of: 'now',
     created_at: '2026-11-01T08:00:00.000Z',
   },
   storage: 'object_storage',

@@ -92,6 +92,7 @@ test('an event has the shape that clients of product-analytics APIs know', async
         id: personIdOf('shop', 'ann'),
         is_identified: true,
         properties: { plan: 'pro' },
+        properties_as_of: 'now',
         created_at: '2026-11-01T00:00:00.000Z',
         distinct_ids: ['d1'],
       },

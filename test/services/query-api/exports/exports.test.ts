@@ -22,6 +22,7 @@ const record = (i: number) => ({
   properties: '{}',
   set: null,
   set_once: null,
+  extra: null,
 })
 const EXPORTS = '/api/datasets/shop/exports'
 

@@ -15,6 +15,7 @@ const record = (i: number) => ({
   properties: `{"text":"${'x'.repeat(200)}"}`,
   set: null,
   set_once: null,
+  extra: null,
 })
 /** More than one piece of an answer, and more than a socket buffers. */
 const many = Array.from({ length: 20_000 }, (_, i) => record(i))
