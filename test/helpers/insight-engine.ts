@@ -5,6 +5,7 @@ import type { ClickHouse } from '../../services/core/clickhouse/clickhouse.ts'
 import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
 import { migrate } from '../../services/core/clickhouse/migrate.ts'
+import { personIdOf } from '../../services/core/event/person-id.ts'
 import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../services/core/runtime/metrics.ts'
@@ -87,7 +88,7 @@ function rowsOf(history: History): Record<string, string[]> {
       JSON.stringify({
         dataset_id,
         person_key: state.person,
-        person_id: '00000000-0000-5000-8000-000000000000',
+        person_id: personIdOf(dataset_id, state.person),
         created_at: time(state.createdMs),
         is_identified: true,
         properties: JSON.stringify(state.properties),

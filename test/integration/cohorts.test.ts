@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { personIdOf } from '../../services/core/event/person-id.ts'
 import { type InsightEngine, openInsightEngine } from '../helpers/insight-engine.ts'
 import type { Happening, History } from '../reference/history.ts'
 import { NOW_MS, recordingEnvironment } from '../services/query-api/recording-environment.ts'
@@ -235,6 +236,10 @@ test('static cohorts hold a file, the people of an insight, or those of another 
     expect.arrayContaining(['Listed', 'Dropped', 'Began']),
   )
   expect(mine.results.map((one: { id: number }) => one.id)).not.toContain(copy.id)
+  const byId = (key: string) => call('GET', `/persons/cohorts?person_id=${personIdOf('free', key)}`)
+  expect(await byId('cat')).toEqual(mine)
+  const others = (await byId('ann')).results.map((one: { id: number }) => one.id)
+  expect([others.includes(copy.id), others.includes(began)]).toEqual([true, true])
 })
 
 test('the people of a cohort come as a file, guarded', async () => {
@@ -266,6 +271,7 @@ test('members stay members when they are merged, without a calculation', async (
   expect(await views([{ type: 'cohort', key: 'id', value: only }])).toBe(2)
   const mine = await call('GET', '/persons/cohorts?distinct_id=ann')
   expect(mine.results.map((one: { id: number }) => one.id)).toContain(only)
+  expect(await call('GET', `/persons/cohorts?person_id=${personIdOf('free', 'cat')}`)).toEqual(mine)
 })
 
 test('a cohort of another dataset is not there, and a removed one leaves no members', async () => {

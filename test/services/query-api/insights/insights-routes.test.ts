@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { personIdOf } from '../../../../services/core/event/person-id.ts'
 import { recordingEnvironment } from '../recording-environment.ts'
 
 const expressed = (math_hogql: string) =>
@@ -255,4 +256,49 @@ test('JSON in an address that is nested thousands of levels deep is a 400, not a
   const response = await get(`/api/datasets/shop/insights/${address}`)
   expect(response.json()).toMatchObject({ type: 'validation_error', attr: 'funnel_filter' })
   expect(response.statusCode).toBe(400)
+})
+
+test.each([
+  ['stickiness', 'date_from=-6d&events=[{"id":"a"}]&stickiness_days=2'],
+  ['lifecycle', 'date_from=-6d&event=a&lifecycle_type=returning&target_date=2026-11-22'],
+])('a page of the people behind %s says who, how many, and where the others are', async (kind, asked) => {
+  const { get, keys } = recordingEnvironment(({ sql }) => {
+    if (sql.includes('AS actors')) return [{ actors: '3', value: '5', missing: '1' }]
+    if (sql.startsWith('SELECT actor, amount'))
+      return [
+        { actor: 'ann', amount: '3' },
+        { actor: 'bob', amount: 1 },
+      ]
+    return sql.includes('AS key, argMax')
+      ? [{ key: 'ann', properties: '{"plan":"pro"}', created_ms: '0' }]
+      : []
+  })
+  const path = `/api/datasets/shop/persons/${kind}?${asked}`
+  const { results, next, initial, ...others } = (await get(`${path}&limit=2`)).json()
+  expect(results).toEqual([
+    {
+      people: [
+        {
+          type: 'person',
+          id: personIdOf('shop', 'ann'),
+          uuid: personIdOf('shop', 'ann'),
+          name: 'ann',
+          distinct_ids: ['ann'],
+          properties: { plan: 'pro' },
+          properties_as_of: 'now',
+          created_at: '1970-01-01T00:00:00.000Z',
+          value_at_data_point: 3,
+        },
+        expect.objectContaining({ name: 'bob', properties: {}, created_at: null, value_at_data_point: 1 }),
+      ],
+      count: 3,
+      value: 5,
+    },
+  ])
+  expect(others).toEqual({ missing_persons: 1, is_cached: false, last_refresh: '2026-11-22T12:00:00.000Z' })
+  const offsets = [next, initial].map((address) => new URL(address).searchParams.get('offset'))
+  expect([offsets, new URL(next).pathname]).toEqual([['2', '0'], `/api/datasets/shop/persons/${kind}`])
+  expect((await get(`${path}&limit=2&offset=2`)).json().next).toBe(null)
+  expect((await get(path, keys.blogRead)).statusCode).toBe(404)
+  expect((await get(`${path}&limit=0`)).json()).toMatchObject({ attr: 'limit' })
 })
