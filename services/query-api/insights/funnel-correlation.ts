@@ -12,6 +12,7 @@ import { funnelOf } from './funnel.ts'
 import { bestRunsSql } from './funnel-answers-sql.ts'
 import { type FunnelRequest, readFunnelRequest, refuseTexts } from './funnel-request.ts'
 import type { Funnel } from './funnel-sql.ts'
+import { scaledUp } from './sampling.ts'
 
 const KINDS = ['events', 'properties', 'event_with_properties'] as const
 
@@ -100,13 +101,18 @@ export async function funnelCorrelation(
   const rows = found.map((one) =>
     correlationOf(one.name, Number(one.success), Number(one.failure), { success, failure }),
   )
+  const shown = (row: Correlation): Correlation => ({
+    ...row,
+    success_count: scaledUp(row.success_count, request.funnel),
+    failure_count: scaledUp(row.failure_count, request.funnel),
+  })
   const of = (type: Correlation['correlation_type']) =>
     rows
       .filter(({ correlation_type }) => correlation_type === type)
       .sort((a, b) => strength(b) - strength(a) || (a.event < b.event ? -1 : 1))
       .slice(0, CORRELATION_LIMITS.rows)
   return {
-    events: [...of('success'), ...of('failure')],
+    events: [...of('success'), ...of('failure')].map(shown),
     skewed: Math.min(success, failure) < SKEWED_BELOW * Math.max(success, failure),
   }
 }

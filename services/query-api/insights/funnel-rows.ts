@@ -1,10 +1,11 @@
-import type { Interval, TimeZone } from '../query/zoned-time.ts'
+import type { TimeZone } from '../query/zoned-time.ts'
 import type { Breakdown } from './breakdown.ts'
 import type { EntityRequest } from './entity-request.ts'
 import type { FunnelStepsRecord, FunnelTrendRecord } from './funnel-answers-sql.ts'
 import type { FunnelRequest } from './funnel-request.ts'
 import { OTHER_SLOT, OWN_SLOT } from './funnel-sql.ts'
 import { intervalDay, intervalLabel } from './interval-labels.ts'
+import { scaledUp } from './sampling.ts'
 import { OTHER } from './trend-rows.ts'
 
 type Value = string | number | readonly string[]
@@ -49,7 +50,9 @@ export function orderedSlots<R extends { readonly slot: string }>(
 
 /** The steps of one value of the breakdown; of nobody where there is no record. */
 export function funnelStepRows(
-  request: Pick<FunnelRequest, 'order' | 'breakdown'> & { readonly steps: readonly EntityRequest[] },
+  request: Pick<FunnelRequest, 'order' | 'breakdown' | 'samplingFactor'> & {
+    readonly steps: readonly EntityRequest[]
+  },
   record: FunnelStepsRecord | undefined,
 ): FunnelStepRow[] {
   const value =
@@ -57,7 +60,7 @@ export function funnelStepRows(
   return request.steps.map((step, index) => ({
     ...stepName(step, index, request.order),
     order: index,
-    count: Number(record?.counts[index] ?? 0),
+    count: scaledUp(Number(record?.counts[index] ?? 0), request),
     average_conversion_time: index === 0 ? null : (record?.averages[index - 1] ?? null),
     median_conversion_time: index === 0 ? null : (record?.medians[index - 1] ?? null),
     ...(value === null ? {} : { breakdown: value, breakdown_value: value }),
@@ -86,12 +89,13 @@ export interface FunnelTrendRow {
 
 export function funnelTrendRow(
   startsMs: readonly number[],
-  interval: Interval,
+  request: Pick<FunnelRequest, 'interval' | 'samplingFactor'>,
   zone: TimeZone,
   records: readonly FunnelTrendRecord[],
   value: Value | null,
 ): FunnelTrendRow {
   const at = new Map(records.map((record) => [Number(record.start_ms), record]))
+  const { interval } = request
   const from = startsMs.map((ms) => Number(at.get(ms)?.reached_from ?? 0))
   const to = startsMs.map((ms) => Number(at.get(ms)?.reached_to ?? 0))
   return {
@@ -101,8 +105,8 @@ export function funnelTrendRow(
     days: startsMs.map((ms) => intervalDay(ms, interval, zone)),
     labels: startsMs.map((ms) => intervalLabel(ms, interval, zone)),
     count: startsMs.length,
-    reached_from_step: from,
-    reached_to_step: to,
+    reached_from_step: from.map((count) => scaledUp(count, request)),
+    reached_to_step: to.map((count) => scaledUp(count, request)),
     ...(value === null ? {} : { breakdown_value: value }),
   }
 }

@@ -23,6 +23,7 @@ import {
   slotValue,
 } from './funnel-rows.ts'
 import type { Funnel } from './funnel-sql.ts'
+import { scaledUp } from './sampling.ts'
 
 /** Looks up what a funnel refers to, and which values of its breakdown have lines of their own. */
 export async function funnelOf(
@@ -64,8 +65,8 @@ export async function funnelSteps(
   const records = await needs.ask<FunnelStepsRecord>(question, (bindings) =>
     funnelStepsSql(frame, funnel, bindings),
   )
-  const { breakdown, order } = request
-  const shown = { breakdown, order, steps: funnel.steps }
+  const { breakdown } = request
+  const shown = { ...request, steps: funnel.steps }
   if (breakdown === null) return [{ slot: '', steps: funnelStepRows(shown, records[0]) }]
   return orderedSlots(records, ({ counts }) => Number(counts[0])).map((record) => ({
     slot: record.slot,
@@ -90,7 +91,7 @@ export async function funnelTrends(
     startsMs,
     row: funnelTrendRow(
       startsMs,
-      interval,
+      request,
       frame.zone,
       some,
       breakdown === null ? null : slotValue(slot, breakdown),
@@ -124,7 +125,7 @@ export async function funnelTimes(
     const counts = await needs.ask<{ bin: number; actors: number }>(question, (bindings) =>
       funnelBinsSql(frame, funnel, fromStep, toStep, { slot: record.slot, low: record.low, width }, bindings),
     )
-    const found = new Map(counts.map(({ bin, actors }) => [Number(bin), Number(actors)]))
+    const found = new Map(counts.map(({ bin, actors }) => [Number(bin), scaledUp(Number(actors), request)]))
     rows.push({
       bins: Array.from(
         { length: bins + 1 },

@@ -36,7 +36,7 @@ export const INSIGHT_PARAMETERS = {
   properties: jsonDeclared('Filters that every event has to pass.'),
   filter_test_accounts: flagDeclared('Whether what the saved filters call test accounts is left out.'),
   sampling_factor: {
-    description: 'That share of the actors, always the same ones; counts are scaled up.',
+    description: 'That share of the actors, always the same ones; counts and sums are scaled up.',
     schema: Type.Number({ exclusiveMinimum: 0, maximum: 1, default: 1 }),
   },
   aggregation_group_type_index: wholeDeclared(

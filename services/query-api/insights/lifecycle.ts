@@ -20,6 +20,7 @@ import {
 } from './insight-request.ts'
 import { intervalDay, intervalLabel } from './interval-labels.ts'
 import { afterInterval } from './retention.ts'
+import { scaledUp } from './sampling.ts'
 import { INTERVAL_PARAMETER, readInterval, readSeries } from './trend-request.ts'
 import { startMsSql } from './trend-shape.ts'
 
@@ -110,7 +111,10 @@ export async function lifecycle(
       `FROM (${lifecycleActorsSql(frame, entities[0]!, intervals, bindings)}) GROUP BY start_ms, status`,
   )
   const found = new Map(
-    records.map(({ start_ms, status, actors }) => [`${start_ms} ${status}`, Number(actors)]),
+    records.map(({ start_ms, status, actors }) => [
+      `${start_ms} ${status}`,
+      scaledUp(Number(actors), request),
+    ]),
   )
   const { id, type, order, name, customName } = entities[0] as Entity
   const startsMs = intervals.startsMs.slice(1)

@@ -71,14 +71,16 @@ export function stopNamesSql(
 
 /** A row per edge: how many paths have it, how long it took, and when it was first gone. */
 function edgesSql(frame: Frame, paths: Paths, bindings: Bindings): string {
-  const { minWeight, maxWeight } = paths
-  const most = maxWeight === null ? '' : ` AND value <= ${bindings.bind(maxWeight, 'UInt64')}`
+  const { minWeight, maxWeight, samplingFactor } = paths
+  // Weights are bounds of what is answered, to which a sample is scaled up.
+  const weight = `value / ${bindings.bind(samplingFactor, 'Float64')}`
+  const most = maxWeight === null ? '' : ` AND ${weight} <= ${bindings.bind(maxWeight, 'UInt64')}`
   return (
     'SELECT n, source_stop, target_stop, count() AS value, avg(took) AS average_ms, min(came_at) AS first_ms ' +
     `FROM (${pathRowsSql(counting(frame), paths, bindings)}) ARRAY JOIN arrayEnumerate(arrayPopBack(stops)) AS n, ` +
     'arrayPopBack(stops) AS source_stop, arrayPopFront(stops) AS target_stop, ' +
     'arrayPopFront(arrayDifference(times)) AS took, arrayPopFront(times) AS came_at ' +
-    `GROUP BY n, source_stop, target_stop HAVING value >= ${bindings.bind(minWeight, 'UInt64')}${most}`
+    `GROUP BY n, source_stop, target_stop HAVING ${weight} >= ${bindings.bind(minWeight, 'UInt64')}${most}`
   )
 }
 

@@ -12,6 +12,7 @@ import {
   TIES_MAX,
 } from './path-sql.ts'
 import type { Paths } from './path-stops-sql.ts'
+import { scaledUp } from './sampling.ts'
 
 export interface PathEdge {
   /** `1_/a`: the stop and its number in the path. */
@@ -34,13 +35,14 @@ export async function pathsOf(
   const invalidPatterns = await invalidExpressions(needs.ask, question, patterns)
   if (request.around === null) return { frame, paths: { ...request, around: null, invalidPatterns } }
   const { side, step, funnel: asked } = request.around
-  const { dateFrom, dateTo, groupTypeIndex } = request
+  const { dateFrom, dateTo, groupTypeIndex, samplingFactor } = request
   // People of the funnel are looked for where the paths are.
   const around = await funnelOf(needs, question, {
     ...asked,
     dateFrom,
     dateTo,
     groupTypeIndex,
+    samplingFactor,
     breakdown: null,
   })
   return { frame, paths: { ...request, around: { side, step, ...around }, invalidPatterns } }
@@ -70,14 +72,14 @@ async function heaviestEdges(
   if (found.length === edgeLimit + TIES_MAX && found.at(-1)?.value === least)
     return (
       await needs.ask<EdgeRecord>(question, (bindings) => namedPathEdgesSql(frame, paths, bindings))
-    ).map(edgeOf)
+    ).map((edge) => edgeOf(edge, paths))
   const edges = found.filter(({ value }) => Number(value) >= Number(least))
   const names = await namesOf(edges, needs, question, frame, paths)
   return edges
     .flatMap((edge) => {
       const [source, target] = [names.get(edge.source), names.get(edge.target)]
       // Nothing is called so any more when its events were deleted in between.
-      return source === undefined || target === undefined ? [] : [edgeOf({ ...edge, source, target })]
+      return source === undefined || target === undefined ? [] : [edgeOf({ ...edge, source, target }, paths)]
     })
     .sort((a, b) => b.value - a.value || inBytes(a.source, b.source) || inBytes(a.target, b.target))
     .slice(0, edgeLimit)
@@ -100,11 +102,11 @@ async function namesOf(
   return new Map(records.map(({ stop, name }) => [stop, name]))
 }
 
-function edgeOf({ n, source, target, value, average_ms }: EdgeRecord): PathEdge {
+function edgeOf({ n, source, target, value, average_ms }: EdgeRecord, paths: Paths): PathEdge {
   return {
     source: `${n}_${source}`,
     target: `${n + 1}_${target}`,
-    value: Number(value),
+    value: scaledUp(Number(value), paths),
     average_conversion_time: average_ms,
   }
 }

@@ -3,6 +3,7 @@ import { addIntervals, type Interval, intervalStarts, startOf, type TimeZone } f
 import { type Frame, frameOf, type InsightNeeds } from './frame.ts'
 import type { RetentionRequest } from './retention-request.ts'
 import { type Retention, type RetentionRecord, retentionSql } from './retention-sql.ts'
+import { scaledUp } from './sampling.ts'
 
 export interface RetentionRow {
   /** `Day 0`, `Week 3` … */
@@ -62,7 +63,7 @@ export async function retention(
       label: `${request.periodName} ${cohort}`,
       date: new Date(ms).toISOString(),
       values: counts.map((count, n) => ({
-        count,
+        count: scaledUp(count, request),
         percentage: percentage(count, request.reference === 'total' ? counts[0] : counts[Math.max(0, n - 1)]),
       })),
     }

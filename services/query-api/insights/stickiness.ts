@@ -15,6 +15,7 @@ import {
   readInsightRequest,
   refuseUndeclared,
 } from './insight-request.ts'
+import { scaledUp } from './sampling.ts'
 import { INTERVAL_PARAMETER, readInterval, SERIES_MAX } from './trend-request.ts'
 import { startMsSql } from './trend-shape.ts'
 
@@ -158,11 +159,14 @@ export function stickinessActorsSql(
 
 function stickinessRow(
   entity: EntityRequest,
-  { interval, cumulative }: StickinessRequest,
+  request: StickinessRequest,
   intervals: number,
   records: readonly { readonly active: number | string; readonly actors: number | string }[],
 ): StickinessRow {
-  const exactly = new Map(records.map(({ active, actors }) => [Number(active), Number(actors)]))
+  const { interval, cumulative } = request
+  const exactly = new Map(
+    records.map(({ active, actors }) => [Number(active), scaledUp(Number(actors), request)]),
+  )
   const counts = Array.from({ length: intervals }, (_, index) => exactly.get(index + 1) ?? 0)
   const sum = (some: readonly number[]) => some.reduce((total, count) => total + count, 0)
   const { id, type, order, name, customName } = entity

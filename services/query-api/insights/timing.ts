@@ -4,6 +4,7 @@ import { breakdownValuesOf } from './breakdown-values.ts'
 import { type Frame, frameOf, type InsightNeeds, startsOf } from './frame.ts'
 import { binsOf, orderedSlots, slotValue } from './funnel-rows.ts'
 import { intervalDay, intervalLabel } from './interval-labels.ts'
+import { scaledUp } from './sampling.ts'
 import type { TimingRequest } from './timing-request.ts'
 import { type Timing, type TimingRecord, timingBinsSql, timingSql } from './timing-sql.ts'
 
@@ -85,7 +86,7 @@ export async function timing(
       slot,
       row: {
         ...(request.breakdown === null ? {} : { breakdown_value: slotValue(slot, request.breakdown) }),
-        count: Number(own?.pairs ?? 0),
+        count: scaledUp(Number(own?.pairs ?? 0), request),
         average: own?.average ?? null,
         median: own?.median ?? null,
         p90: own?.p90 ?? null,
@@ -94,7 +95,7 @@ export async function timing(
         bins: own === undefined ? [] : await binsFor(needs, question, request, { frame, timing, own }),
         days: startsMs.map((ms) => intervalDay(ms, request.interval, frame.zone)),
         labels: startsMs.map((ms) => intervalLabel(ms, request.interval, frame.zone)),
-        counts: points.map((point) => Number(point?.pairs ?? 0)),
+        counts: points.map((point) => scaledUp(Number(point?.pairs ?? 0), request)),
         averages: points.map((point) => point?.average ?? null),
         medians: points.map((point) => point?.median ?? null),
         p90s: points.map((point) => point?.p90 ?? null),
@@ -107,15 +108,18 @@ export async function timing(
 async function binsFor(
   { ask }: InsightNeeds,
   question: Question,
-  { binCount }: TimingRequest,
+  request: TimingRequest,
   of: { readonly frame: Frame; readonly timing: Timing; readonly own: TimingRecord },
 ): Promise<(readonly [number, number])[]> {
   const { frame, timing, own } = of
   const low = Math.floor(own.least)
-  const { bins, width } = binsOf({ size: Number(own.pairs), low, high: Math.ceil(own.most) }, binCount)
+  const { bins, width } = binsOf(
+    { size: Number(own.pairs), low, high: Math.ceil(own.most) },
+    request.binCount,
+  )
   const counts = await ask<{ bin: number; pairs: number }>(question, (bindings) =>
     timingBinsSql(frame, timing, { slot: own.slot, low, width }, bindings),
   )
-  const found = new Map(counts.map(({ bin, pairs }) => [Number(bin), Number(pairs)]))
+  const found = new Map(counts.map(({ bin, pairs }) => [Number(bin), scaledUp(Number(pairs), request)]))
   return Array.from({ length: bins + 1 }, (_, bin) => [low + bin * width, found.get(bin) ?? 0] as const)
 }

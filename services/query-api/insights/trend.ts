@@ -5,6 +5,7 @@ import { cohortIdsOf } from './breakdown.ts'
 import type { BreakdownValues } from './breakdown-sql.ts'
 import { breakdownValuesOf } from './breakdown-values.ts'
 import { type Frame, frameOf, type InsightNeeds, startsOf } from './frame.ts'
+import { scaledUp } from './sampling.ts'
 import {
   cumulative,
   formulaLines,
@@ -108,16 +109,15 @@ async function linesOf(
   return isCumulative ? lines.map((line) => ({ ...line, data: cumulative(line.data) })) : lines
 }
 
-/** Counts of a sample stand for all; sizes and distributions are those of the sample. */
+/** Counts and sums of a sample stand for all; sizes and distributions are those of the sample. */
 function scaled(
   records: readonly TrendRecord[],
-  { samplingFactor }: TrendRequest,
+  request: TrendRequest,
   { counts }: Series,
 ): readonly TrendRecord[] {
-  const isCount = !['per_actor', 'session_duration', 'expression'].includes(counts.kind)
-  const isSize = counts.kind === 'property' && counts.aggregate !== 'sum'
-  if (samplingFactor === 1 || !isCount || isSize) return records
-  return records.map((record) => ({ ...record, amount: Number(record.amount) / samplingFactor }))
+  const isOfSample = 'aggregate' in counts ? counts.aggregate !== 'sum' : counts.kind === 'expression'
+  if (isOfSample) return records
+  return records.map((record) => ({ ...record, amount: scaledUp(Number(record.amount), request) }))
 }
 
 function rowsOf(
