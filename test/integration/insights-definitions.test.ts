@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { correlationPeople } from '../../services/query-api/insights/correlation-people.ts'
 import type { Definitions } from '../../services/query-api/insights/definitions.ts'
 import type { InsightNeeds } from '../../services/query-api/insights/frame.ts'
 import {
   funnelCorrelation,
   readCorrelationRequest,
 } from '../../services/query-api/insights/funnel-correlation.ts'
+import { peopleOf } from '../../services/query-api/insights/people.ts'
 import { trend } from '../../services/query-api/insights/trend.ts'
 import { readTrendRequest } from '../../services/query-api/insights/trend-request.ts'
 import { listedMembers } from '../../services/query-api/query/filter-sql.ts'
@@ -49,6 +51,8 @@ const history: History = {
   ],
   ...EVENTS_ALONE,
 }
+
+const PERSON = { createdMs: START_MS, isDeleted: false, version: 1, validFromMs: START_MS }
 
 const definitions: Definitions = {
   action: async (_dataset, id) =>
@@ -211,6 +215,53 @@ test('a sample holds the same people whatever is asked, and stands for all of th
   const buys = (await sampled('0.5', 'buy')) * 0.5
   expect(Number.isInteger(views)).toBe(true)
   expect(buys).toBeLessThanOrEqual(views)
+})
+
+test('a correlation of groups is of their properties, and has them behind its numbers', async () => {
+  const buys: History = {
+    dataset: 'companies',
+    zone: 'UTC',
+    events: [1, 2, 3].flatMap((company) => [
+      happened('view', 'ann', 0, { groups: { company: `c${company}` } }),
+      ...(company === 3 ? [] : [happened('buy', 'ann', 1, { groups: { company: `c${company}` } })]),
+    ]),
+    ...EVENTS_ALONE,
+    groupTypes: [{ name: 'company', index: 0 }],
+    // A person of the same name is somebody else.
+    persons: [{ ...PERSON, person: 'c1', properties: { size: 'person' } }],
+    groups: [1, 2, 3].map((company) => ({
+      index: 0,
+      key: `c${company}`,
+      properties: { size: company === 3 ? 'small' : 'big' },
+      version: 1,
+    })),
+  }
+  await engine.store([buys])
+  const asked = {
+    events: '[{"id":"view"},{"id":"buy"}]',
+    date_from: '2026-11-01',
+    date_to: '2026-11-04',
+    aggregation_group_type_index: '0',
+    funnel_correlation_type: 'properties',
+    funnel_correlation_names: '["size"]',
+  }
+  const question = engine.questionOf(buys)
+  const { events } = await funnelCorrelation(needs, question, readCorrelationRequest(asked))
+  expect(events).toMatchObject([
+    { event: 'size::big', success_count: 2, failure_count: 0 },
+    { event: 'size::small', success_count: 0, failure_count: 1 },
+  ])
+  const behind = await correlationPeople(needs, question, {
+    ...asked,
+    funnel_correlation_event: 'size::big',
+    funnel_correlation_person_converted: 'true',
+  })
+  const page = { limit: 5, offset: 0 }
+  const { people } = await peopleOf(needs.ask, question, behind.sql, page, behind.groupTypeIndex)
+  expect(people).toMatchObject([
+    { type: 'group', group_key: 'c1' },
+    { type: 'group', group_key: 'c2' },
+  ])
 })
 
 test('a correlation says what those who reach the end have more often', async () => {

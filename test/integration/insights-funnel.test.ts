@@ -209,7 +209,8 @@ test(`of ${HISTORIES} random histories every funnel is what looking at each run 
     } else if (question.breakdown === null) {
       const [found] = await funnelTimes(engine.needs, ask, request)
       const expected = slowTimes(history, question, from, to, one.binCount)
-      expect({ bins: found?.bins, average: rounded(found?.average_conversion_time ?? null), query }).toEqual({
+      const { bins, average_conversion_time: average = null } = found?.row ?? {}
+      expect({ bins, average: rounded(average), query }).toEqual({
         bins: expected.bins,
         average: rounded(expected.average),
         query,

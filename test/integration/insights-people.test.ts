@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readKeyHolder } from '../../services/query-api/http/principal.ts'
 import { DATASET_PATH, type DatasetRoute } from '../../services/query-api/http/route.ts'
+import type { Correlation } from '../../services/query-api/insights/funnel-correlation.ts'
 import { insightRoutes } from '../../services/query-api/insights/insights-routes.ts'
 import type { PathEdge } from '../../services/query-api/insights/paths.ts'
 import {
@@ -12,10 +13,10 @@ import {
 } from '../helpers/insight-engine.ts'
 import { HISTORIES, randomFilters, randomHistory, SEED } from '../helpers/random-histories.ts'
 import { VALUES } from '../reference/expressions.ts'
-import type { History } from '../reference/history.ts'
+import { EVENTS_ALONE, type History } from '../reference/history.ts'
 
 /** Every one asks for an insight and then for the people behind each of its numbers. */
-const ASKED = Math.ceil(HISTORIES / 50)
+const ASKED = Math.ceil(HISTORIES / 30)
 /** Numbers of one answer that are looked behind. */
 const LOOKED_BEHIND = 4
 const BASE = 'http://api.example/api/datasets/x'
@@ -163,6 +164,69 @@ test('behind every point of a trend are as many people as it says, or people who
   })
 }, 600_000)
 
+test('a session of several people is one of one of them: theirs add up to the sessions', async () => {
+  let shared = 0
+  await check('u', async ({ history, range, pick }) => {
+    const { result } = await ask(history, 'trend', {
+      ...range,
+      events: [{ id: null, math: 'unique_session' }],
+      interval: 'week',
+      ...pick([{}, { display: 'ActionsLineGraphCumulative' }, { aggregation_group_type_index: 0 }]),
+    })
+    const [row] = result as { data: number[]; persons_urls: { url: string }[] }[]
+    for (const [index, number] of row!.data.entries()) {
+      const { count, value, missing } = await behind(history, row!.persons_urls[index]!.url)
+      expect(value + missing).toBe(number)
+      if (count > 1) shared++
+    }
+  })
+  expect(shared).toBeGreaterThan(0)
+}, 600_000)
+
+/** Whoever takes so many minutes from one event to the other. */
+const slow: History = {
+  dataset: 'slow',
+  zone: 'UTC',
+  events: [1, 2, 3, 5, 8, 8, 9].flatMap((minutes, person) =>
+    ['a', 'b'].map((event, index) => ({
+      event,
+      distinctId: `u${person}`,
+      timeMs: Date.parse('2026-10-25T10:00:00Z') + index * minutes * 60_000,
+      partition: 0,
+      offset: 2 * person + index,
+      session: null,
+      groups: {},
+      url: null,
+      properties: {},
+    })),
+  ),
+  ...EVENTS_ALONE,
+}
+
+test.each([
+  ['funnel', { events: [{ id: 'a' }, { id: 'b' }], funnel_viz_type: 'time_to_convert' }],
+  ['timing', { from_entity: 'a', to_entity: 'b' }],
+])(
+  'a bin of %s holds those whose time lies in it, and only starts of bins are asked for',
+  async (insight, own) => {
+    await engine.store([{ ...slow, dataset: `slow ${insight}` }])
+    const history = { ...slow, dataset: `slow ${insight}` }
+    const asked = { date_from: '2026-10-22', date_to: '2026-10-31', bin_count: 2, ...own }
+    const { bins } = (await ask(history, insight, asked)).result as { bins: [number, number][] }
+    expect(bins).toEqual([
+      [60, 3],
+      [300, 3],
+      [540, 1],
+    ])
+    const at = (start: number) =>
+      `${BASE}/persons/${insight}?${addressOf({ ...asked, bin_start: String(start) })}`
+    const names = async (start: number) => (await answer(history, at(start))).results[0].people.length
+    expect([await names(60), await names(300), await names(540)]).toEqual([3, 3, 1])
+    for (const start of [0, 61, 780])
+      await expect(answer(history, at(start))).rejects.toMatchObject({ body: { attr: 'bin_start' } })
+  },
+)
+
 test('behind every step of a funnel, every drop-off and every point of its trend are as many people as it says', async () => {
   await check('f', async ({ history, range, lines, pick }) => {
     const funnel = {
@@ -204,6 +268,51 @@ test('behind every step of a funnel, every drop-off and every point of its trend
         expect((await behind(history, line.dropped_persons_urls[index]!.url)).count).toBe(dropped)
       }
   })
+}, 600_000)
+
+test('behind every bin of times to convert are as many people as it says, and just so far as asked for', async () => {
+  await check('b', async ({ history, range, lines, pick }) => {
+    const funnel = { ...range, ...lines, events: [{ id: 'a' }, { id: 'b' }, { id: 'c' }] }
+    const asked = { ...funnel, funnel_to_step: 1, bin_count: pick([1, 3, 'auto']) }
+    const { result } = await ask(history, 'funnel', { ...asked, funnel_viz_type: 'time_to_convert' })
+    const rows = (lines.breakdown === undefined ? [result] : result) as {
+      bins: [number, number][]
+      persons_urls: { url: string }[]
+    }[]
+    for (const { bins, persons_urls } of rows)
+      for (const [index, [start, number]] of bins.entries())
+        expect([start, (await behind(history, persons_urls[index]!.url)).count]).toEqual([start, number])
+    if (lines.breakdown !== undefined) return
+    const { result: steps } = await ask(history, 'funnel', funnel)
+    const [first, second, third] = (steps as { count: number }[]).map(({ count }) => count) as number[]
+    const exactly = async (...some: number[]) =>
+      (await behind(history, `${BASE}/persons/funnel?${addressOf({ ...funnel, funnel_custom_steps: some })}`))
+        .count
+    expect(await exactly(2)).toBe(second! - third!)
+    expect(await exactly(1, 3)).toBe(first! - second! + third!)
+  })
+}, 600_000)
+
+test('behind both numbers of every row of a correlation are as many as it says, persons or groups', async () => {
+  let numbers = 0
+  await check('c', async ({ history, range, pick }) => {
+    const { result } = await ask(history, 'funnel/correlation', {
+      ...range,
+      ...pick([{}, {}, { aggregation_group_type_index: 0 }]),
+      events: [{ id: 'a' }, { id: 'b' }],
+      ...pick([
+        {},
+        { funnel_correlation_type: 'properties', funnel_correlation_names: ['tier', 'size'] },
+        { funnel_correlation_type: 'event_with_properties', funnel_correlation_event_names: ['c'] },
+      ]),
+    })
+    for (const row of (result as { events: Correlation[] }).events) {
+      expect((await behind(history, row.success_people_url ?? '')).count).toBe(row.success_count)
+      expect((await behind(history, row.failure_people_url ?? '')).count).toBe(row.failure_count)
+      numbers += row.success_count + row.failure_count
+    }
+  })
+  expect(numbers).toBeGreaterThan(0)
 }, 600_000)
 
 test('behind every line of an expression are as many people as it says, in trends and funnels', async () => {
@@ -304,13 +413,14 @@ test('the paths of the people behind an edge add up to its value', async () => {
 
 test('the pairs of the people behind a distribution of times are as many as it has', async () => {
   await check('w', async ({ history, range, lines }) => {
-    const asked = { ...range, ...lines, from_entity: 'a', to_entity: 'b' }
+    const asked = { ...range, ...lines, from_entity: 'a', to_entity: 'b', bin_count: 3 }
     const { result } = await ask(history, 'timing', asked)
     const rows = (lines.breakdown === undefined ? [result] : result) as {
       count: number
       breakdown_value?: string
+      bins: [number, number][]
     }[]
-    for (const { count, breakdown_value } of rows) {
+    for (const { count, breakdown_value, bins } of rows) {
       const line =
         breakdown_value === undefined
           ? {}
@@ -319,6 +429,10 @@ test('the pairs of the people behind a distribution of times are as many as it h
             : { breakdown_value }
       const query = addressOf({ ...asked, ...line })
       expect((await behind(history, `${BASE}/persons/timing?${query}`)).value).toBe(count)
+      for (const [start, pairs] of bins) {
+        query.set('bin_start', String(start))
+        expect((await behind(history, `${BASE}/persons/timing?${query}`)).value).toBe(pairs)
+      }
     }
   })
 }, 600_000)

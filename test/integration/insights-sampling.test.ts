@@ -96,7 +96,7 @@ test('a funnel scales people at steps, points and bins, and neither rates nor ti
     reached_to_step: [all, 0],
   })
   const [times] = await funnelTimes(engine.needs, question, readFunnelRequest({ ...STEPS, bin_count: '1' }))
-  expect(times).toEqual({
+  expect(times?.row).toEqual({
     bins: [
       [120, all],
       [180, 0],

@@ -4,6 +4,7 @@ import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-s
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
 import { personIdOf } from '../../services/core/event/person-id.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
+import type { Correlation } from '../../services/query-api/insights/funnel-correlation.ts'
 import { INSIGHTS } from '../../services/query-api/insights/insight-questions.ts'
 import { textsOf } from '../../services/query-api/insights/posted-parameters.ts'
 import { trend } from '../../services/query-api/insights/trend.ts'
@@ -318,6 +319,41 @@ test('a query of actors alone is the ActorsQuery around it', async () => {
   expect(found.results).toHaveLength(2)
 })
 
+test('an ActorsQuery is over stickiness, lifecycle, paths and exact steps, and their numbers are its count', async () => {
+  const series = { dateRange, series: [{ kind: 'EventsNode', event: '$pageview' }] }
+  const actors = (over: object, source: object, kind = 'InsightActorsQuery') =>
+    ask({ kind: 'ActorsQuery', source: { kind, source, ...over } })
+  const sticky = { kind: 'StickinessQuery', ...series }
+  const { data } = ((await ask(sticky)) as { results: { data: number[] }[] }).results[0]!
+  const most = data.indexOf(Math.max(...data))
+  for (const [over, kind] of [
+    [{ day: most + 1 }, 'InsightActorsQuery'],
+    [{ stickinessDays: most + 1, series: 0 }, 'StickinessActorsQuery'],
+  ] as const)
+    expect(await actors(over, sticky, kind)).toMatchObject({ count: data[most] })
+  const living = { kind: 'LifecycleQuery', ...series }
+  const rows = ((await ask(living)) as { results: { status: string; data: number[]; days: string[] }[] })
+    .results
+  for (const { status, data, days } of rows)
+    expect(await actors({ status, day: days[2] }, living)).toMatchObject({ count: Math.abs(data[2]!) })
+  const going = { kind: 'PathsQuery', dateRange }
+  const edges = ((await ask(going)) as { results: { source: string; target: string; value: number }[] })
+    .results
+  const { source, target, value } = edges[0]!
+  const went = await actors({ pathStartKey: source, pathEndKey: target }, going)
+  const paths = (went.results as [unknown, unknown, number][]).map(([, , amount]) => amount)
+  expect(paths.reduce((sum, amount) => sum + amount, 0)).toBe(value)
+  const funnel = {
+    kind: 'FunnelsQuery',
+    dateRange,
+    series: ['$pageview', 'buy'].map((event) => ({ kind: 'EventsNode', event })),
+  }
+  const [first, second] = ((await ask(funnel)) as { results: { count: number }[] }).results
+  expect(await actors({ funnelCustomSteps: [1] }, funnel, 'FunnelsActorsQuery')).toMatchObject({
+    count: first!.count - second!.count,
+  })
+})
+
 test('an ActorsQuery lists who began in a period of a retention, and when they came back', async () => {
   const entity = (id: string) => ({ id, type: 'events' })
   const retentionFilter = {
@@ -358,8 +394,28 @@ test('a FunnelCorrelationQuery is the correlation of its funnel, however it is w
   expect(await ask({ ...others, source: { kind: 'FunnelsActorsQuery', source } })).toEqual({ results })
   const insight = INSIGHTS.find(({ path }) => path === 'funnel/correlation')!
   const asked = textsOf({ date_from: '-5d', events: [{ id: '$pageview' }, { id: 'buy' }] })
-  expect(results).toEqual(await insight.result(engine.needs, engine.questionOf(SHOP), asked, () => ''))
-  expect((results as { events: unknown[] }).events).toMatchObject([{ event: 'add' }])
+  const { events } = results as { events: Correlation[] }
+  const addresses = { success_people_url: '', failure_people_url: '' }
+  expect({ ...(results as object), events: events.map((row) => ({ ...row, ...addresses })) }).toEqual(
+    await insight.result(engine.needs, engine.questionOf(SHOP), asked, () => ''),
+  )
+  expect(events).toMatchObject([{ event: 'add' }])
+  expect(events[0]?.success_people_url).toContain('/persons/funnel/correlation?')
+  for (const [converted, count] of [
+    [true, events[0]?.success_count],
+    [false, events[0]?.failure_count],
+  ])
+    expect(
+      await ask({
+        kind: 'ActorsQuery',
+        source: {
+          kind: 'FunnelCorrelationActorsQuery',
+          source: query,
+          funnelCorrelationEvent: 'add',
+          funnelCorrelationPersonConverted: converted,
+        },
+      }),
+    ).toMatchObject({ count })
 })
 
 test('a GroupsQuery pages through groups by cursor and by offset', async () => {

@@ -1,5 +1,6 @@
 import type { Bindings } from '../query/bindings.ts'
 import { counting, type Frame } from './frame.ts'
+import type { TimeBins } from './funnel-rows.ts'
 import { type Funnel, funnelActorsSql } from './funnel-sql.ts'
 
 /** Seconds from one step to another of a run that reached the later one; steps counted from 0. */
@@ -79,8 +80,8 @@ export interface FunnelTimesRecord {
   readonly average: number
 }
 
-/** Seconds between two steps of everybody who reached the later one. */
-function timesSql(
+/** Seconds between two steps of everybody who reached the later one: `actor, slot, seconds`. */
+export function funnelSecondsSql(
   frame: Frame,
   funnel: Funnel,
   fromStep: number,
@@ -88,8 +89,8 @@ function timesSql(
   bindings: Bindings,
 ): string {
   return (
-    `SELECT slot, arrayAvg(arrayMap(run -> ${secondsSql('run', fromStep, toStep)}, best)) AS seconds ` +
-    `FROM (${bestRunsSql(counting(frame), funnel, bindings)}) WHERE level > ${toStep}`
+    `SELECT actor, slot, arrayAvg(arrayMap(run -> ${secondsSql('run', fromStep, toStep)}, best)) AS seconds ` +
+    `FROM (${bestRunsSql(frame, funnel, bindings)}) WHERE level > ${toStep}`
   )
 }
 
@@ -103,8 +104,13 @@ export function funnelTimesSql(
 ): string {
   return (
     'SELECT slot, count() AS actors, floor(min(seconds)) AS low, ceil(max(seconds)) AS high, avg(seconds) AS average ' +
-    `FROM (${timesSql(frame, funnel, fromStep, toStep, bindings)}) GROUP BY slot`
+    `FROM (${funnelSecondsSql(counting(frame), funnel, fromStep, toStep, bindings)}) GROUP BY slot`
   )
+}
+
+/** The bin that a time lies in, counted from 0. */
+export function timeBinSql({ low, width }: Pick<TimeBins, 'low' | 'width'>, bindings: Bindings): string {
+  return `toUInt32(floor((seconds - ${bindings.bind(low, 'Float64')}) / ${bindings.bind(width, 'Float64')}))`
 }
 
 /** Bins of one value's times: rows `bin` (counted from 0) and `actors`, none for an empty bin. */
@@ -113,12 +119,13 @@ export function funnelBinsSql(
   funnel: Funnel,
   fromStep: number,
   toStep: number,
-  of: { readonly slot: string; readonly low: number; readonly width: number },
+  slot: string,
+  bins: TimeBins,
   bindings: Bindings,
 ): string {
-  const bin = `toUInt32(floor((seconds - ${bindings.bind(of.low, 'Float64')}) / ${bindings.bind(of.width, 'Float64')}))`
+  const seconds = funnelSecondsSql(counting(frame), funnel, fromStep, toStep, bindings)
   return (
-    `SELECT ${bin} AS bin, count() AS actors FROM (${timesSql(frame, funnel, fromStep, toStep, bindings)}) ` +
-    `WHERE slot = ${bindings.bind(of.slot, 'String')} GROUP BY bin`
+    `SELECT ${timeBinSql(bins, bindings)} AS bin, count() AS actors FROM (${seconds}) ` +
+    `WHERE slot = ${bindings.bind(slot, 'String')} GROUP BY bin`
   )
 }

@@ -1,8 +1,9 @@
 import { invalidInput } from '../http/api-error.ts'
-import { choiceDeclared, jsonDeclared } from '../http/parameter-declarations.ts'
+import { choiceDeclared, jsonDeclared, type ParameterDeclarations } from '../http/parameter-declarations.ts'
 import { choiceParameter, type RawQuery, TEXT_LENGTH_MAX } from '../http/request-parameters.ts'
 import type { Bindings } from '../query/bindings.ts'
 import { jsonPropertySql } from '../query/event-properties.ts'
+import { newestGroupsSql } from '../query/group-rows.ts'
 import { newestPersonsSql } from '../query/person-rows.ts'
 import type { Question } from '../query/question.ts'
 import { jsonList } from './entity-request.ts'
@@ -18,7 +19,9 @@ const KINDS = ['events', 'properties', 'event_with_properties'] as const
 
 export const CORRELATION_PARAMETERS = {
   funnel_correlation_type: choiceDeclared('What is compared.', KINDS, 'events'),
-  funnel_correlation_names: jsonDeclared('With `properties`: names of properties of persons.'),
+  funnel_correlation_names: jsonDeclared(
+    'With `properties`: names of properties of persons, or of the groups that act.',
+  ),
   funnel_correlation_event_names: jsonDeclared('With `event_with_properties`: names of events.'),
   funnel_correlation_exclude_event_names: jsonDeclared('Names of events that are left out.'),
 }
@@ -38,15 +41,21 @@ export interface CorrelationRequest {
 }
 
 /** @throws ApiError 400 */
-export function readCorrelationRequest(query: RawQuery): CorrelationRequest {
-  const funnel = readFunnelRequest(query, CORRELATION_PARAMETERS)
+export function readCorrelationRequest(
+  query: RawQuery,
+  further: ParameterDeclarations = {},
+): CorrelationRequest {
+  const funnel = readFunnelRequest(query, { ...CORRELATION_PARAMETERS, ...further })
   refuseTexts(funnel)
   const kind = choiceParameter(query, 'funnel_correlation_type', KINDS, 'events')
   const names = nameList(query, 'funnel_correlation_names')
   const events = nameList(query, 'funnel_correlation_event_names')
   if (funnel.steps.length < 2) throw invalidInput('events', 'A funnel of one step has nobody who failed.')
   if (kind === 'properties' && names.length === 0)
-    throw invalidInput('funnel_correlation_names', 'Say which properties of persons: a list of names.')
+    throw invalidInput(
+      'funnel_correlation_names',
+      'Say which properties of persons or groups: a list of names.',
+    )
   if (kind === 'event_with_properties' && events.length === 0)
     throw invalidInput('funnel_correlation_event_names', 'Say whose properties: a list of names of events.')
   const excluded = nameList(query, 'funnel_correlation_exclude_event_names')
@@ -69,6 +78,8 @@ export interface Correlation {
   readonly failure_count: number
   readonly odds_ratio: number
   readonly correlation_type: 'success' | 'failure'
+  readonly success_people_url?: string
+  readonly failure_people_url?: string
 }
 
 /**
@@ -95,7 +106,7 @@ export async function funnelCorrelation(
     question,
     (bindings) =>
       'SELECT name, uniqExactIf(actor, converted) AS success, uniqExactIf(actor, NOT converted) AS failure ' +
-      `FROM (${candidatesSql(frame, funnel, request, bindings)}) GROUP BY name ` +
+      `FROM (${correlationCandidatesSql(frame, funnel, request, bindings)}) GROUP BY name ` +
       `ORDER BY success + failure DESC, name ASC LIMIT ${bindings.bind(CORRELATION_LIMITS.candidates, 'UInt64')}`,
   )
   const rows = found.map((one) =>
@@ -153,7 +164,7 @@ function outcomesSql(frame: Frame, funnel: Funnel, bindings: Bindings): string {
 }
 
 /** Rows of `actor, converted, name`: that an actor has something. */
-function candidatesSql(
+export function correlationCandidatesSql(
   frame: Frame,
   funnel: Funnel,
   { kind, names, events, excluded }: CorrelationRequest,
@@ -165,10 +176,14 @@ function candidatesSql(
       const bound = bindings.bind(name, 'String')
       return `(${bound}, ${jsonPropertySql('newest_properties', bound).text})`
     })
+    const known =
+      frame.groupTypeIndex === null
+        ? newestPersonsSql(frame.dataset, bindings)
+        : newestGroupsSql(frame.dataset, frame.groupTypeIndex, bindings)
     return (
       "SELECT actor, converted, concat(has.1, '::', has.2) AS name FROM (" +
       `SELECT actor, converted, arrayJoin([${named.join(', ')}]) AS has FROM (${outcomes}) AS outcomes ` +
-      `INNER JOIN (${newestPersonsSql(frame.dataset, bindings)}) AS known ON outcomes.actor = known.newest_key) ` +
+      `INNER JOIN (${known}) AS known ON outcomes.actor = known.newest_key) ` +
       "WHERE has.2 != ''"
     )
   }

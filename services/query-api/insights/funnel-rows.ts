@@ -116,6 +116,8 @@ export interface FunnelTimesRow {
   readonly bins: readonly (readonly [number, number])[]
   readonly average_conversion_time: number | null
   readonly breakdown_value?: Value
+  /** Who is in every bin. */
+  readonly persons_urls?: readonly { readonly url: string }[]
 }
 
 /** Bins that a funnel chooses by itself, at most. */
@@ -123,8 +125,23 @@ const BINS_CHOSEN_MAX = 60
 /** Width of bins when all times are the same, seconds. */
 const WIDTH_OF_NOTHING = 60
 
+/** Bins of times: the first one begins at `low`, and `count` of them are `width` seconds long each. */
+export interface TimeBins {
+  readonly low: number
+  readonly width: number
+  readonly count: number
+}
+
+/** Bins with what is in them, as answers have them. */
+export function filledBins(
+  { low, width, count }: TimeBins,
+  inBin: (bin: number) => number,
+): FunnelTimesRow['bins'] {
+  return Array.from({ length: count }, (_, bin) => [low + bin * width, inBin(bin)] as const)
+}
+
 /**
- * As many bins as the cube root of what is counted, of whole seconds.
+ * As many bins as the cube root of what is counted, of whole seconds, and one more for the largest time.
  *
  * @param times how many, and the whole seconds that they lie between
  * @param asked bins that were asked for; null to choose
@@ -132,9 +149,10 @@ const WIDTH_OF_NOTHING = 60
 export function binsOf(
   times: { readonly size: number; readonly low: number; readonly high: number },
   asked: number | null,
-): { readonly bins: number; readonly width: number } {
-  const bins = asked ?? Math.min(BINS_CHOSEN_MAX, Math.max(1, cubeRootUp(times.size)))
-  return { bins, width: Math.ceil((times.high - times.low) / bins) || WIDTH_OF_NOTHING }
+): TimeBins {
+  const count = asked ?? Math.min(BINS_CHOSEN_MAX, Math.max(1, cubeRootUp(times.size)))
+  const width = Math.ceil((times.high - times.low) / count) || WIDTH_OF_NOTHING
+  return { low: times.low, width, count: count + 1 }
 }
 
 /** The least whole number whose cube is not smaller; floating point gives one too many for some cubes. */

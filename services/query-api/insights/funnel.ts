@@ -17,10 +17,12 @@ import {
   type FunnelStepRow,
   type FunnelTimesRow,
   type FunnelTrendRow,
+  filledBins,
   funnelStepRows,
   funnelTrendRow,
   orderedSlots,
   slotValue,
+  type TimeBins,
 } from './funnel-rows.ts'
 import type { Funnel } from './funnel-sql.ts'
 import { scaledUp } from './sampling.ts'
@@ -109,31 +111,47 @@ export async function funnelTimes(
   needs: InsightNeeds,
   question: Question,
   request: FunnelRequest,
-): Promise<FunnelTimesRow[]> {
+): Promise<{ readonly slot: string; readonly row: FunnelTimesRow }[]> {
   const { frame, funnel } = await funnelOf(needs, question, request)
   const { fromStep, toStep, breakdown } = request
-  const records = await needs.ask<FunnelTimesRecord>(question, (bindings) =>
-    funnelTimesSql(frame, funnel, fromStep, toStep, bindings),
-  )
-  if (records.length === 0 && breakdown === null) return [{ bins: [], average_conversion_time: null }]
-  const rows: FunnelTimesRow[] = []
+  const records = await timeRecordsOf(needs, question, request, { frame, funnel })
+  if (records.length === 0 && breakdown === null)
+    return [{ slot: '', row: { bins: [], average_conversion_time: null } }]
+  const rows: { slot: string; row: FunnelTimesRow }[] = []
   for (const record of orderedSlots(records, ({ actors }) => Number(actors))) {
-    const { bins, width } = binsOf(
-      { size: Number(record.actors), low: record.low, high: record.high },
-      request.binCount,
-    )
+    const { slot, average } = record
+    const bins = funnelTimeBins(record, request)
     const counts = await needs.ask<{ bin: number; actors: number }>(question, (bindings) =>
-      funnelBinsSql(frame, funnel, fromStep, toStep, { slot: record.slot, low: record.low, width }, bindings),
+      funnelBinsSql(frame, funnel, fromStep, toStep, slot, bins, bindings),
     )
     const found = new Map(counts.map(({ bin, actors }) => [Number(bin), scaledUp(Number(actors), request)]))
     rows.push({
-      bins: Array.from(
-        { length: bins + 1 },
-        (_, bin) => [record.low + bin * width, found.get(bin) ?? 0] as const,
-      ),
-      average_conversion_time: record.average,
-      ...(breakdown === null ? {} : { breakdown_value: slotValue(record.slot, breakdown) }),
+      slot,
+      row: {
+        bins: filledBins(bins, (bin) => found.get(bin) ?? 0),
+        average_conversion_time: average,
+        ...(breakdown === null ? {} : { breakdown_value: slotValue(slot, breakdown) }),
+      },
     })
   }
   return rows
+}
+
+/** What is known of the times of every value of the breakdown; none of a value whose last step nobody reached. */
+export async function timeRecordsOf(
+  needs: InsightNeeds,
+  question: Question,
+  { fromStep, toStep }: FunnelRequest,
+  { frame, funnel }: Awaited<ReturnType<typeof funnelOf>>,
+): Promise<readonly FunnelTimesRecord[]> {
+  return needs.ask<FunnelTimesRecord>(question, (bindings) =>
+    funnelTimesSql(frame, funnel, fromStep, toStep, bindings),
+  )
+}
+
+export function funnelTimeBins(
+  { actors, low, high }: FunnelTimesRecord,
+  { binCount }: FunnelRequest,
+): TimeBins {
+  return binsOf({ size: Number(actors), low, high }, binCount)
 }

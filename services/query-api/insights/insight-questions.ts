@@ -16,6 +16,8 @@ import {
 import type { INSIGHT_EXAMPLES } from './insight-examples.ts'
 import { LIFECYCLE_PARAMETERS, lifecycle, readLifecycleRequest } from './lifecycle.ts'
 import {
+  linkedCorrelation,
+  linkedFunnelTimes,
   linkedFunnelTrend,
   linkedLifecycle,
   linkedRetention,
@@ -87,7 +89,8 @@ export const INSIGHTS: readonly InsightDeclaration[] = [
       }
       if (request.view === 'time_to_convert') {
         const rows = await funnelTimes(needs, question, request)
-        return isOne ? rows[0] : rows
+        const linked = isLinked ? linkedFunnelTimes(rows, link) : rows.map(({ row }) => row)
+        return isOne ? linked[0] : linked
       }
       const lines = await funnelTrends(needs, question, request)
       return lines.map((line) => (isLinked ? linkedFunnelTrend(line, link) : line.row))
@@ -99,8 +102,11 @@ export const INSIGHTS: readonly InsightDeclaration[] = [
     summary: 'What goes with getting through a funnel.',
     parameters: { ...FUNNEL_PARAMETERS, ...CORRELATION_PARAMETERS },
     description: 'What speaks for success and against it, the most telling first.',
-    people: 'funnel',
-    result: (needs, question, query) => funnelCorrelation(needs, question, readCorrelationRequest(query)),
+    people: 'funnel/correlation',
+    async result(needs, question, query, link) {
+      const { events, skewed } = await funnelCorrelation(needs, question, readCorrelationRequest(query))
+      return { events: linkedCorrelation(events, link), skewed }
+    },
   },
   {
     path: 'retention',

@@ -1,4 +1,5 @@
-import type { FunnelStepRow, FunnelTrendRow } from './funnel-rows.ts'
+import type { Correlation } from './funnel-correlation.ts'
+import type { FunnelStepRow, FunnelTimesRow, FunnelTrendRow } from './funnel-rows.ts'
 import { OTHER_SLOT, OWN_SLOT } from './funnel-sql.ts'
 import type { LifecycleRow } from './lifecycle.ts'
 import { LINKS_MAX, lineSelectors, type PeopleLink } from './people-link.ts'
@@ -63,6 +64,35 @@ export function linkedFunnelTrend(
     persons_urls: line.startsMs.map((ms) => of(ms, 'false')),
     dropped_persons_urls: line.startsMs.map((ms) => of(ms, 'true')),
   }
+}
+
+/** Every value's bins with the addresses of the people in them; without them where these would be too many. */
+export function linkedFunnelTimes(
+  rows: readonly { readonly slot: string; readonly row: FunnelTimesRow }[],
+  link: PeopleLink,
+): FunnelTimesRow[] {
+  const bins = rows.reduce((sum, { row }) => sum + row.bins.length, 0)
+  return rows.map(({ slot, row }) =>
+    bins > LINKS_MAX
+      ? row
+      : {
+          ...row,
+          persons_urls: row.bins.map(([start]) => ({
+            url: link({ bin_start: String(start), ...lineSelectors(lineOf(slot)) }),
+          })),
+        },
+  )
+}
+
+export function linkedCorrelation(rows: readonly Correlation[], link: PeopleLink): Correlation[] {
+  return rows.map((row) => {
+    const of = (converted: boolean) =>
+      link({
+        funnel_correlation_event: row.event,
+        funnel_correlation_person_converted: String(converted),
+      })
+    return { ...row, success_people_url: of(true), failure_people_url: of(false) }
+  })
 }
 
 export function linkedRetention(rows: readonly RetentionRow[], link: PeopleLink): RetentionRow[] {

@@ -4,13 +4,23 @@ import { type RawQuery, textParameter } from '../http/request-parameters.ts'
 import type { Question } from '../query/question.ts'
 import type { BehindNumber } from './activity-people.ts'
 import { type InsightNeeds, startsOf } from './frame.ts'
+import { timeBinSql } from './funnel-answers-sql.ts'
+import type { TimeBins } from './funnel-rows.ts'
 import { OTHER_SLOT, OWN_SLOT } from './funnel-sql.ts'
 import { readPathRequest } from './path-request.ts'
 import { pathRowsSql } from './path-sql.ts'
 import { stopSql } from './path-stops-sql.ts'
 import { pathsOf } from './paths.ts'
-import { LINE_PARAMETERS, PAGE_PARAMETERS, readLine, readPoint, requireLine } from './people-request.ts'
-import { timingOf } from './timing.ts'
+import {
+  BIN_PARAMETER,
+  LINE_PARAMETERS,
+  PAGE_PARAMETERS,
+  readBin,
+  readLine,
+  readPoint,
+  requireLine,
+} from './people-request.ts'
+import { timingBins, timingOf, timingRecordsOf } from './timing.ts'
 import { readTimingRequest } from './timing-request.ts'
 import { timingPairsSql } from './timing-sql.ts'
 
@@ -71,11 +81,12 @@ function readKey(query: RawQuery, name: string): PathKey | null {
 
 export const TIMING_PEOPLE_PARAMETERS = {
   point: textDeclared('Start of an interval; the whole range when left out.'),
+  bin_start: BIN_PARAMETER,
   ...LINE_PARAMETERS,
   ...PAGE_PARAMETERS,
 }
 
-/** Those who have pairs of the two events, with how many. */
+/** Those who have pairs of the two events, with how many; with `bin_start` pairs whose time lies in that bin. */
 export async function timingPeople(
   needs: InsightNeeds,
   question: Question,
@@ -88,6 +99,14 @@ export async function timingPeople(
   const startsMs = startsOf(frame, request.interval)
   const point = readPoint(query, 'point', startsMs, frame.zone)
   const slot = line === null ? '' : line.isOther ? OTHER_SLOT : OWN_SLOT + line.value
+  const binsAsked = async () => {
+    if (textParameter(query, 'bin_start') === null) return null
+    const records = await timingRecordsOf(needs, question, { frame, timing }, startsMs)
+    const own = records.find((record) => record.slot === slot && record.start_ms === null)
+    const bins = own === undefined ? null : timingBins(own, request)
+    return { place: readBin(query, bins), ...(bins as TimeBins) }
+  }
+  const bins = await binsAsked()
   return {
     sql: (bindings) => {
       const conditions = [`slot = ${bindings.bind(slot, 'String')}`]
@@ -96,6 +115,7 @@ export async function timingPeople(
           `from_ms >= ${bindings.bind(startsMs[point] as number, 'Int64')} AND ` +
             `from_ms < ${bindings.bind(startsMs[point + 1] ?? frame.toMs, 'Int64')}`,
         )
+      if (bins !== null) conditions.push(`${timeBinSql(bins, bindings)} = ${bins.place}`)
       const pairs = timingPairsSql(frame, timing, bindings)
       return `SELECT actor, count() AS amount FROM (${pairs}) WHERE ${conditions.join(' AND ')} GROUP BY actor`
     },

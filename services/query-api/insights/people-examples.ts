@@ -5,6 +5,11 @@ import type { PersonRow } from './people.ts'
 export const PEOPLE_EXAMPLES = {
   trends: { event: 'page_view', date_from: '-2d', point: '2026-11-22' },
   funnel: { events: [{ id: 'product_view' }, { id: 'purchase' }], funnel_step: 2 },
+  'funnel/correlation': {
+    events: [{ id: 'product_view' }, { id: 'purchase' }],
+    funnel_correlation_event: 'add_to_cart',
+    funnel_correlation_person_converted: true,
+  },
   stickiness: { events: [{ id: 'page_view' }], date_from: '-6d', stickiness_days: 7 },
   lifecycle: { event: 'page_view', lifecycle_type: 'returning', target_date: '2026-11-22' },
   path: { include_event_types: ['$screen'], path_end_key: '2_Cart' },

@@ -8,7 +8,9 @@ import {
   STICKINESS_PEOPLE_PARAMETERS,
   stickinessPeople,
 } from './activity-people.ts'
+import { CORRELATION_PEOPLE_PARAMETERS, correlationPeople } from './correlation-people.ts'
 import type { InsightNeeds } from './frame.ts'
+import { CORRELATION_PARAMETERS } from './funnel-correlation.ts'
 import { FUNNEL_PEOPLE_PARAMETERS, funnelPeople } from './funnel-people.ts'
 import { FUNNEL_PARAMETERS } from './funnel-request.ts'
 import { LIFECYCLE_PARAMETERS } from './lifecycle.ts'
@@ -37,6 +39,11 @@ export const PEOPLE: Readonly<Record<keyof typeof PEOPLE_EXAMPLES, PeopleDeclara
     summary: 'Who reached a step of a funnel, or dropped out before it.',
     parameters: { ...FUNNEL_PARAMETERS, ...FUNNEL_PEOPLE_PARAMETERS },
     behind: funnelPeople,
+  },
+  'funnel/correlation': {
+    summary: 'Who has what goes with getting through a funnel, and got through it or did not.',
+    parameters: { ...FUNNEL_PARAMETERS, ...CORRELATION_PARAMETERS, ...CORRELATION_PEOPLE_PARAMETERS },
+    behind: correlationPeople,
   },
   stickiness: {
     summary: 'Who was active in so many intervals.',

@@ -15,7 +15,7 @@ const NOT_REPEATED = ['personal_api_key', 'format', 'csv_mode', 'limit', 'offset
  */
 export function peopleLink(url: URL, kind: string, query: RawQuery): PeopleLink {
   const base = new URL(url)
-  base.pathname = base.pathname.replace(/\/insights\/[^/]*\/?$/, `/persons/${kind}`)
+  base.pathname = base.pathname.replace(/\/insights\/[^/]*(\/correlation[^/]*)?\/?$/, `/persons/${kind}`)
   base.search = ''
   for (const [name, value] of Object.entries(query))
     if (typeof value === 'string' && !NOT_REPEATED.includes(name)) base.searchParams.set(name, value)

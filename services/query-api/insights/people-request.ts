@@ -1,9 +1,17 @@
+import { Type } from '@sinclair/typebox'
 import { invalidInput } from '../http/api-error.ts'
-import { countDeclared, flagDeclared, textDeclared, wholeDeclared } from '../http/parameter-declarations.ts'
+import {
+  countDeclared,
+  flagDeclared,
+  type ParameterDeclaration,
+  textDeclared,
+  wholeDeclared,
+} from '../http/parameter-declarations.ts'
 import { type RawQuery, textParameter } from '../http/request-parameters.ts'
 import { parseInstant, type TimeZone } from '../query/zoned-time.ts'
 import type { Breakdown } from './breakdown.ts'
 import type { BreakdownValues } from './breakdown-sql.ts'
+import type { TimeBins } from './funnel-rows.ts'
 import { flagParameter, wholeParameter } from './insight-request.ts'
 import { SERIES_MAX } from './trend-request.ts'
 
@@ -69,6 +77,25 @@ export function requireLine(line: LineAsked | null, values: BreakdownValues | nu
       'breakdown_value',
       'This value has no line of its own; breakdown_other=true asks for the rest.',
     )
+}
+
+export const BIN_PARAMETER: ParameterDeclaration = {
+  description: 'Start of a bin of times, in seconds, as `bins` has it.',
+  schema: Type.Integer(),
+}
+
+/**
+ * The bin of times that begins there.
+ *
+ * @param bins null where there is no time
+ * @returns its place, from 0
+ * @throws ApiError 400 for what is no start of one of them
+ */
+export function readBin(query: RawQuery, bins: TimeBins | null): number {
+  const text = textParameter(query, 'bin_start') ?? ''
+  const place = bins === null || !/^\d{1,15}$/.test(text) ? -1 : (Number(text) - bins.low) / bins.width
+  if (Number.isInteger(place) && place >= 0 && place < (bins?.count ?? 0)) return place
+  throw invalidInput('bin_start', 'bin_start must be the start of a bin, in seconds, as bins has it.')
 }
 
 /**

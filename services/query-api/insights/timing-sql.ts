@@ -3,6 +3,8 @@ import type { Breakdown } from './breakdown.ts'
 import { type BreakdownValues, breakdownSql } from './breakdown-sql.ts'
 import { actorSql, entitySql, eventRowsSql } from './event-rows.ts'
 import type { Entity, Frame } from './frame.ts'
+import { timeBinSql } from './funnel-answers-sql.ts'
+import type { TimeBins } from './funnel-rows.ts'
 import { filledSql, isSameEntity, NOWHERE, shiftedSql } from './funnel-runs-sql.ts'
 import { slotSql } from './funnel-sql.ts'
 import type { TimingRequest } from './timing-request.ts'
@@ -98,12 +100,12 @@ export function timingSql(
 export function timingBinsSql(
   frame: Frame,
   timing: Timing,
-  of: { readonly slot: string; readonly low: number; readonly width: number },
+  slot: string,
+  bins: TimeBins,
   bindings: Bindings,
 ): string {
-  const bin = `toUInt32(floor((seconds - ${bindings.bind(of.low, 'Float64')}) / ${bindings.bind(of.width, 'Float64')}))`
   return (
-    `SELECT ${bin} AS bin, count() AS pairs FROM (${timingPairsSql(frame, timing, bindings)}) ` +
-    `WHERE slot = ${bindings.bind(of.slot, 'String')} GROUP BY bin`
+    `SELECT ${timeBinSql(bins, bindings)} AS bin, count() AS pairs FROM (${timingPairsSql(frame, timing, bindings)}) ` +
+    `WHERE slot = ${bindings.bind(slot, 'String')} GROUP BY bin`
   )
 }

@@ -2,7 +2,7 @@ import type { Question } from '../query/question.ts'
 import { cohortIdsOf } from './breakdown.ts'
 import { breakdownValuesOf } from './breakdown-values.ts'
 import { type Frame, frameOf, type InsightNeeds, startsOf } from './frame.ts'
-import { binsOf, orderedSlots, slotValue } from './funnel-rows.ts'
+import { binsOf, filledBins, orderedSlots, slotValue, type TimeBins } from './funnel-rows.ts'
 import { intervalDay, intervalLabel } from './interval-labels.ts'
 import { scaledUp } from './sampling.ts'
 import type { TimingRequest } from './timing-request.ts'
@@ -64,9 +64,7 @@ export async function timing(
 ): Promise<{ readonly slot: string; readonly row: TimingRow }[]> {
   const { frame, timing } = await timingOf(needs, question, request)
   const startsMs = startsOf(frame, request.interval)
-  const records = await needs.ask<TimingRecord>(question, (bindings) =>
-    timingSql(frame, timing, startsMs, bindings),
-  )
+  const records = await timingRecordsOf(needs, question, { frame, timing }, startsMs)
   const whole = orderedSlots(
     records.filter(({ start_ms }) => start_ms === null),
     ({ pairs }) => Number(pairs),
@@ -105,21 +103,31 @@ export async function timing(
   return rows
 }
 
+/** What is known of the times of every value: of the whole range, and of every interval of the first event. */
+export async function timingRecordsOf(
+  { ask }: InsightNeeds,
+  question: Question,
+  { frame, timing }: Awaited<ReturnType<typeof timingOf>>,
+  startsMs: readonly number[],
+): Promise<readonly TimingRecord[]> {
+  return ask<TimingRecord>(question, (bindings) => timingSql(frame, timing, startsMs, bindings))
+}
+
 async function binsFor(
   { ask }: InsightNeeds,
   question: Question,
   request: TimingRequest,
   of: { readonly frame: Frame; readonly timing: Timing; readonly own: TimingRecord },
-): Promise<(readonly [number, number])[]> {
+): Promise<TimingRow['bins']> {
   const { frame, timing, own } = of
-  const low = Math.floor(own.least)
-  const { bins, width } = binsOf(
-    { size: Number(own.pairs), low, high: Math.ceil(own.most) },
-    request.binCount,
-  )
+  const bins = timingBins(own, request)
   const counts = await ask<{ bin: number; pairs: number }>(question, (bindings) =>
-    timingBinsSql(frame, timing, { slot: own.slot, low, width }, bindings),
+    timingBinsSql(frame, timing, own.slot, bins, bindings),
   )
   const found = new Map(counts.map(({ bin, pairs }) => [Number(bin), scaledUp(Number(pairs), request)]))
-  return Array.from({ length: bins + 1 }, (_, bin) => [low + bin * width, found.get(bin) ?? 0] as const)
+  return filledBins(bins, (bin) => found.get(bin) ?? 0)
+}
+
+export function timingBins({ pairs, least, most }: TimingRecord, { binCount }: TimingRequest): TimeBins {
+  return binsOf({ size: Number(pairs), low: Math.floor(least), high: Math.ceil(most) }, binCount)
 }

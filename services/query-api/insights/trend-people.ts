@@ -39,7 +39,8 @@ export const TREND_PEOPLE_PARAMETERS = {
 /**
  * Everybody behind one point of a trend, or behind the number for the whole range.
  *
- * @returns amounts add up to the number of events and sums; of actors, groups and sessions each counts once
+ * @returns amounts add up to the number of events, sums and sessions; of actors and groups each counts once. A session of
+ *          several actors is one of whoever had its first event there
  * @throws ApiError 400
  */
 export async function trendPeople(
@@ -77,6 +78,9 @@ export async function trendPeople(
   }
 }
 
+/** Columns of an event's place in the order of all. */
+const WHEN = ['toUnixTimestamp64Milli(event_time) AS time_ms', 'src_partition', 'src_offset'] as const
+
 function peopleSql(
   period: Period,
   request: TrendRequest,
@@ -98,16 +102,23 @@ function peopleSql(
   const { columns, joins } = rowColumns(frame, { ...shape, startsMs: [range.fromMs] }, bindings)
   const subject = subjectSql(counts, frame, bindings)
   const who = counts.kind === 'unique_group' ? [] : [`${actorSql(frame, bindings)} AS acting`]
+  const isSessions = counts.kind === 'unique_session'
   const rows = eventRowsSql(
     frame,
     {
       ...range,
-      columns: [...columns.slice(1), ...who, ...subject.columns],
+      columns: [...columns.slice(1), ...who, ...subject.columns, ...(isSessions ? WHEN : [])],
       joins: [...joins, ...subject.joins],
       entities: [series],
     },
     bindings,
   )
+  if (isSessions)
+    return (
+      'SELECT actor, count() AS amount FROM (SELECT subject, ' +
+      `argMin(acting, (acting = '', time_ms, src_partition, src_offset)) AS actor FROM (${rows}) ` +
+      `WHERE ${subject.isThere}${isLine} GROUP BY subject) GROUP BY actor`
+    )
   const actor = counts.kind === 'unique_group' ? 'subject' : 'acting'
   return `SELECT ${actor} AS actor, ${amountSql(series)} AS amount FROM (${rows}) WHERE 1${isLine} GROUP BY actor`
 }
@@ -116,7 +127,6 @@ function peopleSql(
 function amountSql({ counts }: Series): string {
   if (counts.kind === 'dau' || counts.kind === 'active' || counts.kind === 'unique_group')
     return 'toUInt64(1)'
-  if (counts.kind === 'unique_session') return "uniqExactIf(subject, subject != '')"
   return counts.kind === 'property' && counts.aggregate === 'sum' ? 'ifNull(sum(number), 0)' : 'count()'
 }
 

@@ -7,6 +7,7 @@ import { PEOPLE } from '../insights/people-kinds.ts'
 import type { PeoplePage } from '../insights/people-request.ts'
 import type { Question } from '../query/question.ts'
 import { readActorsPage } from './actors-page.ts'
+import { CORRELATION, correlationParameters } from './correlation-query.ts'
 import { insightNode, rawQuery } from './insight-kinds.ts'
 import { personsQuery } from './persons-query.ts'
 import { type Node, nodeOf, refuseMembers, UNUSED_MEMBERS } from './query-nodes.ts'
@@ -54,16 +55,26 @@ const SELECTORS: Readonly<Record<string, string>> = {
   breakdown: 'breakdown_value',
   status: 'lifecycle_type',
   funnelStep: 'funnel_step',
+  funnelCustomSteps: 'funnel_custom_steps',
   funnelStepBreakdown: 'breakdown_value',
   funnelTrendsDropOff: 'drop_off',
   funnelTrendsEntrancePeriodStart: 'entrance_period_start',
+  binStart: 'bin_start',
   stickinessDays: 'stickiness_days',
   pathStartKey: 'path_start_key',
   pathEndKey: 'path_end_key',
   pathDropoffKey: 'path_dropoff_key',
+  funnelCorrelationEvent: 'funnel_correlation_event',
+  funnelCorrelationPersonConverted: 'funnel_correlation_person_converted',
 }
+const CORRELATION_SOURCE = 'FunnelCorrelationActorsQuery'
 /** Queries that name a number of an insight, whose people they are. */
-export const ACTOR_SOURCES = ['InsightActorsQuery', 'FunnelsActorsQuery', 'StickinessActorsQuery'] as const
+export const ACTOR_SOURCES = [
+  'InsightActorsQuery',
+  'FunnelsActorsQuery',
+  'StickinessActorsQuery',
+  CORRELATION_SOURCE,
+] as const
 const PAGE_MEMBERS = ['select', 'limit', 'offset'] as const
 
 /**
@@ -130,12 +141,21 @@ function readSource(source: Node, attr: string): AskedActors {
     throw invalidInput(`${attr}__kind`, `A source is one of ${ACTOR_SOURCES.join(', ')}.`)
   const selectors = leavingOut(source, [...UNUSED_MEMBERS, 'source'])
   refuseMembers(selectors, Object.keys(SELECTORS), attr)
-  const { kind, parameters } = insightNode(nodeOf(source.source, `${attr}__source`))
+  const inner = nodeOf(source.source, `${attr}__source`)
+  const { people, parameters } =
+    source.kind === CORRELATION_SOURCE
+      ? { people: CORRELATION.people, parameters: correlationParameters(inner) }
+      : peopleOfInsight(inner)
   const own = Object.entries(selectors).flatMap(([member, value]) => {
     if (value === null || value === undefined) return []
-    if (member === 'day' && kind.people === 'lifecycle') return [['target_date', value] as const]
-    if (member === 'day' && kind.people === 'stickiness') return [['stickiness_days', value] as const]
+    if (member === 'day' && people === 'lifecycle') return [['target_date', value] as const]
+    if (member === 'day' && people === 'stickiness') return [['stickiness_days', value] as const]
     return [[SELECTORS[member] as string, value] as const]
   })
-  return { kind: kind.people, parameters: rawQuery({ ...parameters, ...Object.fromEntries(own) }) }
+  return { kind: people, parameters: rawQuery({ ...parameters, ...Object.fromEntries(own) }) }
+}
+
+function peopleOfInsight(node: Node) {
+  const { kind, parameters } = insightNode(node)
+  return { people: kind.people, parameters }
 }

@@ -1,7 +1,10 @@
-import { funnelCorrelation, readCorrelationRequest } from '../insights/funnel-correlation.ts'
-import { insightNode, rawQuery } from './insight-kinds.ts'
+import { answerOfInsight } from './insight-answer.ts'
+import { insightNode } from './insight-kinds.ts'
 import { type Node, nodeOf, parameterName, refuseMembers, UNUSED_MEMBERS } from './query-nodes.ts'
 import type { RunKind } from './run-query.ts'
+
+/** The last part of the insight's path, and of the path of its people. */
+export const CORRELATION = { insight: 'funnel/correlation', people: 'funnel/correlation' } as const
 
 const OWN = [
   'funnelCorrelationType',
@@ -11,12 +14,14 @@ const OWN = [
 ]
 
 /** What goes with getting through a funnel: its source, as it is or as the source of its people. */
-export const correlationQuery: RunKind = async (needs, { question }, node) => {
+export const correlationQuery: RunKind = async (needs, call, node) =>
+  answerOfInsight(needs, call, CORRELATION, correlationParameters(node))
+
+/** The parameters that it is asked with by its own route. @throws ApiError 400 */
+export function correlationParameters(node: Node): Node {
   refuseMembers(node, [...UNUSED_MEMBERS, 'source', ...OWN], 'query')
   const own = OWN.map((member) => [parameterName(member), node[member]] as const)
-  const parameters = { ...funnelOf(node).parameters, ...Object.fromEntries(own) }
-  const request = readCorrelationRequest(rawQuery(parameters))
-  return { results: await funnelCorrelation(needs, question, request) }
+  return { ...funnelOf(node).parameters, ...Object.fromEntries(own) }
 }
 
 function funnelOf(node: Node) {
