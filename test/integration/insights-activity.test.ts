@@ -34,6 +34,8 @@ const asked = fc.record({
   properties: randomFilters,
   groupType: fc.constantFrom(null, null, null, 0),
   cumulative: fc.boolean(),
+  countedGroups: fc.constantFrom(null, null, 1),
+  compare: fc.boolean(),
   criteria: fc.record({
     operator: fc.constantFrom('gte', 'lte', 'exact'),
     value: fc.constantFrom(1, 1, 2, 3),
@@ -61,21 +63,40 @@ test(`of ${HISTORIES} random histories every stickiness is what counting active 
   const cases = casesOf('s')
   await engine.store(cases.map(({ history }) => history))
   await forEachHistory(cases, async ({ one, history, query: common, fromMs, toMs }) => {
+    const series = one.series.map((entity, order) =>
+      order > 0 || one.countedGroups === null
+        ? { ...entity, math: 'total' }
+        : { ...entity, math: 'unique_group', math_group_type_index: one.countedGroups },
+    )
     const query = {
       ...common,
+      events: JSON.stringify(series),
+      compare: String(one.compare),
       computed_as: one.cumulative ? 'cumulative' : 'non_cumulative',
       stickiness_criteria: JSON.stringify(one.criteria),
       ...(one.groupType === null ? {} : { aggregation_group_type_index: String(one.groupType) }),
     }
     const rows = await stickiness(engine.needs, engine.questionOf(history), readStickinessRequest(query))
-    const expected = stickinessOf(history, {
-      ...one,
-      interval: one.interval as StickinessAsked['interval'],
-      criteria: one.criteria as StickinessAsked['criteria'],
-      fromMs,
-      toMs,
-    })
-    expect({ data: rows.map(({ data }) => data), query }).toEqual({ data: expected, query })
+    const ofRange = (fromMs: number, toMs: number) =>
+      stickinessOf(history, {
+        ...one,
+        series,
+        interval: one.interval as StickinessAsked['interval'],
+        criteria: one.criteria as StickinessAsked['criteria'],
+        fromMs,
+        toMs,
+      })
+    const current = ofRange(fromMs, toMs)
+    const length = current[0]!.length
+    // A month earlier may have no such day; of these only the asked period is compared.
+    const days = { day: length, week: 7 * length, month: null }[one.interval as 'day']
+    const back = (day: string) => midnight(addDays(day, -(days ?? 0)), history.zone)
+    const previous =
+      one.compare && days !== null
+        ? ofRange(back(common.date_from as string), back(addDays(common.date_to as string, 1)))
+        : []
+    const shown = days === null ? rows.slice(0, current.length) : rows
+    expect({ data: shown.map(({ data }) => data), query }).toEqual({ data: [...current, ...previous], query })
   })
 }, 600_000)
 

@@ -2,11 +2,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { correlationPeople } from '../../services/query-api/insights/correlation-people.ts'
 import type { Definitions } from '../../services/query-api/insights/definitions.ts'
 import type { InsightNeeds } from '../../services/query-api/insights/frame.ts'
+import { funnelSteps } from '../../services/query-api/insights/funnel.ts'
 import {
   funnelCorrelation,
   readCorrelationRequest,
 } from '../../services/query-api/insights/funnel-correlation.ts'
+import { readFunnelRequest } from '../../services/query-api/insights/funnel-request.ts'
 import { peopleOf } from '../../services/query-api/insights/people.ts'
+import { timing } from '../../services/query-api/insights/timing.ts'
+import { readTimingRequest } from '../../services/query-api/insights/timing-request.ts'
 import { trend } from '../../services/query-api/insights/trend.ts'
 import { readTrendRequest } from '../../services/query-api/insights/trend-request.ts'
 import { listedMembers } from '../../services/query-api/query/filter-sql.ts'
@@ -153,6 +157,33 @@ test('a formula joins series by the value of the breakdown', async () => {
     ['Formula (A * 100 / (A + B)) - a', null, 50],
     ['Formula (A * 100 / (A + B)) - b', null, 50],
   ])
+})
+
+test('the others are left out where that is asked for, of a trend, a funnel and of times', async () => {
+  const range = { date_from: '2026-11-01', date_to: '2026-11-04' }
+  const question = engine.questionOf(history)
+  const lines = async (hides: string) => {
+    const by = { ...range, breakdown: 'page', breakdown_limit: '1', breakdown_hide_other_aggregation: hides }
+    const rows = await ask({ ...by, event: 'view' })
+    const funnel = await funnelSteps(
+      needs,
+      question,
+      readFunnelRequest({ ...by, events: '[{"id":"view"},{"id":"buy"}]' }),
+    )
+    const times = await timing(
+      needs,
+      question,
+      readTimingRequest({ ...by, from_entity: 'view', to_entity: 'buy' }),
+    )
+    return [
+      rows.map(({ breakdown_value }) => breakdown_value),
+      funnel.map(({ steps }) => steps[0]?.breakdown_value),
+      times.map(({ row }) => row.breakdown_value),
+    ]
+  }
+  const all = await lines('false')
+  expect(all.map((values) => values.at(-1))).toEqual(['Other', 'Other', 'Other'])
+  expect(await lines('true')).toEqual(all.map((values) => values.slice(0, -1)))
 })
 
 test('several properties are one value, and numbers fall into bins', async () => {

@@ -372,6 +372,8 @@ test('behind every number of stickiness and lifecycle are as many people as it s
     const series = { ...range, events: [{ id: pick(['a', 'b', null]) }], interval: pick(['day', 'week']) }
     const sticky = await ask(history, 'stickiness', {
       ...series,
+      events: [{ ...series.events[0], ...pick([{}, { math: 'unique_group', math_group_type_index: 0 }]) }],
+      compare: pick([false, true]),
       computed_as: pick(['cumulative', 'non_cumulative']),
     })
     const living = await ask(history, 'lifecycle', series)

@@ -4,7 +4,8 @@ import { type FilterList, passes } from './filters.ts'
 import { actorOf, type History } from './history.ts'
 
 export interface StickinessAsked {
-  readonly series: readonly EntityAsked[]
+  /** With a type of groups these are counted instead of those who act in the question. */
+  readonly series: readonly (EntityAsked & { readonly math_group_type_index?: number })[]
   readonly interval: Unit
   readonly fromMs: number
   readonly toMs: number
@@ -32,7 +33,8 @@ export function stickinessOf(stored: History, asked: StickinessAsked): number[][
         passes(history, event, asked.properties) &&
         isOf(history, event, entity),
     )
-    const actors = [...new Set(events.map((event) => actorOf(history, event, asked.groupType)))]
+    const groupType = entity.math_group_type_index ?? asked.groupType
+    const actors = [...new Set(events.map((event) => actorOf(history, event, groupType)))]
     const active = actors
       .filter((actor) => actor !== null)
       .map(
@@ -41,7 +43,7 @@ export function stickinessOf(stored: History, asked: StickinessAsked): number[][
             isEnough(
               events.filter(
                 (event) =>
-                  actorOf(history, event, asked.groupType) === actor &&
+                  actorOf(history, event, groupType) === actor &&
                   bucketOf(event.timeMs, interval, history.zone) === bucket,
               ).length,
             ),

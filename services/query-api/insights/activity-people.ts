@@ -1,8 +1,8 @@
 import { invalidInput } from '../http/api-error.ts'
 import { choiceDeclared, textDeclared, wholeDeclared } from '../http/parameter-declarations.ts'
-import { choiceParameter, type RawQuery } from '../http/request-parameters.ts'
+import { choiceParameter, type RawQuery, textParameter } from '../http/request-parameters.ts'
 import type { Question } from '../query/question.ts'
-import { frameOf, INTERVALS_MAX, type InsightNeeds, startsOf } from './frame.ts'
+import { frameOf, INTERVALS_MAX, type InsightNeeds } from './frame.ts'
 import { wholeParameter } from './insight-request.ts'
 import {
   LIFECYCLE_STATUSES,
@@ -11,11 +11,18 @@ import {
   readLifecycleRequest,
 } from './lifecycle.ts'
 import { actorRows, type GroupRow, type PeopleSql, type PersonRow } from './people.ts'
-import { ENTITY_ORDER_PARAMETER, PAGE_PARAMETERS, type PeoplePage, readPoint } from './people-request.ts'
+import {
+  COMPARE_LABEL_PARAMETER,
+  ENTITY_ORDER_PARAMETER,
+  PAGE_PARAMETERS,
+  type PeoplePage,
+  readPoint,
+} from './people-request.ts'
 import { retentionOf } from './retention.ts'
 import { RETENTION_LIMITS, readRetentionRequest } from './retention-request.ts'
 import { retentionActorsSql } from './retention-sql.ts'
 import { readStickinessRequest, stickinessActorsSql } from './stickiness.ts'
+import { type Period, periodsOf } from './trend.ts'
 
 export interface BehindNumber {
   readonly sql: PeopleSql
@@ -25,6 +32,7 @@ export interface BehindNumber {
 export const STICKINESS_PEOPLE_PARAMETERS = {
   stickiness_days: wholeDeclared('Intervals in which they were active.', 1, INTERVALS_MAX),
   entity_order: ENTITY_ORDER_PARAMETER,
+  compare_label: COMPARE_LABEL_PARAMETER,
   ...PAGE_PARAMETERS,
 }
 
@@ -36,17 +44,18 @@ export async function stickinessPeople(
 ): Promise<BehindNumber> {
   const request = readStickinessRequest(query, STICKINESS_PEOPLE_PARAMETERS)
   const { frame, entities } = await frameOf(needs, question, request, { entities: request.series })
-  const startsMs = startsOf(frame, request.interval)
+  const isPrevious = textParameter(query, 'compare_label') === 'previous'
+  const period = periodsOf(frame, { ...request, compare: isPrevious }).at(-1) as Period
   const entity = entities[wholeParameter(query, 'entity_order', 0, entities.length - 1) ?? 0]!
-  const days = wholeParameter(query, 'stickiness_days', 1, startsMs.length)
+  const days = wholeParameter(query, 'stickiness_days', 1, period.startsMs.length)
   if (days === null) throw invalidInput('stickiness_days', 'Say in how many intervals: stickiness_days.')
   const comparison = request.cumulative ? '>=' : '='
   return {
     sql: (bindings) => {
-      const actors = stickinessActorsSql(frame, entity, request, startsMs, bindings)
+      const actors = stickinessActorsSql(period, entity, request, bindings)
       return `SELECT actor, toUInt64(1) AS amount FROM (${actors}) WHERE active ${comparison} ${bindings.bind(days, 'UInt64')}`
     },
-    groupTypeIndex: request.groupTypeIndex,
+    groupTypeIndex: entity.countedGroups ?? request.groupTypeIndex,
   }
 }
 

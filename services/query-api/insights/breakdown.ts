@@ -35,6 +35,8 @@ export type Breakdown =
       readonly binCount: number | null
       /** Values with a line of their own. */
       readonly limit: number
+      /** Whether the others have no line. */
+      readonly hidesOther: boolean
     }
   | { readonly by: 'cohorts'; readonly ids: readonly (number | 'all')[] }
 
@@ -65,6 +67,7 @@ export const BREAKDOWN_PARAMETERS = {
     BREAKDOWN_LIMITS.default,
     BREAKDOWN_LIMITS.max,
   ),
+  breakdown_hide_other_aggregation: flagDeclared('Whether the others are left out.'),
   breakdown_group_type_index: wholeDeclared('With groups: their type.', 0, FILTER_LIMITS.groupTypes - 1, 0),
   breakdown_as_of: choiceDeclared(
     'With persons: their property of now, or as of the event.',
@@ -109,7 +112,13 @@ export function readBreakdown(query: RawQuery, limit: number = BREAKDOWN_LIMITS.
     normalizeUrl: flagParameter(query, 'breakdown_normalize_url'),
     binCount,
     limit: wholeParameter(query, 'breakdown_limit', 1, BREAKDOWN_LIMITS.max) ?? limit,
+    hidesOther: flagParameter(query, 'breakdown_hide_other_aggregation'),
   }
+}
+
+/** Whether values without a line of their own are left out. */
+export function hidesOther(breakdown: Breakdown | null): boolean {
+  return breakdown?.by === 'properties' && breakdown.hidesOther
 }
 
 /** Cohorts that a question has to look up for it. */

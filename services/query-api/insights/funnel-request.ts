@@ -16,6 +16,7 @@ import { SQL_LIMITS } from '../sql/sql-limits.ts'
 import type { Expression } from '../sql/syntax.ts'
 import { BREAKDOWN_PARAMETERS, type Breakdown, readBreakdown } from './breakdown.ts'
 import { type EntityRequest, jsonList, objectOf, readEntities, readEntity } from './entity-request.ts'
+import { impliedBeside } from './implied-parameters.ts'
 import {
   ACTIONS_PARAMETER,
   EVENTS_PARAMETER,
@@ -25,14 +26,12 @@ import {
   refuseUndeclared,
   wholeParameter,
 } from './insight-request.ts'
+import { MATH_MEMBERS, refuseOtherActors } from './series-math.ts'
 import { INTERVAL_PARAMETER, readInterval } from './trend-request.ts'
 
 export const FUNNEL_LIMITS = { steps: 20, exclusions: 5, window: 100_000, bins: 90 } as const
 
-export const FUNNEL_IMPLIED = new Map([
-  ['insight', ['FUNNELS']],
-  ['display', ['FunnelViz', 'ActionsLineGraph']],
-])
+export const FUNNEL_IMPLIED = impliedBeside({ insight: ['FUNNELS'] })
 
 const UNIT_MS = {
   second: 1_000,
@@ -130,7 +129,11 @@ export interface FunnelRequest extends InsightRequest {
  */
 export function readFunnelRequest(query: RawQuery, further: ParameterDeclarations = {}): FunnelRequest {
   refuseUndeclared(query, FUNNEL_PARAMETERS, further, FUNNEL_IMPLIED)
-  const steps = readEntities(query, STEP_MEMBERS, () => ({}))
+  const common = readInsightRequest(query)
+  const steps = readEntities(query, MATH_MEMBERS, (given, attr) => {
+    refuseOtherActors(given, attr, common.groupTypeIndex)
+    return {}
+  })
   if (steps.length === 0 || steps.length > FUNNEL_LIMITS.steps)
     throw invalidInput('events', `events and actions must be 1 to ${FUNNEL_LIMITS.steps} steps together.`)
   const order = choiceParameter(query, 'funnel_order_type', ORDERS, 'ordered')
@@ -139,14 +142,13 @@ export function readFunnelRequest(query: RawQuery, further: ParameterDeclaration
   const toStep = wholeParameter(query, 'funnel_to_step', 0, last) ?? last
   if (fromStep >= toStep && last > 0)
     throw invalidInput('funnel_from_step', 'funnel_from_step must be before funnel_to_step.')
-  const common = readInsightRequest(query)
   return {
     ...common,
     steps,
     order,
     view: choiceParameter(query, 'funnel_viz_type', VIEWS, 'steps'),
     windowMs: readFunnelWindow(query),
-    exclusions: readExclusions(query, last, order),
+    exclusions: readExclusions(query, last, order, common),
     fromStep,
     toStep,
     interval: readInterval(query),
@@ -189,9 +191,6 @@ export function readBinCount(query: RawQuery): number | null {
     : wholeParameter(query, 'bin_count', 1, FUNNEL_LIMITS.bins)
 }
 
-/** Members that clients send with a step though a funnel counts people only. */
-const STEP_MEMBERS = ['math', 'math_property', 'math_hogql', 'math_group_type_index']
-
 function readFunnelWindow(query: RawQuery): number {
   const days = wholeParameter(query, 'funnel_window_days', 1, FUNNEL_LIMITS.window)
   const isOld = days !== null && textParameter(query, 'funnel_window_interval') === null
@@ -208,7 +207,12 @@ export function readWindow(query: RawQuery, name: string): number {
   return count * UNIT_MS[choiceParameter(query, `${name}_unit`, UNITS, 'day')]
 }
 
-function readExclusions(query: RawQuery, last: number, order: FunnelRequest['order']): Exclusion[] {
+function readExclusions(
+  query: RawQuery,
+  last: number,
+  order: FunnelRequest['order'],
+  { groupTypeIndex }: InsightRequest,
+): Exclusion[] {
   const listed = jsonList(query, 'exclusions')
   if (listed.length > FUNNEL_LIMITS.exclusions)
     throw invalidInput('exclusions', `There may be at most ${FUNNEL_LIMITS.exclusions} exclusions.`)
@@ -217,8 +221,9 @@ function readExclusions(query: RawQuery, last: number, order: FunnelRequest['ord
     const entity = readEntity(given, 'events', 'exclusions', index, [
       'funnel_from_step',
       'funnel_to_step',
-      ...STEP_MEMBERS,
+      ...MATH_MEMBERS,
     ])
+    refuseOtherActors(given, 'exclusions', groupTypeIndex)
     const from = given.funnel_from_step ?? 0
     const to = given.funnel_to_step ?? last
     const isRange = Number.isInteger(from) && Number.isInteger(to)

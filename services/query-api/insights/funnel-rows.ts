@@ -1,5 +1,5 @@
 import type { TimeZone } from '../query/zoned-time.ts'
-import type { Breakdown } from './breakdown.ts'
+import { type Breakdown, hidesOther } from './breakdown.ts'
 import type { EntityRequest } from './entity-request.ts'
 import type { FunnelStepsRecord, FunnelTrendRecord } from './funnel-answers-sql.ts'
 import type { FunnelRequest } from './funnel-request.ts'
@@ -35,12 +35,14 @@ export function slotValue(slot: string, breakdown: Breakdown): Value {
   return breakdown.keys.length > 1 ? (JSON.parse(value) as string[]) : value
 }
 
-/** Those with most actors first, the rest last. */
+/** Those with most actors first, the rest last, or left out where the breakdown says so. */
 export function orderedSlots<R extends { readonly slot: string }>(
   records: readonly R[],
+  breakdown: Breakdown | null,
   sizeOf: (record: R) => number,
 ): R[] {
-  return [...records].sort(
+  const shown = hidesOther(breakdown) ? records.filter(({ slot }) => slot !== OTHER_SLOT) : records
+  return shown.toSorted(
     (a, b) =>
       Number(a.slot === OTHER_SLOT) - Number(b.slot === OTHER_SLOT) ||
       sizeOf(b) - sizeOf(a) ||

@@ -70,7 +70,7 @@ export async function funnelSteps(
   const { breakdown } = request
   const shown = { ...request, steps: funnel.steps }
   if (breakdown === null) return [{ slot: '', steps: funnelStepRows(shown, records[0]) }]
-  return orderedSlots(records, ({ counts }) => Number(counts[0])).map((record) => ({
+  return orderedSlots(records, breakdown, ({ counts }) => Number(counts[0])).map((record) => ({
     slot: record.slot,
     steps: funnelStepRows(shown, record),
   }))
@@ -103,7 +103,7 @@ export async function funnelTrends(
   const slots = [...Map.groupBy(records, ({ slot }) => slot)].map(([slot, some]) => ({ slot, some }))
   const size = ({ some }: { some: readonly FunnelTrendRecord[] }) =>
     some.reduce((sum, { reached_from }) => sum + Number(reached_from), 0)
-  return orderedSlots(slots, size).map(({ slot, some }) => row(some, slot))
+  return orderedSlots(slots, breakdown, size).map(({ slot, some }) => row(some, slot))
 }
 
 /** How long conversion took, as a distribution per value of the breakdown. */
@@ -118,7 +118,7 @@ export async function funnelTimes(
   if (records.length === 0 && breakdown === null)
     return [{ slot: '', row: { bins: [], average_conversion_time: null } }]
   const rows: { slot: string; row: FunnelTimesRow }[] = []
-  for (const record of orderedSlots(records, ({ actors }) => Number(actors))) {
+  for (const record of orderedSlots(records, breakdown, ({ actors }) => Number(actors))) {
     const { slot, average } = record
     const bins = funnelTimeBins(record, request)
     const counts = await needs.ask<{ bin: number; actors: number }>(question, (bindings) =>

@@ -1,4 +1,4 @@
-import type { RawQuery } from '../http/request-parameters.ts'
+import { leavingOut, type RawQuery } from '../http/request-parameters.ts'
 import { readFunnelRequest } from './funnel-request.ts'
 import { INSIGHTS, type InsightDeclaration, type Result } from './insight-questions.ts'
 import { readLifecycleRequest } from './lifecycle.ts'
@@ -19,9 +19,14 @@ export interface InsightKind {
   readonly table: InsightDeclaration['table']
 }
 
-function declared(path: (typeof INSIGHTS)[number]['path'], check: InsightKind['check']): InsightKind {
+function insightAt(path: InsightDeclaration['path']): InsightDeclaration {
   const found = INSIGHTS.find((one) => one.path === path)
   if (found === undefined) throw new Error(`There is no insight ${path}.`)
+  return found
+}
+
+function declared(path: InsightDeclaration['path'], check: InsightKind['check']): InsightKind {
+  const found = insightAt(path)
   return { people: found.people, check, result: found.result, table: found.table }
 }
 
@@ -35,6 +40,31 @@ export const INSIGHT_KINDS = {
   LIFECYCLE: declared('lifecycle', (query) => readLifecycleRequest(query)),
   TIMING: declared('timing', (query) => readTimingRequest(query)),
 } as const satisfies Readonly<Record<string, InsightKind>>
+
+/** Of clients that ask for a stickiness or a lifecycle as a trend which is drawn in another way. */
+const SHOWN_AS = { Stickiness: 'STICKINESS', Lifecycle: 'LIFECYCLE' } as const
+
+/** The kind that `shown_as` makes of a trend; null for none. */
+export function shownKindOf(shownAs: unknown): 'STICKINESS' | 'LIFECYCLE' | null {
+  return shownAs === 'Stickiness' || shownAs === 'Lifecycle' ? SHOWN_AS[shownAs] : null
+}
+
+/**
+ * A question as it is asked at the address of an insight: at that of trends it may be about a stickiness or a lifecycle,
+ * as `shown_as` or `insight` says, and has their parameters then.
+ *
+ * @param path the last part of the address
+ */
+export function askedInsight(
+  path: InsightDeclaration['path'],
+  query: RawQuery,
+): { readonly insight: Pick<InsightKind, 'people' | 'result' | 'table'>; readonly query: RawQuery } {
+  const own = query.insight === 'STICKINESS' || query.insight === 'LIFECYCLE' ? query.insight : null
+  const kind = path === 'trend' ? (shownKindOf(query.shown_as) ?? own) : null
+  return kind === null
+    ? { insight: insightAt(path), query }
+    : { insight: INSIGHT_KINDS[kind], query: leavingOut(query, ['insight', 'shown_as']) }
+}
 
 export type InsightKindName = keyof typeof INSIGHT_KINDS
 export const INSIGHT_KIND_NAMES = Object.keys(INSIGHT_KINDS) as InsightKindName[]

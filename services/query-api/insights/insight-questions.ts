@@ -1,3 +1,4 @@
+import { choiceDeclared } from '../http/parameter-declarations.ts'
 import type { RawQuery } from '../http/request-parameters.ts'
 import type { Question } from '../query/question.ts'
 import type { InsightNeeds } from './frame.ts'
@@ -62,7 +63,14 @@ export const INSIGHTS: readonly InsightDeclaration[] = [
     path: 'trend',
     table: linesTable,
     summary: 'Events or people per interval.',
-    parameters: TREND_PARAMETERS,
+    parameters: {
+      ...TREND_PARAMETERS,
+      shown_as: choiceDeclared(
+        'Stickiness and lifecycles may be asked for here as well, with their parameters.',
+        ['Volume', 'Stickiness', 'Lifecycle'],
+        'Volume',
+      ),
+    },
     description: 'A line per series and breakdown value.',
     people: 'trends',
     async result(needs, question, query, link) {

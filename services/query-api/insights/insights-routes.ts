@@ -10,6 +10,7 @@ import type { InsightNeeds } from './frame.ts'
 import type { InsightTable } from './insight-csv.ts'
 import { INSIGHT_EXAMPLES } from './insight-examples.ts'
 import { insightFile } from './insight-file.ts'
+import { askedInsight } from './insight-kinds.ts'
 import { INSIGHTS } from './insight-questions.ts'
 import { peopleLink } from './people-link.ts'
 import { peopleRoutes } from './people-routes.ts'
@@ -38,25 +39,26 @@ interface InsightRoutes extends Pick<DatasetRoute, 'summary'> {
  */
 export function insightRoutes(needs: InsightNeeds, results: Results): DatasetRoute[] {
   const insights = INSIGHTS.map(
-    ({ people, result, ...declared }): InsightRoutes => ({
+    ({ people: _, result: __, ...declared }): InsightRoutes => ({
       ...declared,
       parameters: { ...declared.parameters, ...REFRESH_PARAMETERS, ...FILE_PARAMETERS },
       example: INSIGHT_EXAMPLES[declared.path],
       async answer({ question, url }, query, format) {
         const file = readFileChoice(query, format)
         const refresh = readRefresh(query)
-        const asked = leavingOut(query, BESIDE)
+        const { insight, query: asked } = askedInsight(declared.path, leavingOut(query, BESIDE))
         const answered = await results.answer({
           question,
-          asked: ['insight', declared.path, Object.entries(asked).toSorted(), url.origin],
+          asked: ['insight', insight.people, Object.entries(asked).toSorted(), url.origin],
           freshMs: UNSAVED_FRESH_MS,
           refresh,
-          compute: (own, question) => result(own, question, asked, peopleLink(url, people, asked)),
+          compute: (own, question) =>
+            insight.result(own, question, asked, peopleLink(url, insight.people, asked)),
         })
         if (file.format === 'csv') {
           const refreshedMs = resultsOfFileMs([answered])
           const name = `${question.dataset.id}-${declared.path.replace('/', '-')}`
-          return insightFile(name, declared.table(answered.result), file.csvMode, refreshedMs)
+          return insightFile(name, insight.table(answered.result), file.csvMode, refreshedMs)
         }
         return {
           status: isBegun(answered) ? 202 : 200,

@@ -10,6 +10,7 @@ import { addIntervals, type Interval, startOf, type TimeZone } from '../query/zo
 import { type EntityRequest, jsonList } from './entity-request.ts'
 import { actorSql, eventRowsSql } from './event-rows.ts'
 import { type Entity, type Frame, frameOf, INTERVALS_MAX, type InsightNeeds } from './frame.ts'
+import { impliedBeside } from './implied-parameters.ts'
 import {
   ACTIONS_PARAMETER,
   EVENTS_PARAMETER,
@@ -21,7 +22,8 @@ import {
 import { intervalDay, intervalLabel } from './interval-labels.ts'
 import { afterInterval } from './retention.ts'
 import { scaledUp } from './sampling.ts'
-import { INTERVAL_PARAMETER, readInterval, readSeries } from './trend-request.ts'
+import { countedGroupsOf } from './series-math.ts'
+import { INTERVAL_PARAMETER, readInterval, readSeries, type SeriesRequest } from './trend-request.ts'
 import { startMsSql } from './trend-shape.ts'
 
 export const LIFECYCLE_PARAMETERS = {
@@ -33,11 +35,10 @@ export const LIFECYCLE_PARAMETERS = {
   ...INSIGHT_PARAMETERS,
 }
 
-export const LIFECYCLE_IMPLIED = new Map([
-  ['insight', ['LIFECYCLE', 'TRENDS']],
-  ['shown_as', ['Lifecycle']],
-  ['display', ['ActionsLineGraph', 'ActionsBar']],
-])
+export const LIFECYCLE_IMPLIED = impliedBeside({
+  insight: ['LIFECYCLE', 'TRENDS'],
+  shown_as: ['Lifecycle'],
+})
 
 /** Came into being in this interval; was there in the one before; was not; was, and is not any more. */
 export const LIFECYCLE_STATUSES = ['new', 'returning', 'resurrecting', 'dormant'] as const
@@ -53,14 +54,17 @@ export interface LifecycleRequest extends InsightRequest {
 export function readLifecycleRequest(query: RawQuery, further: ParameterDeclarations = {}): LifecycleRequest {
   refuseUndeclared(query, LIFECYCLE_PARAMETERS, further, LIFECYCLE_IMPLIED)
   const series = readSeries(query)
+  const common = readInsightRequest(query)
   if (series.length > 1) throw invalidInput('events', 'A lifecycle is that of one series.')
   const toggled = jsonList(query, 'toggledLifecycles')
   const unknown = toggled.find((status) => !LIFECYCLE_STATUSES.includes(status as LifecycleStatus))
   if (unknown !== undefined)
     throw invalidInput('toggledLifecycles', `It lists some of ${LIFECYCLE_STATUSES.join(', ')}.`)
+  const entity = series[0] as SeriesRequest
   return {
-    ...readInsightRequest(query),
-    entity: series[0]!,
+    ...common,
+    groupTypeIndex: countedGroupsOf(entity, 'events') ?? common.groupTypeIndex,
+    entity,
     interval: readInterval(query),
     statuses:
       toggled.length === 0 ? LIFECYCLE_STATUSES : LIFECYCLE_STATUSES.filter((one) => toggled.includes(one)),

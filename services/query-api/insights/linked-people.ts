@@ -21,7 +21,7 @@ export function linkedTrend(
     if (order === null || points > LINKS_MAX) return row
     const common = {
       entity_order: String(order),
-      ...(row.compare_label === 'previous' ? { compare_label: row.compare_label } : {}),
+      ...periodSelector(row),
       ...lineSelectors(isBrokenDown ? line : null),
     }
     const isOne = row.aggregated_value !== undefined
@@ -30,6 +30,11 @@ export function linkedTrend(
       persons_urls: startsMs.map((ms) => ({ url: link(isOne ? common : { ...common, point: instant(ms) }) })),
     }
   })
+}
+
+/** What tells the period before apart. */
+function periodSelector({ compare_label: period }: Pick<TrendRow, 'compare_label'>): Record<string, string> {
+  return period === 'previous' ? { compare_label: period } : {}
 }
 
 /** The line that a slot stands for; null without a breakdown. */
@@ -106,7 +111,11 @@ export function linkedStickiness(rows: readonly StickinessRow[], link: PeopleLin
   return rows.map((row) => ({
     ...row,
     persons_urls: row.days.map((days) => ({
-      url: link({ entity_order: String(row.action.order), stickiness_days: String(days) }),
+      url: link({
+        entity_order: String(row.action.order),
+        stickiness_days: String(days),
+        ...periodSelector(row),
+      }),
     })),
   }))
 }

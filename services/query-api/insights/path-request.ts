@@ -1,19 +1,21 @@
+import { Type } from '@sinclair/typebox'
 import { invalidInput } from '../http/api-error.ts'
 import {
   choiceDeclared,
   countDeclared,
-  flagDeclared,
   jsonDeclared,
   type ParameterDeclarations,
   textDeclared,
   wholeDeclared,
 } from '../http/parameter-declarations.ts'
 import { choiceParameter, type RawQuery, TEXT_LENGTH_MAX, textParameter } from '../http/request-parameters.ts'
+import { INTERVALS } from '../query/zoned-time.ts'
 import { readEventExpression } from '../sql/event-expression.ts'
 import { SQL_LIMITS } from '../sql/sql-limits.ts'
 import type { Expression } from '../sql/syntax.ts'
 import { jsonList, jsonParameter, objectOf, optionalText } from './entity-request.ts'
 import { type FunnelRequest, readFunnelRequest, refuseTexts } from './funnel-request.ts'
+import { impliedBeside } from './implied-parameters.ts'
 import {
   flagParameter,
   INSIGHT_PARAMETERS,
@@ -34,10 +36,8 @@ export const PATH_LIMITS = {
   weight: 1_000_000_000,
 } as const
 
-export const PATH_IMPLIED = new Map([
-  ['insight', ['PATHS']],
-  ['display', ['PathsViz']],
-])
+/** Nothing of a path is by the interval. */
+export const PATH_IMPLIED = impliedBeside({ insight: ['PATHS'], interval: [...INTERVALS, 'minute'] })
 
 const EVENT_TYPES = ['$pageview', '$screen', 'custom_event', 'hogql'] as const
 export type PathEventType = (typeof EVENT_TYPES)[number]
@@ -60,7 +60,10 @@ export const PATH_PARAMETERS = {
   start_point: textDeclared('Paths from the first such stop on.'),
   end_point: textDeclared('Paths up to the first such stop.'),
   path_groupings: jsonDeclared('Patterns; stops that fit one are called by it.'),
-  path_replacements: flagDeclared('Sent along by clients; rules count wherever they are sent.'),
+  path_replacements: {
+    description: '`false`: the rules of local_path_cleaning_filters are sent, and do not count.',
+    schema: Type.Boolean({ default: true }),
+  },
   local_path_cleaning_filters: jsonDeclared(
     'Rules `{regex, alias}`, applied to every stop one after the other.',
   ),
@@ -104,7 +107,9 @@ export interface PathsAroundFunnel {
 /** @throws ApiError 400 */
 export function readPathRequest(query: RawQuery, further: ParameterDeclarations = {}): PathRequest {
   refuseUndeclared(query, PATH_PARAMETERS, further, PATH_IMPLIED)
-  flagParameter(query, 'path_replacements')
+  const isCleaned =
+    textParameter(query, 'path_replacements') === null || flagParameter(query, 'path_replacements')
+  const replacements = readReplacements(query)
   const types = readTypes(query)
   const stopExpression = readStopExpression(query, types)
   const start = pointOf(query, 'start_point', stopExpression)
@@ -120,7 +125,7 @@ export function readPathRequest(query: RawQuery, further: ParameterDeclarations 
     customEvents: texts(query, 'include_custom_events', PATH_LIMITS.names),
     exclude: texts(query, 'exclude_events', PATH_LIMITS.names),
     groupings: texts(query, 'path_groupings', PATH_LIMITS.patterns),
-    replacements: readReplacements(query),
+    replacements: isCleaned ? replacements : [],
     start,
     end,
     stepLimit,

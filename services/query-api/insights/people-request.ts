@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { invalidInput } from '../http/api-error.ts'
 import {
+  choiceDeclared,
   countDeclared,
   flagDeclared,
   type ParameterDeclaration,
@@ -26,6 +27,12 @@ export const PAGE_PARAMETERS = {
 
 /** Of a question with several series: which one. */
 export const ENTITY_ORDER_PARAMETER = wholeDeclared('The series, counted from 0.', 0, SERIES_MAX - 1, 0)
+
+export const COMPARE_LABEL_PARAMETER = choiceDeclared(
+  'In a comparison: which period.',
+  ['current', 'previous'],
+  'current',
+)
 
 export interface PeoplePage {
   readonly limit: number

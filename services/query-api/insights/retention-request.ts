@@ -9,6 +9,7 @@ import {
 import { choiceParameter, type RawQuery, textParameter } from '../http/request-parameters.ts'
 import type { Interval } from '../query/zoned-time.ts'
 import { type EntityRequest, entityParameter } from './entity-request.ts'
+import { impliedBeside } from './implied-parameters.ts'
 import {
   flagParameter,
   INSIGHT_PARAMETERS,
@@ -20,11 +21,6 @@ import {
 
 /** Periods of one answer: as many as the bits that an actor's returns are kept in, and some to spare. */
 export const RETENTION_LIMITS = { intervals: 60, intervalsDefault: 11, occurrences: 1_000 } as const
-
-export const RETENTION_IMPLIED = new Map([
-  ['insight', ['RETENTION']],
-  ['display', ['ActionsTable', 'ActionsLineGraph']],
-])
 
 const PERIODS = { Hour: 'hour', Day: 'day', Week: 'week', Month: 'month' } as const satisfies Record<
   string,
@@ -89,12 +85,14 @@ export interface RetentionRequest extends InsightRequest {
 /** @throws ApiError 400 */
 export function readRetentionRequest(query: RawQuery, further: ParameterDeclarations = {}): RetentionRequest {
   const given = withPlainNames(query)
-  refuseUndeclared(given, RETENTION_PARAMETERS, further, RETENTION_IMPLIED)
   const periodName = PERIOD_NAMES.find(
     (name) => name.toLowerCase() === (textParameter(given, 'period') ?? 'Day').toLowerCase(),
   )
   if (periodName === undefined)
     throw invalidInput('period', `period must be one of ${PERIOD_NAMES.join(', ')}.`)
+  // An interval says nothing new where it is the period.
+  const implied = impliedBeside({ insight: ['RETENTION'], interval: [PERIODS[periodName]] })
+  refuseUndeclared(given, RETENTION_PARAMETERS, further, implied)
   const { intervals, intervalsDefault, occurrences } = RETENTION_LIMITS
   return {
     ...readInsightRequest(given),

@@ -93,6 +93,41 @@ export function readMath(
   return { math, counts: countsOf(math, given, attr) }
 }
 
+/**
+ * Whom a series or step counts in an insight that counts actors whatever it is about.
+ *
+ * @returns the type of groups; null for the actors of the question
+ * @throws ApiError 400 for a math that counts anything else
+ */
+export function countedGroupsOf(
+  { math, counts }: { readonly math: string; readonly counts: SeriesMath },
+  attr: string,
+): number | null {
+  if (counts.kind === 'total' || counts.kind === 'dau') return null
+  if (counts.kind === 'unique_group') return counts.index
+  throw invalidInput(
+    `${attr}__math`,
+    `Here actors are counted, and no ${math}: leave math out, or send dau, or unique_group with math_group_type_index.`,
+  )
+}
+
+/**
+ * @param groupTypeIndex groups that act in the whole question; null for persons
+ * @throws ApiError 400 for a step that counts others than act in the question
+ */
+export function refuseOtherActors(
+  given: Readonly<Record<string, unknown>>,
+  attr: string,
+  groupTypeIndex: number | null,
+): void {
+  const countedGroups = countedGroupsOf(readMath(given, attr), attr)
+  if (countedGroups !== null && countedGroups !== groupTypeIndex)
+    throw invalidInput(
+      `${attr}__math`,
+      `The same actors go through all steps: leave math out, and send aggregation_group_type_index=${countedGroups}.`,
+    )
+}
+
 function countsOf(math: string, given: Readonly<Record<string, unknown>>, attr: string): SeriesMath {
   const simple = Object.hasOwn(SIMPLE, math) ? SIMPLE[math] : undefined
   if (simple !== undefined) return simple

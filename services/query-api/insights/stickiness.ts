@@ -1,21 +1,30 @@
 import { invalidInput } from '../http/api-error.ts'
-import { choiceDeclared, jsonDeclared, type ParameterDeclarations } from '../http/parameter-declarations.ts'
+import {
+  choiceDeclared,
+  flagDeclared,
+  jsonDeclared,
+  type ParameterDeclarations,
+} from '../http/parameter-declarations.ts'
 import { choiceParameter, type RawQuery } from '../http/request-parameters.ts'
 import type { Bindings } from '../query/bindings.ts'
 import type { Question } from '../query/question.ts'
 import type { Interval } from '../query/zoned-time.ts'
 import { type EntityRequest, jsonParameter, objectOf, readEntities } from './entity-request.ts'
 import { actorSql, eventRowsSql } from './event-rows.ts'
-import { type Entity, type Frame, frameOf, type InsightNeeds, startsOf } from './frame.ts'
+import { type Entity, frameOf, type InsightNeeds } from './frame.ts'
+import { impliedBeside } from './implied-parameters.ts'
 import {
   ACTIONS_PARAMETER,
   EVENTS_PARAMETER,
+  flagParameter,
   INSIGHT_PARAMETERS,
   type InsightRequest,
   readInsightRequest,
   refuseUndeclared,
 } from './insight-request.ts'
 import { scaledUp } from './sampling.ts'
+import { countedGroupsOf, MATH_MEMBERS, readMath } from './series-math.ts'
+import { type Period, periodsOf } from './trend.ts'
 import { INTERVAL_PARAMETER, readInterval, SERIES_MAX } from './trend-request.ts'
 import { startMsSql } from './trend-shape.ts'
 
@@ -31,23 +40,30 @@ export const STICKINESS_PARAMETERS = {
     'non_cumulative',
   ),
   stickiness_criteria: jsonDeclared('Events that an interval needs: `{"operator":"gte","value":3}`.'),
+  compare: flagDeclared('Whether the period before is answered as well.'),
   ...INSIGHT_PARAMETERS,
 }
 
-export const STICKINESS_IMPLIED = new Map([
-  ['insight', ['STICKINESS']],
-  ['shown_as', ['Stickiness']],
-  ['display', ['ActionsLineGraph', 'ActionsBar', 'ActionsAreaGraph']],
-])
+export const STICKINESS_IMPLIED = impliedBeside({
+  insight: ['STICKINESS', 'TRENDS'],
+  shown_as: ['Stickiness'],
+})
 
 const COMPARISONS = { gte: '>=', lte: '<=', exact: '=' } as const
 const OPERATORS = Object.keys(COMPARISONS) as (keyof typeof COMPARISONS)[]
 /** Events of one interval that a criterion may ask for. */
 const CRITERION_MAX = 1_000_000
 
+export interface StickinessSeries extends EntityRequest {
+  /** Groups of that type are counted; null for the actors of the question. */
+  readonly countedGroups: number | null
+}
+
 export interface StickinessRequest extends InsightRequest {
-  readonly series: readonly EntityRequest[]
+  readonly series: readonly StickinessSeries[]
   readonly interval: Interval
+  /** Whether the period before is answered as well. */
+  readonly compare: boolean
   /** Actors active in at least n intervals instead of in exactly n. */
   readonly cumulative: boolean
   /** Events that make an interval one in which an actor was active. */
@@ -66,13 +82,16 @@ export function readStickinessRequest(
     ...(stickinessCriteria === undefined ? {} : { stickiness_criteria: stickinessCriteria }),
   }
   refuseUndeclared(given, STICKINESS_PARAMETERS, further, STICKINESS_IMPLIED)
-  const series = readEntities(given, ['math', 'math_group_type_index'], () => ({}))
+  const series = readEntities(given, MATH_MEMBERS, (one, attr) => ({
+    countedGroups: countedGroupsOf(readMath(one, attr), attr),
+  }))
   if (series.length === 0 || series.length > SERIES_MAX)
     throw invalidInput('events', `events and actions must be 1 to ${SERIES_MAX} series together.`)
   return {
     ...readInsightRequest(given),
     series,
     interval: readInterval(given),
+    compare: flagParameter(given, 'compare'),
     cumulative: choiceParameter(given, 'computed_as', COMPUTATIONS, 'non_cumulative') === 'cumulative',
     criterion: readCriterion(given),
   }
@@ -107,6 +126,8 @@ export interface StickinessRow {
   /** `1 day`, `2 days` … */
   readonly labels: readonly string[]
   readonly days: readonly number[]
+  readonly compare?: true
+  readonly compare_label?: Period['name']
   readonly persons_urls?: readonly { readonly url: string }[]
 }
 
@@ -117,29 +138,30 @@ export async function stickiness(
   request: StickinessRequest,
 ): Promise<StickinessRow[]> {
   const { frame, entities } = await frameOf(needs, question, request, { entities: request.series })
-  const startsMs = startsOf(frame, request.interval)
   const rows: StickinessRow[] = []
-  for (const entity of entities) {
-    const records = await needs.ask<{ active: number | string; actors: number | string }>(
-      question,
-      (bindings) => {
-        const actors = stickinessActorsSql(frame, entity, request, startsMs, bindings)
-        return `SELECT active, count() AS actors FROM (${actors}) GROUP BY active`
-      },
-    )
-    rows.push(stickinessRow(entity, request, startsMs.length, records))
-  }
+  for (const period of periodsOf(frame, request))
+    for (const entity of entities) {
+      const records = await needs.ask<{ active: number | string; actors: number | string }>(
+        question,
+        (bindings) => {
+          const actors = stickinessActorsSql(period, entity, request, bindings)
+          return `SELECT active, count() AS actors FROM (${actors}) GROUP BY active`
+        },
+      )
+      const row = stickinessRow(entity, request, period.startsMs.length, records)
+      rows.push(request.compare ? { ...row, compare: true, compare_label: period.name } : row)
+    }
   return rows
 }
 
 /** A row per actor: in how many intervals it was `active`, at least in one. */
 export function stickinessActorsSql(
-  frame: Frame,
-  entity: Entity,
+  { frame: asked, startsMs }: Period,
+  entity: Entity & StickinessSeries,
   request: Pick<StickinessRequest, 'criterion'>,
-  startsMs: readonly number[],
   bindings: Bindings,
 ): string {
+  const frame = { ...asked, groupTypeIndex: entity.countedGroups ?? asked.groupTypeIndex }
   const { operator, value } = request.criterion
   const rows = eventRowsSql(
     frame,

@@ -16,6 +16,7 @@ import {
   readWindow,
   UNITS,
 } from './funnel-request.ts'
+import { impliedBeside } from './implied-parameters.ts'
 import {
   INSIGHT_PARAMETERS,
   type InsightRequest,
@@ -23,6 +24,8 @@ import {
   refuseUndeclared,
 } from './insight-request.ts'
 import { INTERVAL_PARAMETER, readInterval } from './trend-request.ts'
+
+const TIMING_IMPLIED = impliedBeside({ insight: ['TIMING'] })
 
 const PAIRINGS = ['each', 'nearest'] as const
 
@@ -51,7 +54,7 @@ export interface TimingRequest extends InsightRequest {
 
 /** @throws ApiError 400 */
 export function readTimingRequest(query: RawQuery, further: ParameterDeclarations = {}): TimingRequest {
-  refuseUndeclared(query, TIMING_PARAMETERS, further)
+  refuseUndeclared(query, TIMING_PARAMETERS, further, TIMING_IMPLIED)
   return {
     ...readInsightRequest(query),
     from: entityParameter(query, 'from_entity', '$pageview'),

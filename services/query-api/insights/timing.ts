@@ -67,6 +67,7 @@ export async function timing(
   const records = await timingRecordsOf(needs, question, { frame, timing }, startsMs)
   const whole = orderedSlots(
     records.filter(({ start_ms }) => start_ms === null),
+    request.breakdown,
     ({ pairs }) => Number(pairs),
   )
   const slots = whole.map(({ slot }) => slot)

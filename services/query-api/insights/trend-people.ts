@@ -1,5 +1,5 @@
 import { invalidInput } from '../http/api-error.ts'
-import { choiceDeclared, textDeclared } from '../http/parameter-declarations.ts'
+import { textDeclared } from '../http/parameter-declarations.ts'
 import { type RawQuery, textParameter } from '../http/request-parameters.ts'
 import type { Bindings } from '../query/bindings.ts'
 import type { Question } from '../query/question.ts'
@@ -13,6 +13,7 @@ import { OTHER_SLOT, OWN_SLOT, slotSql } from './funnel-sql.ts'
 import { wholeParameter } from './insight-request.ts'
 import type { PeopleSql } from './people.ts'
 import {
+  COMPARE_LABEL_PARAMETER,
   ENTITY_ORDER_PARAMETER,
   LINE_PARAMETERS,
   type LineAsked,
@@ -30,7 +31,7 @@ import { subjectSql } from './trend-sql.ts'
 /** Beside the parameters of the trend: which series, period, point and line of it. */
 export const TREND_PEOPLE_PARAMETERS = {
   entity_order: ENTITY_ORDER_PARAMETER,
-  compare_label: choiceDeclared('In a comparison: which period.', ['current', 'previous'], 'current'),
+  compare_label: COMPARE_LABEL_PARAMETER,
   point: textDeclared('Start of an interval; the whole range when left out.'),
   ...LINE_PARAMETERS,
   ...PAGE_PARAMETERS,

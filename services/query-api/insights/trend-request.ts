@@ -44,7 +44,7 @@ const DISPLAYS = {
   WorldMap: 'aggregate',
   BoldNumber: 'aggregate',
 } as const
-const DISPLAY_NAMES = Object.keys(DISPLAYS) as (keyof typeof DISPLAYS)[]
+export const DISPLAY_NAMES = Object.keys(DISPLAYS) as (keyof typeof DISPLAYS)[]
 
 /** See {@link readInterval}. */
 export const INTERVAL_PARAMETER = choiceDeclared('Length of one point.', INTERVALS, 'day')

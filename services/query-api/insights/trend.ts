@@ -1,7 +1,7 @@
 import type { Question } from '../query/question.ts'
 import { addIntervals } from '../query/zoned-time.ts'
 import { answeringFaults } from '../sql/sql-failure.ts'
-import { cohortIdsOf } from './breakdown.ts'
+import { cohortIdsOf, hidesOther } from './breakdown.ts'
 import type { BreakdownValues } from './breakdown-sql.ts'
 import { breakdownValuesOf } from './breakdown-values.ts'
 import { type Frame, frameOf, type InsightNeeds, startsOf } from './frame.ts'
@@ -105,7 +105,8 @@ async function linesOf(
     counts.kind === 'expression'
       ? await answeringFaults(counts.text, `${type}__math_${math}`, asked)
       : await asked()
-  const lines = trendLines(startsMs, scaled(records, request, series), values)
+  const found = trendLines(startsMs, scaled(records, request, series), values)
+  const lines = hidesOther(request.breakdown) ? found.filter(({ isOther }) => !isOther) : found
   return isCumulative ? lines.map((line) => ({ ...line, data: cumulative(line.data) })) : lines
 }
 

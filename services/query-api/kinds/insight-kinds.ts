@@ -111,7 +111,7 @@ function seriesOf(node: Node): Node {
 
 function breakdownOf(node: Node): Node {
   const filter = optionalNode(node.breakdownFilter, 'query__breakdownFilter')
-  const { breakdowns, breakdown_hide_other_aggregation: _, ...others } = filter
+  const { breakdowns, ...others } = filter
   if (!Array.isArray(breakdowns) || breakdowns.length === 0) return others
   const listed = breakdowns.map((one) => nodeOf(one, 'query__breakdownFilter__breakdowns'))
   const [first = {}] = listed

@@ -1,6 +1,11 @@
 import { ApiError, invalidInput } from '../http/api-error.ts'
 import { NAME_LENGTH_MAX, type RawQuery } from '../http/request-parameters.ts'
-import { INSIGHT_KIND_NAMES, INSIGHT_KINDS, type InsightKindName } from '../insights/insight-kinds.ts'
+import {
+  INSIGHT_KIND_NAMES,
+  INSIGHT_KINDS,
+  type InsightKindName,
+  shownKindOf,
+} from '../insights/insight-kinds.ts'
 import { textsOf } from '../insights/posted-parameters.ts'
 
 /** Parameters of an insight as they are saved: as a body has them, with `insight` for its kind. */
@@ -12,16 +17,10 @@ export const FILTERS_LENGTH_MAX = 32_768
 /** What a dashboard says of all of its insights. */
 export const DASHBOARD_FILTERS = ['date_from', 'date_to', 'properties'] as const
 
-/** Of clients that save a stickiness or a lifecycle as a trend which is drawn in another way. */
-const SHOWN_AS: Readonly<Record<string, InsightKindName>> = {
-  Stickiness: 'STICKINESS',
-  Lifecycle: 'LIFECYCLE',
-}
-
 /** @throws ApiError 400 about `filters__insight` */
 export function kindOf(filters: Filters): InsightKindName {
-  const shown = SHOWN_AS[String(filters.shown_as)]
-  if (shown !== undefined) return shown
+  const shown = shownKindOf(filters.shown_as)
+  if (shown !== null) return shown
   const name = filters.insight ?? 'TRENDS'
   const kind = INSIGHT_KIND_NAMES.find((one) => one === name)
   if (kind !== undefined) return kind

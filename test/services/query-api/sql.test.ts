@@ -81,6 +81,7 @@ function statements(values: Values, operator: string): { texts: string[]; bound:
     keys: [values.breakdown],
     normalizeUrl: false,
     binCount: null,
+    hidesOther: false,
     limit: 5,
   }
   const breakdown = { by, values: { values: [values.event], edges: null } }

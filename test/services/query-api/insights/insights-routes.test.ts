@@ -5,6 +5,8 @@ import { recordingEnvironment } from '../recording-environment.ts'
 const expressed = (math_hogql: string) =>
   `events=${encodeURIComponent(JSON.stringify([{ id: 'a', math: 'hogql', math_hogql }]))}`
 
+const STEPS = 'events=[{"id":"a"},{"id":"b"}]'
+
 test.each([
   ['interval=second', 'interval'],
   ['interval=hour;', 'interval'],
@@ -72,7 +74,8 @@ test('what is refused as not supported is told with what is', async () => {
   const detail = async (query: string) =>
     (await get(`/api/datasets/shop/insights/trend?${query}`)).json().detail
   expect(await detail('colour=red')).toMatch(/^colour is not supported here\. What is: event, math, /)
-  expect(await detail('shown_as=Lifecycle')).toBe('shown_as is not supported here, except as Volume.')
+  expect(await detail('shown_as=Pie')).toBe('shown_as is not supported here, except as Volume.')
+  expect(await detail('insight=FUNNELS')).toBe('insight is not supported here, except as TRENDS.')
 })
 
 test('parameters that ask for what is done anyway are taken', async () => {
@@ -80,6 +83,42 @@ test('parameters that ask for what is done anyway are taken', async () => {
   const query =
     'insight=TRENDS&display=ActionsLineGraph&compare=false&breakdown_type=event&refresh=true&formula='
   expect((await get(`/api/datasets/shop/insights/trend?${query}`)).statusCode).toBe(200)
+})
+
+test.each([
+  [`funnel?${STEPS}`, 'insight=FUNNELS&display=ActionsBar&breakdown_type=event&shown_as=Volume'],
+  ['retention?period=Week', 'insight=RETENTION&display=ActionsTable&interval=week'],
+  ['path?step_limit=3', 'insight=PATHS&display=PathsViz&interval=day'],
+  [`stickiness?${STEPS}`, 'insight=STICKINESS&display=ActionsTable&shown_as=Stickiness'],
+  ['lifecycle?event=a', 'insight=LIFECYCLE&display=ActionsBar&shown_as=Lifecycle'],
+  ['timing?pairing=each', 'insight=TIMING&display=ActionsLineGraph'],
+])('insights/%s takes what it is sent along that asks for nothing else: %s', async (address, along) => {
+  const plain = recordingEnvironment()
+  const full = recordingEnvironment()
+  const { statusCode } = await plain.get(`/api/datasets/shop/insights/${address}`)
+  const given = await full.get(
+    `/api/datasets/shop/insights/${address}&${along}&compare=false&smoothing_intervals=1`,
+  )
+  expect([statusCode, given.statusCode, given.json().attr]).toEqual([200, 200, undefined])
+  expect(full.asked.map(({ sql }) => sql)).toEqual(plain.asked.map(({ sql }) => sql))
+})
+
+test.each([
+  ['shown_as=Stickiness&stickiness_criteria={"operator":"gte","value":2}', 'stickiness'],
+  ['insight=STICKINESS&interval=week&display=ActionsBar', 'stickiness'],
+  ['insight=TRENDS&shown_as=Lifecycle&smoothing_intervals=1', 'lifecycle'],
+  ['insight=LIFECYCLE&toggledLifecycles=["new"]', 'lifecycle'],
+])('a trend with %s is a %s, as its own route answers it', async (asked, path) => {
+  const { get } = recordingEnvironment()
+  const common = 'events=[{"id":"a","math":"total"}]&date_from=-3d'
+  const given = await get(`/api/datasets/shop/insights/trend?${common}&${asked}`)
+  const own = asked.replaceAll(/(insight|shown_as)=[A-Za-z]+&?/g, '')
+  const expected = await get(`/api/datasets/shop/insights/${path}?${common}&${own}`)
+  expect(given.statusCode).toBe(200)
+  expect(given.json().result).toEqual(expected.json().result)
+  expect(given.json().result[0].persons_urls[0].url).toContain(`/persons/${path}?`)
+  const file = await get(`/api/datasets/shop/insights/trend.csv?${common}&${asked}`)
+  expect(file.body).toBe((await get(`/api/datasets/shop/insights/${path}.csv?${common}&${own}`)).body)
 })
 
 test('an answer is kept for a minute, by its question alone, and computed anew or later for who asks so', async () => {
@@ -108,6 +147,24 @@ test('an answer is kept for a minute, by its question alone, and computed anew o
   const begun = await get(`${path}?event=b&refresh=async&client_query_id=mine`)
   expect([begun.statusCode, begun.json()]).toMatchObject([202, { query_status: { id: 'mine' } }])
   expect(await ask('?event=a&refresh=soon')).toMatchObject({ attr: 'refresh' })
+})
+
+test('a funnel of groups takes steps that say so', async () => {
+  const { get } = recordingEnvironment()
+  const events = '[{"id":"a","math":"unique_group","math_group_type_index":1},{"id":"b","math":"dau"}]'
+  const address = `/api/datasets/shop/insights/funnel?events=${events}&aggregation_group_type_index=1`
+  expect((await get(address)).statusCode).toBe(200)
+})
+
+test('rules of paths do not count where path_replacements is false', async () => {
+  const rules = '[{"regex":"secret","alias":"x"}]'
+  const bound = async (over: string) => {
+    const { get, asked } = recordingEnvironment()
+    await get(`/api/datasets/shop/insights/path?local_path_cleaning_filters=${rules}${over}`)
+    return asked.some(({ sql }) => sql.includes('replaceRegexpAll'))
+  }
+  expect([await bound(''), await bound('&path_replacements=true')]).toEqual([true, true])
+  expect(await bound('&path_replacements=false')).toBe(false)
 })
 
 test('a trend as CSV has a line per series and value, and a column per interval', async () => {
@@ -173,8 +230,6 @@ test('a question may be posted as JSON, lists as lists, and is the same question
   expect(posted.asked.map(asked)).toEqual(got.asked.map(asked))
 })
 
-const STEPS = 'events=[{"id":"a"},{"id":"b"}]'
-
 test.each([
   ['funnel?events=[]', 'events'],
   [`funnel?${STEPS}&funnel_order_type=random`, 'funnel_order_type'],
@@ -197,6 +252,21 @@ test.each([
   [`funnel/correlation?${STEPS}&funnel_aggregate_by_hogql=event`, 'funnel_aggregate_by_hogql'],
   ['funnel/correlation?events=[{"id":"a"}]', 'events'],
   [`funnel/correlation?${STEPS}&funnel_correlation_type=properties`, 'funnel_correlation_names'],
+  ['funnel?events=[{"id":"a","math":"sum","math_property":"b"}]', 'events__math'],
+  ['funnel?events=[{"id":"a","math":"unique_group","math_group_type_index":1}]', 'events__math'],
+  [`funnel?${STEPS}&exclusions=[{"id":"x","math":"first_time_for_user"}]`, 'exclusions__math'],
+  [`funnel?${STEPS}&compare=true`, 'compare'],
+  [`funnel?${STEPS}&display=ActionsLineGraphCumulative`, 'display'],
+  ['stickiness?events=[{"id":"a","math":"weekly_active"}]', 'events__math'],
+  ['stickiness?events=[{"id":"a","math":"unique_group"}]', 'events__math_group_type_index'],
+  [`stickiness?${STEPS}&smoothing_intervals=2`, 'smoothing_intervals'],
+  ['lifecycle?events=[{"id":"a","math":"unique_session"}]', 'events__math'],
+  ['retention?period=Week&interval=day', 'interval'],
+  ['retention?compare=true', 'compare'],
+  ['path?interval=fortnight', 'interval'],
+  ['path?path_replacements=perhaps', 'path_replacements'],
+  ['trend?shown_as=Stickiness&event=a', 'event'],
+  ['trend?shown_as=Lifecycle&event=a&formula=A', 'formula'],
   ['retention?period=Year', 'period'],
   ['retention?total_intervals=61', 'total_intervals'],
   ['retention?retention_type=often', 'retention_type'],
