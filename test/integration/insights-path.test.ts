@@ -56,14 +56,26 @@ const asked = fc.record({
   maxWeight: fc.constantFrom(null, null, 1, 3),
   properties: randomFilters,
   groupType: fc.constantFrom(null, null, null, 0),
+  around: fc.option(
+    fc.record({
+      side: fc.constantFrom('before_step', 'between_steps', 'after_step'),
+      steps: fc.constantFrom([{ id: 'a' }, { id: 'b' }], [{ id: null }, { id: 'a' }, { id: '$pageview' }]),
+      step: fc.constantFrom(1, 2, 2, -2),
+    }),
+    { freq: 1 },
+  ),
 })
 
 test(`of ${HISTORIES} random histories the paths are what following each actor makes of them`, async () => {
   const cases = fc.sample(asked, { numRuns: HISTORIES, seed: SEED }).map((one, index) => {
     const history: History = { dataset: `d${index}`, ...one.history }
     const day = addDays(new Date(FIRST_DAY_MS).toISOString().slice(0, 10), one.fromDay)
+    // Between steps needs one after the first, and those who dropped before the second have reached no other.
+    const around =
+      one.around === null || one.around.side !== 'between_steps' ? one.around : { ...one.around, step: 2 }
     const question: PathsAsked = {
       ...one,
+      around: around as PathsAsked['around'],
       fromMs: midnight(day, history.zone),
       toMs: midnight(addDays(day, one.days), history.zone),
     }
@@ -80,6 +92,12 @@ test(`of ${HISTORIES} random histories the paths are what following each actor m
       edge_limit: String(one.edgeLimit),
       min_edge_weight: String(one.minWeight),
       properties: JSON.stringify(one.properties),
+      ...(around === null
+        ? {}
+        : {
+            funnel_paths: `funnel_path_${around.side}`,
+            funnel_filter: JSON.stringify({ events: around.steps, funnel_step: around.step }),
+          }),
       ...(one.start === null ? {} : { start_point: one.start }),
       ...(one.end === null ? {} : { end_point: one.end }),
       ...(one.maxWeight === null ? {} : { max_edge_weight: String(one.maxWeight) }),

@@ -12,8 +12,10 @@ import {
   resultsOf,
 } from '../helpers/insight-engine.ts'
 import { HISTORIES, randomFilters, randomHistory, SEED } from '../helpers/random-histories.ts'
+import { midnight } from '../reference/calendar.ts'
 import { VALUES } from '../reference/expressions.ts'
 import { EVENTS_ALONE, type History } from '../reference/history.ts'
+import { type PathsAsked, pathsOf } from '../reference/paths.ts'
 
 /** Every one asks for an insight and then for the people behind each of its numbers. */
 const ASKED = Math.ceil(HISTORIES / 30)
@@ -409,6 +411,51 @@ test('the paths of the people behind an edge add up to its value', async () => {
       query.set('path_start_key', source)
       query.set('path_end_key', target)
       expect((await behind(history, `${BASE}/persons/path?${query}`)).value).toBe(value)
+    }
+  })
+}, 600_000)
+
+test('behind a stop are those who went on from it, came to it, or went no further, and theirs are all paths', async () => {
+  await check('k', async ({ history, range }) => {
+    const asked: PathsAsked = {
+      types: [],
+      expression: null,
+      custom: [],
+      exclude: [],
+      groupings: [],
+      replacements: [],
+      start: null,
+      end: null,
+      stepLimit: 3,
+      edgeLimit: 50,
+      minWeight: 1,
+      maxWeight: null,
+      fromMs: midnight('2026-10-22', history.zone),
+      toMs: midnight('2026-11-01', history.zone),
+      properties: range.properties,
+      groupType: null,
+      around: null,
+    }
+    const paths = pathsOf(history, asked).map(({ stops }) => stops.map(({ item }, at) => `${at + 1}_${item}`))
+    const query = {
+      date_from: range.date_from,
+      date_to: range.date_to,
+      properties: range.properties,
+      step_limit: 3,
+    }
+    for (const stop of [...new Set(paths.flat())].slice(0, LOOKED_BEHIND)) {
+      const value = async (key: string) =>
+        (await behind(history, `${BASE}/persons/path?${addressOf({ ...query, [key]: stop })}`)).value
+      const count = (holds: (path: string[]) => boolean) => paths.filter(holds).length
+      expect([
+        await value('path_start_key'),
+        await value('path_end_key'),
+        await value('path_dropoff_key'),
+      ]).toEqual([
+        count((path) => path.includes(stop) && path.at(-1) !== stop),
+        count((path) => path.includes(stop)),
+        count((path) => path.at(-1) === stop),
+      ])
     }
   })
 }, 600_000)

@@ -23,7 +23,9 @@ beforeAll(async () => {
 afterAll(() => engine.close())
 
 const AGGREGATES = ['sum', 'avg', 'min', 'max', 'median', 'p75', 'p90', 'p95', 'p99']
-const PER_ACTOR = ['avg', 'min', 'max', 'median', 'p90'].map((name) => `${name}_count_per_actor`)
+const PER_ACTOR = ['avg', 'min', 'max', 'median', 'p75', 'p90', 'p95', 'p99'].map(
+  (name) => `${name}_count_per_actor`,
+)
 
 const math: fc.Arbitrary<Omit<TrendSeriesAsked, 'id' | 'properties'>> = fc.oneof(
   fc.record({

@@ -1,5 +1,7 @@
+import type { EntityAsked } from './entities.ts'
 import { expressionText } from './expressions.ts'
 import { type FilterList, passes, propertyOf } from './filters.ts'
+import { funnelActors } from './funnel.ts'
 import { actorOf, type Happening, type History, inOrder, textOf } from './history.ts'
 
 export interface PathsAsked {
@@ -20,6 +22,13 @@ export interface PathsAsked {
   readonly toMs: number
   readonly properties: FilterList
   readonly groupType: number | null
+  /** Only what people of a funnel of these steps did before, between or after a step of it; null for everything. */
+  readonly around: {
+    readonly side: 'before_step' | 'between_steps' | 'after_step'
+    readonly steps: readonly EntityAsked[]
+    /** n: who reached step n; −n: who reached the one before and not n. */
+    readonly step: number
+  } | null
 }
 
 export interface Edge {
@@ -44,10 +53,13 @@ export function pathsOf(stored: History, asked: PathsAsked): { actor: string; st
       event.timeMs >= asked.fromMs && event.timeMs < asked.toMs && passes(history, event, asked.properties),
   )
   const actors = [...new Set(events.map((event) => actorOf(history, event, asked.groupType)))]
+  const bounds = boundsOf(stored, asked)
   return actors.flatMap((actor) => {
-    if (actor === null) return []
+    const bound = actor === null ? undefined : bounds(actor)
+    if (actor === null || bound === undefined) return []
     const stops = events
       .filter((event) => actorOf(history, event, asked.groupType) === actor && isIncluded(event, asked))
+      .filter(({ timeMs }) => timeMs >= bound.fromMs && timeMs <= bound.toMs)
       .map((event) => ({ item: itemOf(history, event, asked), timeMs: event.timeMs }))
       .filter(({ item }) => item !== '' && !asked.exclude.some((pattern) => fits(pattern, item)))
     return visits(stops).flatMap((visit) => {
@@ -56,6 +68,37 @@ export function pathsOf(stored: History, asked: PathsAsked): { actor: string; st
       return cut === null ? [] : [{ actor, stops: cut }]
     })
   })
+}
+
+/** Times, both inclusive, that an actor's stops lie between; undefined for one that is not looked at. */
+function boundsOf(stored: History, asked: PathsAsked) {
+  const { around, fromMs, toMs, groupType } = asked
+  if (around === null) return () => ({ fromMs, toMs })
+  const { side, steps, step } = around
+  const people = funnelActors(stored, {
+    steps,
+    order: 'ordered',
+    windowMs: 14 * 24 * 60 * 60_000,
+    exclusions: [],
+    fromMs,
+    toMs,
+    properties: { type: 'AND', values: [] },
+    groupType,
+    actorExpression: null,
+    breakdown: null,
+    attribution: 'first_touch',
+    attributionStep: 0,
+  })
+  return (actor: string) => {
+    const runs = people.find((one) => one.actor === actor)?.runs ?? []
+    const level = Math.max(0, ...runs.map(({ times }) => times.length))
+    const best = runs.find(({ times }) => times.length === level)
+    const last = step > 0 ? step : -step - 1
+    if (best === undefined || (step > 0 ? level < step : level !== last)) return undefined
+    const at = best.times[last - 1] as number
+    if (side === 'before_step') return { fromMs, toMs: at }
+    return side === 'after_step' ? { fromMs: at, toMs } : { fromMs: best.times[last - 2] as number, toMs: at }
+  }
 }
 
 function isIncluded({ event }: Happening, { types, custom, expression }: PathsAsked): boolean {
