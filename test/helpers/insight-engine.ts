@@ -69,6 +69,7 @@ function eventRow(dataset: string, event: Happening): string {
     recipe: 'r',
     url: event.url,
     properties: JSON.stringify(event.properties),
+    ...event.columns,
   })
 }
 

@@ -116,6 +116,42 @@ test(`of ${HISTORIES} random histories the paths are what following each actor m
   })
 }, 600_000)
 
+test('around a step of a funnel its own event counts, before, between and after', async () => {
+  const history: History = {
+    dataset: 'around',
+    zone: 'UTC',
+    events: ['early', 'a', 'middle', 'b', 'late'].map((event, offset) => ({
+      event,
+      distinctId: 'u1',
+      timeMs: FIRST_DAY_MS + offset,
+      partition: 0,
+      offset,
+      session: null,
+      groups: {},
+      url: null,
+      properties: {},
+    })),
+    ...EVENTS_ALONE,
+  }
+  await engine.store([history])
+  const stops = async (side: string, step: number) => {
+    const query = readPathRequest({
+      date_from: '2026-10-18',
+      date_to: '2026-10-18',
+      funnel_paths: `funnel_path_${side}`,
+      funnel_filter: JSON.stringify({ events: [{ id: 'a' }, { id: 'b' }, { id: 'c' }], funnel_step: step }),
+    })
+    const edges = await paths(engine.needs, engine.questionOf(history), query)
+    return [edges[0]?.source, ...edges.map(({ target }) => target)]
+  }
+  expect(await stops('before_step', 2)).toEqual(['1_early', '2_a', '3_middle', '4_b'])
+  expect(await stops('between_steps', 2)).toEqual(['1_a', '2_middle', '3_b'])
+  expect(await stops('after_step', 2)).toEqual(['1_b', '2_late'])
+  // Who dropped before the third step was at the second one.
+  expect(await stops('after_step', -3)).toEqual(['1_b', '2_late'])
+  expect(await stops('after_step', 3)).toEqual([undefined])
+})
+
 test('an expression alone calls all events, beside types only theirs', async () => {
   const names = ['$click', 'a', '$pageview', 'b', '$screen']
   const history: History = {

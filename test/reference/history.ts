@@ -28,6 +28,8 @@ export interface Happening {
   readonly groups: Readonly<Record<string, string>>
   readonly url: string | null
   readonly properties: Properties
+  /** Further columns of the stored event, for tests that look at them by hand: the reference knows none. */
+  readonly columns?: Properties
 }
 
 /** One state of a person; the highest version holds now, and from `validFromMs` on the next one. */

@@ -18,11 +18,14 @@ const PLACE = '(event_time, src_partition, src_offset)'
 const first = (column: string) => `ifNull(argMin(${column}, ${PLACE}), '')`
 const last = (column: string) => `ifNull(argMax(${column}, ${PLACE}), '')`
 
+/** As everywhere in answers: UTC, to the millisecond. */
+const isoTime = (time: string) => `concat(replaceOne(toString(${time}, 'UTC'), ' ', 'T'), 'Z')`
+
 /** Properties of a session, each as text over the session's events. */
 const EXPRESSIONS = {
   $session_duration: `toString(${SECONDS})`,
-  $start_timestamp: "concat(formatDateTime(min(event_time), '%FT%T.%f', 'UTC'), 'Z')",
-  $end_timestamp: "concat(formatDateTime(max(event_time), '%FT%T.%f', 'UTC'), 'Z')",
+  $start_timestamp: isoTime('min(event_time)'),
+  $end_timestamp: isoTime('max(event_time)'),
   $entry_current_url: first('url'),
   $entry_pathname: first('url_path'),
   $exit_current_url: last('url'),

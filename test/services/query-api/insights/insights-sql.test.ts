@@ -84,6 +84,12 @@ const QUESTIONS: Readonly<Record<string, (names: Names) => Record<string, unknow
     funnel_correlation_type: 'properties',
     funnel_correlation_names: [property],
   }),
+  'persons/funnel/correlation': ({ event, other, property, value }) => ({
+    events: [{ id: event }, { id: other }],
+    funnel_correlation_type: 'event_with_properties',
+    funnel_correlation_event_names: [other],
+    funnel_correlation_event: `${other}::${property}::${value}`,
+  }),
   'insights/retention': ({ event, other }) => ({
     target_entity: { id: event },
     returning_entity: { id: other },
