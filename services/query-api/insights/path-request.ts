@@ -199,7 +199,15 @@ function readAround(query: RawQuery): PathsAroundFunnel | null {
       'funnel_filter',
       'funnel_step is the number of a step, negative for those who dropped before it.',
     )
-  if (side === 'funnel_path_between_steps' && Math.abs(step) < 2)
-    throw invalidInput('funnel_filter', 'Between steps needs a step after the first.')
+  if (side === 'funnel_path_between_steps' && lastReached(step) < 2)
+    throw invalidInput(
+      'funnel_filter',
+      'Between steps needs people who reached a step after the first: a funnel_step of at least 2, or of at most -3.',
+    )
   return { side, funnel, step }
+}
+
+/** The last step that those whom a `funnel_step` means have in common, counted from 1. */
+export function lastReached(step: number): number {
+  return step > 0 ? step : -step - 1
 }

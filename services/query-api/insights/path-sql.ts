@@ -3,6 +3,7 @@ import { eventOrder } from './event-order.ts'
 import { actorSql, isSomebodySql } from './event-rows.ts'
 import { counting, type Frame } from './frame.ts'
 import { bestRunsSql } from './funnel-answers-sql.ts'
+import { lastReached } from './path-request.ts'
 import { MIDDLE, namedEventsSql, type Paths, stopEventsSql, stopSql } from './path-stops-sql.ts'
 
 /** Without an event for longer than this, a path ends and another one begins. */
@@ -174,8 +175,8 @@ function aroundFunnelSql(
 ): string {
   const { funnel, side, step } = around
   const frame = { ...around.frame, countsOnly }
-  const reached = step > 0 ? `level >= ${step}` : `level = ${-step - 1}`
-  const at = step > 0 ? step : -step - 1
+  const at = lastReached(step)
+  const reached = `level ${step > 0 ? '>=' : '='} ${at}`
   const bounds =
     `SELECT actor AS bound_actor, best[1].2[${at}] AS at_ms, best[1].2[${at - 1}] AS before_ms ` +
     `FROM (${bestRunsSql(frame, funnel, bindings)}) WHERE ${reached}`

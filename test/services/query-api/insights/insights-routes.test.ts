@@ -289,6 +289,10 @@ test.each([
   ['path?local_path_cleaning_filters=[{"alias":"x"}]', 'local_path_cleaning_filters'],
   ['path?local_path_cleaning_filters=[{"regex":"(a)","alias":"\\\\1"}]', 'local_path_cleaning_filters'],
   ['path?funnel_paths=funnel_path_after_step', 'funnel_filter'],
+  [
+    'path?funnel_paths=funnel_path_between_steps&funnel_filter={"events":[{"id":"a"},{"id":"b"}],"funnel_step":-2}',
+    'funnel_filter',
+  ],
   ['timing?pairing=all', 'pairing'],
   ['timing?window_interval_unit=year', 'window_interval_unit'],
 ])('%s is a 400 that names its parameter', async (address, attr) => {
