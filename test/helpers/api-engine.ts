@@ -1,17 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { inject } from 'vitest'
+import type { ClickHouse } from '../../services/core/clickhouse/clickhouse.ts'
 import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
 import { migrate } from '../../services/core/clickhouse/migrate.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
-import { recordingEnvironment } from '../services/query-api/recording-environment.ts'
+import { type AskedQuestion, recordingEnvironment } from '../services/query-api/recording-environment.ts'
 
 /**
  * The query API over the real engine, with a database of its own.
  *
  * @param overrides of the recording environment, beside ClickHouse
+ * @param note      told every statement that is asked, before it is
  */
-export async function openApiEngine(overrides: Parameters<typeof recordingEnvironment>[1] = {}) {
+export async function openApiEngine(
+  overrides: Parameters<typeof recordingEnvironment>[1] = {},
+  note: (asked: AskedQuestion) => void = () => {},
+) {
   const database = `api_${randomBytes(6).toString('hex')}`
   const settings = parseSettings(CLICKHOUSE_SETTINGS, {
     MILLRACE_CLICKHOUSE_URL: inject('clickhouseUrl'),
@@ -29,7 +34,18 @@ export async function openApiEngine(overrides: Parameters<typeof recordingEnviro
     resultBytesMax: 50_000_000,
     streamSecondsMax: 60,
   }
-  const api = recordingEnvironment(undefined, { clickhouse, cost, ...overrides })
+  const noted: ClickHouse = {
+    ...clickhouse,
+    query(sql, parameters = {}, options = {}) {
+      note({ sql, parameters, options })
+      return clickhouse.query(sql, parameters, options)
+    },
+    stream(sql, parameters = {}, options = {}) {
+      note({ sql, parameters, options })
+      return clickhouse.stream(sql, parameters, options)
+    },
+  }
+  const api = recordingEnvironment(undefined, { clickhouse: noted, cost, ...overrides })
   return {
     ...api,
     clickhouse,

@@ -129,12 +129,29 @@ function rowsOf(history: History): Record<string, string[]> {
   }
 }
 
+/** Stores many histories at once, one insert per table. */
+export async function storeHistories(
+  clickhouse: Pick<ClickHouse, 'insert'>,
+  histories: readonly History[],
+): Promise<void> {
+  const tables = new Map<string, string[]>()
+  for (const history of histories)
+    for (const [table, rows] of Object.entries(rowsOf(history)))
+      tables.set(table, [...(tables.get(table) ?? []), ...rows])
+  for (const [table, rows] of tables)
+    if (rows.length > 0)
+      await clickhouse.insert(table, 'JSONEachRow', Buffer.from(rows.join('\n')), {
+        date_time_input_format: 'best_effort',
+        async_insert: 0,
+      })
+}
+
 export interface InsightEngine {
   readonly needs: InsightNeeds
   readonly tell: Tell
   readonly clickhouse: ClickHouse
   readonly askTable: AskTable
-  /** Stores many histories at once, one insert per table. */
+  /** See {@link storeHistories}. */
   store(histories: readonly History[]): Promise<void>
   questionOf(history: History): Question
   close(): Promise<void>
@@ -162,18 +179,7 @@ export async function openInsightEngine(): Promise<InsightEngine> {
     needs: { ask, clock: { now: () => NOW_MS }, definitions: NO_DEFINITIONS },
     clickhouse,
     askTable: createAskTable(clickhouse, cost, STORED_TABLES, SQL_ROWS.max + 1),
-    async store(histories) {
-      const tables = new Map<string, string[]>()
-      for (const history of histories)
-        for (const [table, rows] of Object.entries(rowsOf(history)))
-          tables.set(table, [...(tables.get(table) ?? []), ...rows])
-      for (const [table, rows] of tables)
-        if (rows.length > 0)
-          await clickhouse.insert(table, 'JSONEachRow', Buffer.from(rows.join('\n')), {
-            date_time_input_format: 'best_effort',
-            async_insert: 0,
-          })
-    },
+    store: (histories) => storeHistories(clickhouse, histories),
     questionOf({ dataset, zone }) {
       const described = { id: dataset, account: 'test', timezone: zone }
       return { dataset: described, zone: zoneOf(described), signal: AbortSignal.timeout(600_000) }

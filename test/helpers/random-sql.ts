@@ -1,3 +1,5 @@
+import { Draws } from './draws.ts'
+
 /** Queries for the tests of the query language; `make test-long` takes 100,000. */
 export const QUERIES = Number(process.env.MILLRACE_TEST_QUERIES ?? 4_000)
 /** Another one makes other queries: long runs can be told in parts. */
@@ -48,17 +50,6 @@ export function quotedName(name: string): string {
   return `"${name.replaceAll('\\', '\\\\').replaceAll('"', '""')}"`
 }
 
-/** Mulberry32: the same numbers for the same seed. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 type Kind = 'text' | 'number'
 interface Column {
   readonly sql: string
@@ -67,27 +58,29 @@ interface Column {
 
 /** Makes queries that mostly run: texts where texts belong, numbers where numbers do, and hostile names and values anywhere. */
 export class RandomSql {
-  readonly #next: () => number
+  readonly #draws: Draws
   /** @param hostile texts for names and values; others of the same length make queries of the same shape */
   readonly #hostile: readonly string[]
   #named = 0
 
   constructor(seed: number, hostile: readonly string[] = HOSTILE) {
-    this.#next = randomNumbers(seed)
+    this.#draws = new Draws(seed)
     this.#hostile = hostile
   }
 
   query(): string {
     const tables = new Map<string, readonly Kind[]>()
     const within: string[] = []
-    for (let n = this.#below(3); n > 0; n--) {
+    for (let n = this.#draws.below(3); n > 0; n--) {
       const kinds = this.#kinds()
       const name = `cte${this.#named++}`
       within.push(`${name} AS (${this.#select(kinds, 2, tables)})`)
       tables.set(name, kinds)
     }
     const kinds = this.#kinds()
-    const selects = Array.from({ length: this.#chance(0.15) ? 2 : 1 }, () => this.#select(kinds, 3, tables))
+    const selects = Array.from({ length: this.#draws.chance(0.15) ? 2 : 1 }, () =>
+      this.#select(kinds, 3, tables),
+    )
     return `${within.length > 0 ? `WITH ${within.join(', ')} ` : ''}${selects.join(' UNION ALL ')}`
   }
 
@@ -112,38 +105,38 @@ export class RandomSql {
   /** An expression about one event, as `select` takes it. */
   expression(): string {
     const columns = EVENT_COLUMNS.map((column) => this.#column('', column))
-    return this.#value(this.#pick(['text', 'number']), columns, 2)
+    return this.#value(this.#draws.pick(['text', 'number']), columns, 2)
   }
 
   #kinds(): Kind[] {
-    return Array.from({ length: 1 + this.#below(3) }, () => this.#pick<Kind>(['text', 'number']))
+    return Array.from({ length: 1 + this.#draws.below(3) }, () => this.#draws.pick<Kind>(['text', 'number']))
   }
 
   #select(kinds: readonly Kind[], depth: number, tables: ReadonlyMap<string, readonly Kind[]>): string {
     const { from, columns } = this.#from(depth, tables)
-    const where = this.#chance(0.6) ? ` WHERE ${this.#truth(columns, depth, tables)}` : ''
-    if (this.#chance(0.35)) {
+    const where = this.#draws.chance(0.6) ? ` WHERE ${this.#truth(columns, depth, tables)}` : ''
+    if (this.#draws.chance(0.35)) {
       const key = this.#value('text', columns, depth - 1)
       const aggregates = kinds.map((kind) => this.#aggregate(kind, columns))
-      const having = this.#chance(0.3) ? ` HAVING count() > ${this.#below(3)}` : ''
+      const having = this.#draws.chance(0.3) ? ` HAVING count() > ${this.#draws.below(3)}` : ''
       const listed = aggregates.map((sql, place) => `${sql} AS v${place}`).join(', ')
       return `SELECT ${listed} FROM ${from}${where} GROUP BY ${key}${having}`
     }
     const listed = kinds.map((kind, place) => `${this.#value(kind, columns, depth)} AS v${place}`)
-    const distinct = this.#chance(0.1) ? 'DISTINCT ' : ''
-    const order = this.#chance(0.3) ? ' ORDER BY 1 DESC' : ''
+    const distinct = this.#draws.chance(0.1) ? 'DISTINCT ' : ''
+    const order = this.#draws.chance(0.3) ? ' ORDER BY 1 DESC' : ''
     return `SELECT ${distinct}${listed.join(', ')} FROM ${from}${where}${order}`
   }
 
   #from(depth: number, tables: ReadonlyMap<string, readonly Kind[]>) {
     const first = this.#source(depth, tables)
-    if (!this.#chance(0.3)) return { from: first.sql, columns: first.columns }
+    if (!this.#draws.chance(0.3)) return { from: first.sql, columns: first.columns }
     const second = this.#source(depth, tables)
-    const join = this.#pick(['JOIN', 'INNER JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOIN'])
+    const join = this.#draws.pick(['JOIN', 'INNER JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOIN'])
     const [left, right] = [first, second].map(({ columns }) => columns.filter(({ kind }) => kind === 'text'))
     // The engine joins by columns only.
     if (left?.length === 0 || right?.length === 0) return { from: first.sql, columns: first.columns }
-    const on = `${this.#pick(left ?? []).sql} = ${this.#pick(right ?? []).sql}`
+    const on = `${this.#draws.pick(left ?? []).sql} = ${this.#draws.pick(right ?? []).sql}`
     return {
       from: `${first.sql} ${join} ${second.sql} ON ${on}`,
       columns: [...first.columns, ...second.columns],
@@ -153,48 +146,51 @@ export class RandomSql {
   #source(depth: number, tables: ReadonlyMap<string, readonly Kind[]>): { sql: string; columns: Column[] } {
     const alias = `s${this.#named++}`
     const made = (kinds: readonly Kind[]) => kinds.map((kind, place) => ({ sql: `${alias}.v${place}`, kind }))
-    if (depth > 1 && this.#chance(0.2)) {
+    if (depth > 1 && this.#draws.chance(0.2)) {
       const kinds = this.#kinds()
       return { sql: `(${this.#select(kinds, depth - 1, tables)}) AS ${alias}`, columns: made(kinds) }
     }
-    if (tables.size > 0 && this.#chance(0.4)) {
-      const [name, kinds] = this.#pick([...tables])
+    if (tables.size > 0 && this.#draws.chance(0.4)) {
+      const [name, kinds] = this.#draws.pick([...tables])
       return { sql: `${name} AS ${alias}`, columns: made(kinds) }
     }
-    const view = this.#chance(0.6)
+    const view = this.#draws.chance(0.6)
       ? 'events'
-      : this.#pick(Object.keys(VIEW_COLUMNS) as (keyof typeof VIEW_COLUMNS)[])
+      : this.#draws.pick(Object.keys(VIEW_COLUMNS) as (keyof typeof VIEW_COLUMNS)[])
     return {
-      sql: `${this.#chance(0.2) ? view.toUpperCase() : view} AS ${alias}`,
+      sql: `${this.#draws.chance(0.2) ? view.toUpperCase() : view} AS ${alias}`,
       columns: VIEW_COLUMNS[view].map((column) => this.#column(`${alias}.`, column)),
     }
   }
 
   #column(prefix: string, [path, kind]: readonly [string, Kind]): Column {
-    const name = path.endsWith('.?') ? `${path.slice(0, -1)}${quotedName(this.#pick(this.#hostile))}` : path
+    const name = path.endsWith('.?')
+      ? `${path.slice(0, -1)}${quotedName(this.#draws.pick(this.#hostile))}`
+      : path
     return { sql: `${prefix}${name}`, kind }
   }
 
   #value(kind: Kind, columns: readonly Column[], depth: number): string {
     const own = columns.filter((column) => column.kind === kind)
-    if (depth <= 0 || this.#chance(0.4)) {
-      if (own.length > 0 && this.#chance(0.8)) return this.#pick(own).sql
-      return kind === 'text' ? quotedText(this.#pick(this.#hostile)) : String(this.#below(50))
+    if (depth <= 0 || this.#draws.chance(0.4)) {
+      if (own.length > 0 && this.#draws.chance(0.8)) return this.#draws.pick(own).sql
+      return kind === 'text' ? quotedText(this.#draws.pick(this.#hostile)) : String(this.#draws.below(50))
     }
     const text = () => this.#value('text', columns, depth - 1)
     const number = () => this.#value('number', columns, depth - 1)
     if (kind === 'text')
-      return this.#pick([
+      return this.#draws.pick([
         () => `lower(${text()})`,
         () => `concat(${text()}, ${text()})`,
         () => `toString(${number()})`,
         () => `if(${this.#truth(columns, 0, new Map())}, ${text()}, ${text()})`,
         () => `coalesce(${text()}, ${text()})`,
-        () => `CASE WHEN ${number()} > 3 THEN ${text()} ELSE ${quotedText(this.#pick(this.#hostile))} END`,
+        () =>
+          `CASE WHEN ${number()} > 3 THEN ${text()} ELSE ${quotedText(this.#draws.pick(this.#hostile))} END`,
         () => `substring(${text()}, 1, 4)`,
-        () => `replaceAll(${text()}, 'a', ${quotedText(this.#pick(this.#hostile))})`,
+        () => `replaceAll(${text()}, 'a', ${quotedText(this.#draws.pick(this.#hostile))})`,
       ])()
-    return this.#pick([
+    return this.#draws.pick([
       () => `length(${text()})`,
       () => `toFloat(${text()})`,
       () => `(${number()} + ${number()})`,
@@ -207,7 +203,7 @@ export class RandomSql {
   #truth(columns: readonly Column[], depth: number, tables: ReadonlyMap<string, readonly Kind[]>): string {
     const text = () => this.#value('text', columns, depth - 1)
     const number = () => this.#value('number', columns, depth - 1)
-    const literal = () => quotedText(this.#pick(this.#hostile))
+    const literal = () => quotedText(this.#draws.pick(this.#hostile))
     const inner = () => this.#truth(columns, depth - 1, tables)
     const simple = [
       () => `${text()} = ${literal()}`,
@@ -215,7 +211,7 @@ export class RandomSql {
       () => `${text()} LIKE ${literal()}`,
       () => `${text()} NOT ILIKE ${literal()}`,
       () => `${text()} IN (${literal()}, ${literal()})`,
-      () => `${number()} ${this.#pick(['<', '<=', '>', '>=', '<>'])} ${number()}`,
+      () => `${number()} ${this.#draws.pick(['<', '<=', '>', '>=', '<>'])} ${number()}`,
       () => `${number()} BETWEEN 1 AND ${number()}`,
       () => `${text()} IS NOT NULL`,
       () => `startsWith(coalesce(${text()}, ''), ${literal()})`,
@@ -226,33 +222,21 @@ export class RandomSql {
       () => `NOT (${inner()})`,
       () => `${text()} IN (${this.#select(['text'], depth - 1, tables)})`,
     ]
-    return this.#pick(depth > 1 && this.#chance(0.5) ? nested : simple)()
+    return this.#draws.pick(depth > 1 && this.#draws.chance(0.5) ? nested : simple)()
   }
 
   #aggregate(kind: Kind, columns: readonly Column[]): string {
     const text = () => this.#value('text', columns, 1)
     const number = () => this.#value('number', columns, 1)
-    if (kind === 'text') return this.#pick([() => `min(${text()})`, () => `max(${text()})`])()
-    return this.#pick([
+    if (kind === 'text') return this.#draws.pick([() => `min(${text()})`, () => `max(${text()})`])()
+    return this.#draws.pick([
       () => 'count()',
       () => 'count(*)',
       () => `count(DISTINCT ${text()})`,
       () => `sum(${number()})`,
-      () => `countIf(${text()} = ${quotedText(this.#pick(this.#hostile))})`,
+      () => `countIf(${text()} = ${quotedText(this.#draws.pick(this.#hostile))})`,
       () => `max(${number()})`,
     ])()
-  }
-
-  #below(limit: number): number {
-    return Math.floor(this.#next() * limit)
-  }
-
-  #chance(of: number): boolean {
-    return this.#next() < of
-  }
-
-  #pick<T>(list: readonly T[]): T {
-    return list[this.#below(list.length)] as T
   }
 }
 

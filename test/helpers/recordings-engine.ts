@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { inject } from 'vitest'
+import type { ClickHouse } from '../../services/core/clickhouse/clickhouse.ts'
 import { CLICKHOUSE_SETTINGS } from '../../services/core/clickhouse/clickhouse-settings.ts'
 import { openClickHouse } from '../../services/core/clickhouse/http-clickhouse.ts'
 import { insertSettings } from '../../services/core/clickhouse/insert-settings.ts'
 import { migrate } from '../../services/core/clickhouse/migrate.ts'
+import type { ObjectStore } from '../../services/core/object-store/object-store.ts'
 import { S3_SETTINGS } from '../../services/core/object-store/s3-settings.ts'
 import { openS3Store } from '../../services/core/object-store/s3-store.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
@@ -23,6 +25,34 @@ export function recordingsSettings(database: string, bucket: string) {
     AWS_ACCESS_KEY_ID: s3.accessKeyId,
     AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
   }
+}
+
+/**
+ * One range of the topic that has these chunks, stored as the stage does.
+ *
+ * @param start offset of the first one
+ */
+export async function storeRecordings(
+  stores: {
+    readonly clickhouse: Pick<ClickHouse, 'insert'>
+    readonly store: ObjectStore
+    readonly bucket: string
+  },
+  sent: readonly SentRecording[],
+  start: number,
+): Promise<void> {
+  const chunks = await Promise.all(
+    sent.map(async (one, at) => {
+      const made = await recordingChunk(one)
+      const summary = summarizeChunk(one.events, made.chunk.collector_time)
+      return { ...made, summary, offset: start + at, landedMs: made.chunk.collector_time }
+    }),
+  )
+  const end = start + sent.length - 1
+  const { blocks, rows } = chunkBlocks(chunks, 0, { topicId: 't', start, end })
+  await putBlocks(stores.store, stores.bucket, blocks)
+  const body = Buffer.from(rows.map(({ line }) => `${line}\n`).join(''))
+  await stores.clickhouse.insert('recording_chunks', 'JSONEachRow', body, insertSettings(rows.length))
 }
 
 /** A database and a bucket of their own on the real engines, and recordings in them as the stage puts them there. */
@@ -46,19 +76,8 @@ export async function openRecordingsEngine() {
     stores: { clickhouse, store, bucket },
     /** One range of the topic that has these chunks. */
     async put(sent: readonly SentRecording[]): Promise<void> {
-      const start = next
-      const chunks = await Promise.all(
-        sent.map(async (one) => {
-          const offset = next++
-          const made = await recordingChunk(one)
-          const summary = summarizeChunk(one.events, made.chunk.collector_time)
-          return { ...made, summary, offset, landedMs: made.chunk.collector_time }
-        }),
-      )
-      const { blocks, rows } = chunkBlocks(chunks, 0, { topicId: 't', start, end: next - 1 })
-      await putBlocks(store, bucket, blocks)
-      const body = Buffer.from(rows.map(({ line }) => `${line}\n`).join(''))
-      await clickhouse.insert('recording_chunks', 'JSONEachRow', body, insertSettings(rows.length))
+      await storeRecordings({ clickhouse, store, bucket }, sent, next)
+      next += sent.length
     },
     keys: async (prefix = 'recordings/') =>
       (await Array.fromAsync(store.list(bucket, prefix))).map(({ key }) => key),

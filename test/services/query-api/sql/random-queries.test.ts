@@ -15,7 +15,8 @@ import {
 import { type TimeZone, timeZone } from '../../../../services/query-api/query/zoned-time.ts'
 import { SqlFault } from '../../../../services/query-api/sql/sql-fault.ts'
 import { compileSql } from '../../../../services/query-api/sql/sql-statement.ts'
-import { HOSTILE, QUERIES, QUERY_SEED, RandomSql, randomNumbers } from '../../../helpers/random-sql.ts'
+import { randomNumbers } from '../../../helpers/draws.ts'
+import { HOSTILE, QUERIES, QUERY_SEED, RandomSql } from '../../../helpers/random-sql.ts'
 import { restrictedTables, shapeOf, statementTokens } from '../../../helpers/sql-shape.ts'
 
 const zone = timeZone('Europe/Berlin') as TimeZone
