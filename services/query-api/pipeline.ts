@@ -245,7 +245,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
       commandLog: env.commandLog,
       randomBytes: env.randomBytes,
       metadata: env.metadata,
-      stores: env.recordings,
+      stores: { clickhouse: env.writer },
     }),
     ...traceRoutes({
       ask,

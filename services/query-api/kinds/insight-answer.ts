@@ -1,9 +1,8 @@
-import type { DatasetCall } from '../http/route.ts'
 import { INSIGHTS } from '../insights/insight-questions.ts'
 import { peopleLink } from '../insights/people-link.ts'
 import { type InsightKind, insightNode, rawQuery } from './insight-kinds.ts'
 import type { Node } from './query-nodes.ts'
-import type { QueryNeeds, QueryResult, RunKind } from './run-query.ts'
+import type { QueryCall, QueryNeeds, QueryResult, RunKind } from './run-query.ts'
 
 /** An insight: the same question as its own route answers, from the same parameters. */
 export const insightAnswer: RunKind = async (needs, call, node) => {
@@ -14,7 +13,7 @@ export const insightAnswer: RunKind = async (needs, call, node) => {
 /** What the insight's own route answers, with the addresses of the people behind it. */
 export async function answerOfInsight(
   needs: QueryNeeds,
-  { question, url }: DatasetCall,
+  { question, url }: QueryCall,
   { insight: path, people }: Pick<InsightKind, 'insight' | 'people'>,
   parameters: Node,
 ): Promise<QueryResult> {
