@@ -220,3 +220,38 @@ test('a Host header that names no host is a 400, for links in answers are made o
   })
   expect([response.statusCode, response.json().code]).toEqual([400, 'parse_error'])
 })
+
+test('what is written is said to the user who writes, and whoever asks only reads', async () => {
+  const written: string[] = []
+  const { clickhouse } = recordingEnvironment().env
+  const refused = async () => {
+    throw new DependencyError('clickhouse', 'read_only', 'Code: 164. Cannot execute query in readonly mode')
+  }
+  const { app, send, personalKey } = recordingEnvironment(() => [], {
+    clickhouse: { ...clickhouse, command: refused, insert: refused },
+    writer: {
+      query: clickhouse.query,
+      command: async (sql, _parameters, options) => {
+        written.push(`${sql.split(' ').slice(0, 3).join(' ')} of ${options?.dataset}`)
+      },
+      insert: async (table) => {
+        written.push(`insert into ${table}`)
+      },
+    },
+  })
+  const key = await personalKey(['*'])
+  const made = await app.inject({
+    method: 'POST',
+    url: '/api/datasets/shop/cohorts?name=Guests',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'text/csv' },
+    payload: 'distinct_id\nuser-1\n',
+  })
+  expect(made.statusCode).toBe(201)
+  expect((await send('DELETE', '/api/datasets/shop/cohorts/1', key)).status).toBe(204)
+  expect(written).toEqual([
+    'insert into cohort_members',
+    'INSERT INTO cohort_changes of shop',
+    'ALTER TABLE cohort_members of shop',
+    'ALTER TABLE cohort_changes of shop',
+  ])
+})
