@@ -4,7 +4,7 @@ import type { Filter, FilterList } from '../reference/filters.ts'
 import type { GroupState, Happening, History, PersonState } from '../reference/history.ts'
 
 /** Histories that every insight is compared on, per insight; `MILLRACE_TEST_HISTORIES=2000` takes a quarter of an hour more. */
-export const HISTORIES = Number(process.env.MILLRACE_TEST_HISTORIES ?? 100)
+export const HISTORIES = Number(process.env.MILLRACE_TEST_HISTORIES ?? 60)
 export const SEED = 20_261_128
 
 /** Clocks change in two of these zones within the days of the histories, and one is half an hour off. */
