@@ -83,6 +83,7 @@ export class RandomFilters {
       const negation = draws.chance(0.3)
       return { type, key: 'id', value: draws.pick(this.names.cohorts), negation }
     }
+    if (type === 'element' && draws.chance(0.3)) return this.#selectorFilter()
     const operator = draws.pick(OPERATORS)
     const keys = { session: SESSION_PROPERTIES, element: ELEMENT_PROPERTIES, recording: RECORDING_PROPERTIES }
     return {
@@ -93,6 +94,13 @@ export class RandomFilters {
       ...(type === 'group' ? { group_type_index: this.groupType() } : {}),
       ...(type === 'person' && types.length > 2 ? { as_of: draws.pick(['now', 'event']) } : {}),
     }
+  }
+
+  #selectorFilter(): object {
+    const { draws } = this
+    const text = String(this.value()).replaceAll('"', '').slice(0, 200)
+    const value = `${draws.pick(['form > ', '#buy .big ', ''])}a[title="${text}"]${draws.pick(['', ' *'])}`
+    return { type: 'element', key: 'selector', operator: draws.pick(['exact', 'is_not']), value }
   }
 
   #filterValue(operator: string): unknown {

@@ -1,6 +1,7 @@
 import type { ActionRow } from '../../core/metadata/metadata-tables.ts'
-import { invalidInput } from '../http/api-error.ts'
 import type { ActionDefinition } from '../insights/definitions.ts'
+import { ELEMENT_SELECTOR } from '../query/element-properties.ts'
+import { readSelector } from '../query/element-selector.ts'
 import {
   FILTER_TYPES,
   type FilterGroup,
@@ -20,15 +21,11 @@ const OPERATORS: Readonly<Record<(typeof MATCHINGS)[number], Operator>> = {
 /**
  * A stored action as questions use it: every condition of a step is a filter.
  *
- * @throws ApiError 400 for one with a selector, which nothing here can evaluate
+ * @throws ApiError 400 for one that a version before kept with a selector that nobody can read
  */
 export function actionDefinition({ id, name, steps }: ActionRow): ActionDefinition {
   const stored = JSON.parse(steps) as readonly CompleteStep[]
-  if (stored.some(({ selector }) => selector !== null && selector !== ''))
-    throw invalidInput(
-      'actions',
-      `Action ${id} has a step with a selector; no question can be asked about it.`,
-    )
+  for (const { selector } of stored) if (selector) readSelector(selector, 'actions')
   return { id, name, steps: stored.map((step) => ({ event: step.event || null, filters: filtersOf(step) })) }
 }
 
@@ -40,6 +37,7 @@ function filtersOf(step: CompleteStep): FilterGroup {
     condition(element, 'href', step.href, OPERATORS[step.href_matching]),
     condition(element, 'tag_name', step.tag_name, 'exact'),
     condition(element, 'name', step.name, 'exact'),
+    condition(element, ELEMENT_SELECTOR, step.selector, 'exact'),
   ].flat()
   const { parts } = readFilterTree(step.properties, 'properties', FILTER_TYPES)
   return { kind: 'AND', parts: [...conditions, ...parts] }

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { choiceSchema } from '../http/choice-schema.ts'
+import { readSelector } from '../query/element-selector.ts'
 import { FILTER_TYPES, readFilterTree } from '../query/property-filters.ts'
 
 export const STEP_LIMITS = { steps: 50, textLength: 1_000, filters: 50 } as const
@@ -54,11 +55,12 @@ const ABSENT: CompleteStep = {
 /**
  * Steps with every condition written out.
  *
- * @throws ApiError 400 for filters that no question could be asked with
+ * @throws ApiError 400 for filters and selectors that no question could be asked with
  */
 export function completeSteps(steps: readonly ActionStep[]): CompleteStep[] {
   return steps.map((step, at) => {
     readFilterTree(step.properties ?? [], `steps__${at}__properties`, FILTER_TYPES)
+    if (step.selector) readSelector(step.selector, `steps__${at}__selector`)
     return { ...ABSENT, ...step }
   })
 }

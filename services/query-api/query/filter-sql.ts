@@ -1,6 +1,6 @@
 import { holdsSql } from '../sql/event-expression.ts'
 import type { Bindings } from './bindings.ts'
-import { elementSql } from './element-properties.ts'
+import { ELEMENT_SELECTOR, elementSql, selectorSql } from './element-properties.ts'
 import { jsonPropertySql, type PropertySql, propertySql } from './event-properties.ts'
 import { groupKeySql, newestGroupsSql } from './group-rows.ts'
 import { newestPersonsSql, PERSON_KEY, THEN_PROPERTIES } from './person-rows.ts'
@@ -112,7 +112,7 @@ function ownerSql(filter: PropertyFilter, operator: Operator, scope: FilterScope
     case 'event':
       return holds(propertySql(key, bound()))
     case 'element':
-      return elementSql(key, holds)
+      return key === ELEMENT_SELECTOR ? selectorSql(values, bindings) : elementSql(key, holds)
     case 'person': {
       if (owner.asOf === 'event') return holds(jsonPropertySql(THEN_PROPERTIES, bound()))
       const persons = newestPersonsSql(scope.dataset, bindings)

@@ -1,7 +1,8 @@
 import { invalidInput } from '../http/api-error.ts'
 import { readEventExpression } from '../sql/event-expression.ts'
 import type { Expression } from '../sql/syntax.ts'
-import { ELEMENT_PROPERTIES, isElementProperty } from './element-properties.ts'
+import { ELEMENT_PROPERTIES, ELEMENT_SELECTOR, isElementProperty } from './element-properties.ts'
+import { readSelector, SELECTOR_LIMITS } from './element-selector.ts'
 import { RECORDING_PROPERTIES } from './recording-rows.ts'
 import { isSessionProperty, SESSION_PROPERTIES } from './session-properties.ts'
 
@@ -183,8 +184,11 @@ function readOwner(
     throw invalidInput(attr, `A session has the properties ${SESSION_PROPERTIES.join(', ')}.`)
   if (type === 'recording' && !RECORDING_PROPERTIES.includes(String(given.key)))
     throw invalidInput(attr, `A recording has the properties ${RECORDING_PROPERTIES.join(', ')}.`)
-  if (type === 'element' && !isElementProperty(given.key))
-    throw invalidInput(attr, `An element has the properties ${ELEMENT_PROPERTIES.join(', ')}.`)
+  if (type === 'element' && !isElementProperty(given.key) && given.key !== ELEMENT_SELECTOR)
+    throw invalidInput(
+      attr,
+      `An element has the properties ${ELEMENT_PROPERTIES.join(', ')}, and fits a ${ELEMENT_SELECTOR}.`,
+    )
   return { of: type }
 }
 
@@ -241,8 +245,10 @@ function readFilter(
   const operator = (given.operator ?? 'exact') as Operator
   if (!OPERATORS.includes(operator))
     throw invalidInput(attr, `There is no such operator. There are: ${OPERATORS.join(', ')}.`)
-  if (operator === 'is_set' || operator === 'is_not_set')
+  if (operator === 'is_set' || operator === 'is_not_set') {
+    if (owner.of === 'element' && key === ELEMENT_SELECTOR) checkSelectors(operator, [], attr)
     return { kind: 'filter', owner, key, operator, values: [] }
+  }
   const values = Array.isArray(given.value) ? given.value : [given.value]
   const isList = operator === 'exact' || operator === 'is_not'
   if (values.length > (isList ? FILTER_LIMITS.values : 1))
@@ -255,9 +261,18 @@ function readFilter(
     throw invalidInput(attr, `The "value" of ${operator} must be text, a number or true or false.`)
   })
   if (!isList && texts.length !== 1) throw invalidInput(attr, `${operator} needs a "value".`)
+  if (owner.of === 'element' && key === ELEMENT_SELECTOR) checkSelectors(operator, texts, attr)
   if (operator.endsWith('regex') && ++state.regexes > FILTER_LIMITS.regexes)
     throw invalidInput(attr, `There may be at most ${FILTER_LIMITS.regexes} regular expressions.`)
   return { kind: 'filter', owner, key, operator, values: texts }
+}
+
+function checkSelectors(operator: Operator, selectors: readonly string[], attr: string): void {
+  if (operator !== 'exact' && operator !== 'is_not')
+    throw invalidInput(attr, 'An element fits a selector (exact) or it does not (is_not).')
+  if (selectors.length > SELECTOR_LIMITS.selectors)
+    throw invalidInput(attr, `At most ${SELECTOR_LIMITS.selectors} selectors.`)
+  for (const selector of selectors) readSelector(selector, attr)
 }
 
 /** Every filter in it, in order, whatever groups it lies in. */

@@ -61,6 +61,7 @@ familyBehaviour({
     [steps({ properties: [5] }), 'steps__0__properties', 'invalid_input'],
     [steps({}, { properties: [{ key: 'a', operator: 'sql' }] }), 'steps__1__properties', 'invalid_input'],
     [steps({ properties: [{ type: 'hogql', key: '(SELECT 1)' }] }), 'steps__0__properties', 'invalid_query'],
+    [steps({}, { selector: 'a:hover' }), 'steps__1__selector', 'invalid_input'],
     [{ steps: Array(51).fill({}) }, 'steps', 'max_length'],
     [{ is_calculating: true }, 'is_calculating', 'invalid_input'],
   ],
