@@ -22,13 +22,18 @@ interface LedgerRow {
   readonly landed: number
 }
 
-/** Writes down that a range is in its table, complete. A second row for the same range is harmless. */
+/**
+ * Writes down that a range is in its table, complete. A second row for the same range is harmless.
+ *
+ * @param queryId by which whoever takes over ends what may still run of it
+ */
 export async function recordBatch(
   clickhouse: Pick<ClickHouse, 'insert'>,
   { topic, partition }: TopicPartition,
   table: string,
   plan: Plan,
   counts: BatchCounts,
+  queryId: string,
 ): Promise<void> {
   const row = {
     topic,
@@ -43,7 +48,8 @@ export async function recordBatch(
     nonce: plan.nonce,
     table,
   }
-  await clickhouse.insert(TABLE, 'JSONEachRow', Buffer.from(`${JSON.stringify(row)}\n`), { async_insert: 0 })
+  const body = Buffer.from(`${JSON.stringify(row)}\n`)
+  await clickhouse.insert(TABLE, 'JSONEachRow', body, { async_insert: 0 }, { queryId })
 }
 
 /**

@@ -95,15 +95,16 @@ export function plannedTable(options: PlannedTableOptions): PlannedTable {
           await keepUndecodable(clickhouse, partition, rejected, `${token}/${nonce()}`)
           await options.failPoint()
           const counts = { records, inserted: outcome.inserted, skipped, rejected: rejected.length }
-          await recordBatch(clickhouse, partition, table, plan, counts)
+          await recordBatch(clickhouse, partition, table, plan, counts, `${token}/${nonce()}`)
           return { counts, outcome }
         },
       }
     },
     async delivered(from) {
       const topicId = (await options.admin.describeTopic(partition.topic))?.topicId ?? ''
-      const found = await deliveredRanges(clickhouse, partition, topicId, from)
+      // First: an insert of the owner before, into the table or the ledger, could still end after either was read.
       await endInserts(clickhouse, `${partitionToken(partition, topicId)}:`)
+      const found = await deliveredRanges(clickhouse, partition, topicId, from)
       const vouched = options.vouchedTo(found?.progress ?? from)
       strayTo = await highestSource(clickhouse, table, partition.partition, vouched)
       return found

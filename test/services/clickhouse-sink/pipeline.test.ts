@@ -95,7 +95,7 @@ async function world(records: readonly ProduceRecord[]) {
         end === 0 || positions.find((position) => position.partition === partition)?.offset === end,
     )
   }
-  return { log, warehouse, run, group }
+  return { log, warehouse, run, group, produce: producer.produce }
 }
 
 const sourcesOf = ({ warehouse }: Awaited<ReturnType<typeof world>>) =>
@@ -176,6 +176,34 @@ test('where the group’s positions have expired, the ledger says where to go on
   expect(it.warehouse.inserts).toHaveLength(before)
   expect(metrics).toMatch(/adoptions_total\{table="events"\} 2/)
   expect(sourcesOf(it)).toEqual(EXPECTED)
+})
+
+test('what an insert into the ledger still brings is there before a new owner reads it, whatever its plan was', {
+  timeout: 20_000,
+}, async () => {
+  const it = await world([record(0, 0), record(0, 1)])
+  const { clickhouse, fates } = it.warehouse
+  const { insert } = clickhouse
+  clickhouse.insert = async (table, ...rest) => {
+    if (table !== 'batches') return insert(table, ...rest)
+    fates.push('still_running')
+    await insert(table, ...rest).catch(() => {})
+    throw new Kill(table)
+  }
+  expect((await it.run()).died).toBe(true)
+  clickhouse.insert = insert
+  it.log.controls.expireGroupOffsets(it.group)
+  // The range is planned anew, with another end, and its owner dies before it has committed that it is done.
+  await it.produce([record(0, 2)])
+  expect((await it.run('after_effect')).died).toBe(true)
+  for (const fate of ['still_running', 'clean'] as const) {
+    fates.push(fate)
+    await insert('another', 'JSONEachRow', Buffer.from('{}'), {}).catch(() => {})
+  }
+  await it.run()
+  expect(sourcesOf(it)).toEqual(['0:0', '0:1', '0:2'])
+  const ranges = new Set(it.warehouse.rows('batches').map(({ start, end }) => `${start}-${end}`))
+  expect([...ranges]).toEqual(['0-1', '2-2'])
 })
 
 test('ticks are skipped, what is no row is kept with its reason, and the counts add up', async () => {
