@@ -18,7 +18,7 @@ import { EVENTS_ALONE, type History } from '../reference/history.ts'
 import { type PathsAsked, pathsOf } from '../reference/paths.ts'
 
 /** Every one asks for an insight and then for the people behind each of its numbers. */
-const ASKED = Math.ceil(HISTORIES / 30)
+const ASKED = Math.max(4, Math.ceil(HISTORIES / 30))
 /** Numbers of one answer that are looked behind. */
 const LOOKED_BEHIND = 4
 const BASE = 'http://api.example/api/datasets/x'
