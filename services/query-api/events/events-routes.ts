@@ -1,7 +1,7 @@
 import { invalidInput } from '../http/api-error.ts'
 import { csvCell, csvText } from '../http/csv.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
-import { nextAddress } from '../http/next-address.ts'
+import { addressWith, nextAddress } from '../http/next-address.ts'
 import { flagDeclared, jsonDeclared, textDeclared } from '../http/parameter-declarations.ts'
 import { type Format, refuseUnknown, requiredText, textParameter } from '../http/request-parameters.ts'
 import {
@@ -176,10 +176,7 @@ function nextOf(
 ): string | null {
   if (found.next !== null) return nextAddress(withoutOffset(url), found.next)
   if (!found.hasMore) return null
-  const next = new URL(url)
-  next.searchParams.set('offset', String(page.offset + page.limit))
-  next.searchParams.delete('personal_api_key')
-  return next.href
+  return addressWith(url, { offset: page.offset + page.limit })
 }
 
 /** Rows before the first page are not passed over again on the next one. */

@@ -2,6 +2,7 @@ import { type TObject, Type } from '@sinclair/typebox'
 import { csvCell, csvLine, csvText } from './csv.ts'
 import { csvAnswer } from './csv-answer.ts'
 import { FILE_PARAMETERS, readFileChoice } from './file-parameters.ts'
+import { addressWith } from './next-address.ts'
 import { type Format, leavingOut, type RawQuery, textParameter } from './request-parameters.ts'
 import { type Answer, DATASET_PATH, type DatasetCall, type DatasetRoute, type Route } from './route.ts'
 import { streamAnswer } from './stream-answer.ts'
@@ -103,7 +104,7 @@ function fileRoutes(route: DatasetRoute, pages: ListPages): DatasetRoute[] {
     const page = await route.answer({ ...call, query })
     if (format === 'json') return page
     const place = next(page.body, query)
-    const link = place === null ? {} : { link: `<${placeAddress(call.url, place)}>; rel="next"` }
+    const link = place === null ? {} : { link: `<${addressWith(call.url, place)}>; rel="next"` }
     return csvAnswer(`${name}.csv`, csvText(columns, entries(page.body).map(cells), csvMode), link)
   }
 
@@ -127,12 +128,4 @@ function fileRoutes(route: DatasetRoute, pages: ListPages): DatasetRoute[] {
       answer: (call) => answer(call, 'csv'),
     },
   ]
-}
-
-/** The call's own address from another place on. A key in the address is not repeated. */
-function placeAddress(own: URL, place: Readonly<Record<string, string>>): string {
-  const url = new URL(own)
-  for (const [name, value] of Object.entries(place)) url.searchParams.set(name, value)
-  url.searchParams.delete('personal_api_key')
-  return url.href
 }

@@ -1,7 +1,12 @@
-/** The call's own address with the cursor of the next page. A key in the address is not repeated. */
-export function nextAddress(own: URL, cursor: string): string {
+/** The call's own address with other parameters. A key in the address is not repeated. */
+export function addressWith(own: URL, parameters: Readonly<Record<string, string | number>>): string {
   const url = new URL(own)
-  url.searchParams.set('cursor', cursor)
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, String(value))
   url.searchParams.delete('personal_api_key')
   return url.href
+}
+
+/** The call's own address with the cursor of the next page. */
+export function nextAddress(own: URL, cursor: string): string {
+  return addressWith(own, { cursor })
 }

@@ -1,5 +1,5 @@
 import { invalidInput } from '../http/api-error.ts'
-import { refuseDeep } from '../http/read-body.ts'
+import { JSON_LENGTH_MAX, jsonParameter as readJson } from '../http/json-parameter.ts'
 import { NAME_LENGTH_MAX, type RawQuery, TEXT_LENGTH_MAX, textParameter } from '../http/request-parameters.ts'
 import { FILTER_TYPES, type FilterGroup, readFilterTree } from '../query/property-filters.ts'
 
@@ -13,9 +13,6 @@ export interface EntityRequest {
   readonly order: number
   readonly filters: FilterGroup
 }
-
-/** Longest JSON of a parameter that lists entities, characters. */
-export const ENTITIES_LENGTH_MAX = 65_536
 
 type JsonMembers = Readonly<Record<string, unknown>>
 
@@ -55,16 +52,7 @@ export function jsonList(query: RawQuery, name: string): readonly unknown[] {
 
 /** The value of a parameter that is sent as JSON; null where it is not sent. */
 export function jsonParameter(query: RawQuery, name: string): unknown {
-  const text = textParameter(query, name, ENTITIES_LENGTH_MAX)
-  if (text === null) return null
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    throw invalidInput(name, `This is not JSON. Send ${name} like [{"id":"purchase"}].`)
-  }
-  refuseDeep(parsed, name)
-  return parsed
+  return readJson(query, name, `This is not JSON. Send ${name} like [{"id":"purchase"}].`) ?? null
 }
 
 /**
@@ -103,7 +91,7 @@ export function readEntity(
 
 /** An entity that a parameter of its own holds: text names an event, JSON may say more. */
 export function entityParameter(query: RawQuery, name: string, otherwise: string): EntityRequest {
-  const text = textParameter(query, name, ENTITIES_LENGTH_MAX)
+  const text = textParameter(query, name, JSON_LENGTH_MAX)
   if (text === null) return readEntity({ id: otherwise }, 'events', name, 0)
   if (!text.startsWith('{')) return readEntity({ id: text }, 'events', name, 0)
   return readEntity(objectOf(jsonParameter(query, name), name), 'events', name, 0)

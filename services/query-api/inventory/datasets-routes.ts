@@ -99,10 +99,7 @@ export function datasetRoutes(needs: {
       summary: 'One dataset.',
       success: { status: 200, description: 'As it is configured now.', schema: DatasetView },
       example: { params: { dataset: EXAMPLE.id }, answer: EXAMPLE },
-      async answer({ question, query }) {
-        refuseUnknown(query, [])
-        return { body: await viewOf(question) }
-      },
+      answer: async ({ question }) => ({ body: await viewOf(question) }),
     },
   ]
 }

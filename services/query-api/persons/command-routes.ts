@@ -255,10 +255,10 @@ export function personCommandRoutes(needs: CommandNeeds & DeletionNeeds): Datase
       body: RESET_BODY,
       success: { status: 202, description: 'What it is; nothing was to be done.', schema: RESET_SCHEMA },
       example: { params: { dataset: 'shop' }, ...RESET_EXAMPLE },
-      async answer(call) {
-        refuseUnknown(call.query, [])
-        return { status: 202, body: await resetDistinctId(ask, call.question, call.body) }
-      },
+      answer: async (call) => ({
+        status: 202,
+        body: await resetDistinctId(ask, call.question, call.body),
+      }),
     },
   ]
 }

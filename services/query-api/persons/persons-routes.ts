@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { csvText } from '../http/csv.ts'
 import { csvAnswer } from '../http/csv-answer.ts'
-import { nextAddress } from '../http/next-address.ts'
+import { addressWith, nextAddress } from '../http/next-address.ts'
 import type { Format } from '../http/request-parameters.ts'
 import {
   type Answer,
@@ -143,19 +143,11 @@ type CountedRequest = PersonsRequest & { readonly limit: number }
 
 /** Pages that were begun by an offset go on by it; all others by a cursor, which loses nobody. */
 function nextOf(own: URL, { offset, limit }: CountedRequest, cursor: string): string {
-  return offset === null ? nextAddress(own, cursor) : offsetAddress(own, offset + limit)
+  return offset === null ? nextAddress(own, cursor) : addressWith(own, { offset: offset + limit })
 }
 
 function previousOf(own: URL, { offset, limit }: CountedRequest): string | null {
-  return offset === null || offset === 0 ? null : offsetAddress(own, Math.max(0, offset - limit))
-}
-
-/** A key in the address is not repeated. */
-function offsetAddress(own: URL, offset: number): string {
-  const url = new URL(own)
-  url.searchParams.set('offset', String(offset))
-  url.searchParams.delete('personal_api_key')
-  return url.href
+  return offset === null || offset === 0 ? null : addressWith(own, { offset: Math.max(0, offset - limit) })
 }
 
 const CSV_HEADER = ['id', 'name', 'created_at', 'is_identified', 'distinct_ids', 'properties']

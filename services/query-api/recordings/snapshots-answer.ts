@@ -1,4 +1,5 @@
 import { OFFSET_MAX, readPage } from '../http/list-page.ts'
+import { addressWith } from '../http/next-address.ts'
 import { choiceDeclared, countDeclared, textDeclared, wholeDeclared } from '../http/parameter-declarations.ts'
 import { choiceParameter, refuseUnknown, requiredText, textParameter } from '../http/request-parameters.ts'
 import type { Answer, DatasetCall, SuccessDeclaration } from '../http/route.ts'
@@ -45,18 +46,9 @@ export async function answerSnapshots(
 
   const page = readPage(query, { default: CHUNKS_MAX, max: CHUNKS_MAX })
   const { byWindow, nextOffset } = await snapshotPage(needs, question, session, page)
-  const next = nextOffset === null ? null : nextUrl(url, page.limit, nextOffset)
+  const next = nextOffset === null ? null : addressWith(url, { limit: page.limit, offset: nextOffset })
   return {
     headers: JSON_TYPE,
     body: `{"next":${JSON.stringify(next)},"snapshot_data_by_window_id":${byWindow},"storage":"object_storage"}`,
   }
-}
-
-/** A key in the address is not repeated. */
-function nextUrl(own: URL, limit: number, offset: number): string {
-  const url = new URL(own)
-  url.searchParams.set('limit', String(limit))
-  url.searchParams.set('offset', String(offset))
-  url.searchParams.delete('personal_api_key')
-  return url.href
 }
