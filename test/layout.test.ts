@@ -58,7 +58,7 @@ const CLIENT_LIBRARIES: Readonly<Record<string, RegExp>> = {
   fastify: /(server|plugin|routes?)[^/]*\.ts$|\/routes\//,
   'prom-client': /^services\/core\/runtime\/metrics\.ts$/,
   'node:sqlite': /^services\/core\/metadata\/sqlite-/,
-  pg: /^services\/core\/metadata\/postgres-/,
+  pg: /^services\/core\/metadata\/postgres-|^services\/query-api\/batch-exports\/postgres-/,
   // Questions to the metadata database are written in it: those of a family of routes are its store.
   kysely: /^services\/core\/metadata\/|^services\/query-api\/.*-store\.ts$|^services\/identity\/store\/sql-/,
   '@redis/client': /^services\/query-api\/http\/redis-/,

@@ -1,5 +1,7 @@
 import { parseCidrs } from '../core/runtime/client-address.ts'
+import { FAIL_POINT_SETTING } from '../core/runtime/fail-points.ts'
 import { boolean, bytes, choice, duration, integer, optional, text } from '../core/runtime/settings.ts'
+import { parseAllowedHosts } from './batch-exports/allowed-hosts.ts'
 
 /** Settings of the query API. Every limit is part of its interface: reaching one is a stated answer. */
 export const QUERY_API_SETTINGS = {
@@ -139,6 +141,14 @@ export const QUERY_API_SETTINGS = {
     default: '10s',
     doc: 'How often manifests of batch exports are looked for, for their runs.',
   }),
+  batchExportHosts: {
+    ...text('MILLRACE_BATCH_EXPORT_HOSTS', {
+      default: '',
+      doc: 'Databases that batch exports may connect to, separated by commas: db.example.com, db.example.com:6432, *.example.com; port 5432 where none is said. Empty: none, so that batch exports go to buckets alone.',
+    }),
+    parse: parseAllowedHosts,
+  },
+  failPoint: FAIL_POINT_SETTING,
   concurrentMax: integer('MILLRACE_QUERY_CONCURRENT_MAX', {
     default: '16',
     min: 1,

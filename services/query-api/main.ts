@@ -14,7 +14,9 @@ import { openDestinationStores } from '../core/object-store/s3-destinations.ts'
 import { S3_SETTINGS } from '../core/object-store/s3-settings.ts'
 import { openS3Store } from '../core/object-store/s3-store.ts'
 import { watchDependencies } from '../core/runtime/dependency-watch.ts'
+import { failPoints } from '../core/runtime/fail-points.ts'
 import type { Stage } from '../core/runtime/stage.ts'
+import { openPostgresTable } from './batch-exports/postgres-table.ts'
 import { QUERY_API_SETTINGS } from './config.ts'
 import type { Environment } from './environment.ts'
 import { openExportContent } from './exports/open-export-content.ts'
@@ -89,6 +91,10 @@ export const stage: Stage<typeof SETTINGS> = {
           const found = await log.admin.offsetsAt(names.enriched, timestampMs)
           return found.map(({ offset }) => offset)
         },
+        stagingBucket: settings.s3Bucket,
+        mayConnect: settings.batchExportHosts,
+        openTable: openPostgresTable,
+        failPoint: failPoints(settings.failPoint),
         lookEveryMs: settings.batchExportLookEveryMs,
       },
       findInLog: createFindInLog(log, names, clock, settings.traceRecordsMax),

@@ -337,6 +337,7 @@ const ROWS: Readonly<Record<number, Readonly<Record<string, Row>>>> = {
   // Columns of tables that are there.
   17: {},
   18: {},
+  19: {},
 }
 
 const migrations = readMigrationFiles(METADATA_MIGRATIONS_DIR)

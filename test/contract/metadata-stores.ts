@@ -594,6 +594,7 @@ export function metadataStoresContract(name: string, open: () => Promise<Metadat
         interval: 'hour',
         timezone: 'UTC',
         day_begins: 0,
+        destination: 'S3' as const,
         config: '{}',
         sealed_credentials: 'v1',
         mask_pii: 0,

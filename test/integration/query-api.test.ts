@@ -14,6 +14,7 @@ import { systemClock } from '../../services/core/runtime/clock.ts'
 import { createLogger } from '../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../services/core/runtime/metrics.ts'
 import { parseSettings } from '../../services/core/runtime/settings.ts'
+import { openPostgresTable } from '../../services/query-api/batch-exports/postgres-table.ts'
 import { directoryContent } from '../../services/query-api/exports/directory-content.ts'
 import { createMemoryRateCounters } from '../../services/query-api/http/memory-rate-counters.ts'
 import { createQueryGate } from '../../services/query-api/http/query-gate.ts'
@@ -77,6 +78,10 @@ function server(limits: Partial<typeof cost> = {}) {
         secretKey: null,
         publish: async () => {},
         offsetsAt: async () => [],
+        stagingBucket: 'millrace',
+        mayConnect: () => false,
+        openTable: openPostgresTable,
+        failPoint: () => {},
         lookEveryMs: 60_000,
       },
       findInLog: async () => ({ hits: [], decidedTo: new Map(), complete: true }),

@@ -308,6 +308,7 @@ export interface BatchExportRow extends ObjectRow {
   timezone: string
   /** Hour at which days begin; of weeks, hours after Monday began. */
   day_begins: number
+  destination: 'S3' | 'Postgres'
   /** JSON: the destination without what is secret. */
   config: string
   sealed_credentials: string

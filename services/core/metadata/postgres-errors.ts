@@ -1,4 +1,4 @@
-import { DependencyError, type DependencyErrorCode } from '../runtime/errors.ts'
+import { type Dependency, DependencyError, type DependencyErrorCode } from '../runtime/errors.ts'
 
 /** By SQLSTATE, or its first two characters, which are its class. What is not here is a bug of ours. */
 const STATES: Readonly<Record<string, DependencyErrorCode>> = {
@@ -24,24 +24,44 @@ const STATES: Readonly<Record<string, DependencyErrorCode>> = {
 /** Failures that leave it open whether a commit happened. */
 const SILENT = new Set<DependencyErrorCode>(['unavailable', 'timeout'])
 
+/** Whose database it is, and what a refusal means that is not in the list. */
+interface Whose {
+  readonly dependency: Dependency
+  /** Begins the sentence of an error. */
+  readonly words: string
+  /** Of any other SQLSTATE; null where our own statements alone can bring it about. */
+  readonly otherwise: DependencyErrorCode | null
+}
+
 /**
  * What a failure of PostgreSQL means; anything else is returned as it came.
  *
- * @param committing whether it was the answer to a commit, which may then have happened all the same
+ * @returns a function of the error and of whether it was the answer to a commit, which may then have happened all the same
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-export function postgresError(error: unknown, committing: boolean): unknown {
-  if (!(error instanceof Error)) return error
-  const { code: given } = error as { readonly code?: unknown }
-  const code = typeof given === 'string' ? byState(given) : byWords(error.message)
-  if (code === null) return error
-  return new DependencyError(
-    'metadata',
-    committing && SILENT.has(code) ? 'outcome_unknown' : code,
-    `The metadata database (PostgreSQL): ${error.message}.`,
-    error,
-  )
+export function postgresErrors({ dependency, words, otherwise }: Whose) {
+  return (error: unknown, committing: boolean): unknown => {
+    if (!(error instanceof Error)) return error
+    const { code: given } = error as { readonly code?: unknown }
+    const isState = typeof given === 'string' && /^[0-9A-Z]{5}$/.test(given)
+    const known = typeof given === 'string' ? byState(given) : byWords(error.message)
+    const code = known ?? (isState ? otherwise : null)
+    if (code === null) return error
+    return new DependencyError(
+      dependency,
+      committing && SILENT.has(code) ? 'outcome_unknown' : code,
+      `${words}: ${error.message}.`,
+      error,
+    )
+  }
 }
+
+/** Of the metadata database. */
+export const postgresError = postgresErrors({
+  dependency: 'metadata',
+  words: 'The metadata database (PostgreSQL)',
+  otherwise: null,
+})
 
 function byState(code: string): DependencyErrorCode | null {
   if (code === 'ETIMEDOUT') return 'timeout'

@@ -29,8 +29,11 @@ export const DEPENDENCY_ERRORS = {
 
 export type DependencyErrorCode = keyof typeof DEPENDENCY_ERRORS
 
-/** Name of a dependency as it stands in metrics, logs and health answers. */
-export type Dependency = 'kafka' | 's3' | 'clickhouse' | 'disk' | 'control' | 'metadata'
+/**
+ * Name of a dependency as it stands in metrics, logs and health answers. A `destination` is a database of somebody
+ * else's that a batch export goes to.
+ */
+export type Dependency = 'kafka' | 's3' | 'clickhouse' | 'disk' | 'control' | 'metadata' | 'destination'
 
 /**
  * The world misbehaved. Bad data is a value and never this; our own bugs are plain errors, are not caught, and end

@@ -9,7 +9,7 @@ import type { BatchExportKeeper, BatchExportOptions } from './batch-export-keepe
 import type { BatchExportStore } from './batch-export-store.ts'
 
 /** What routes of batch exports are made of. */
-export interface BatchExportNeeds extends Pick<BatchExportOptions, 'secretKey' | 'offsetsAt'> {
+export interface BatchExportNeeds extends Pick<BatchExportOptions, 'secretKey' | 'offsetsAt' | 'mayConnect'> {
   readonly store: BatchExportStore
   readonly keeper: Pick<BatchExportKeeper, 'publish'>
   readonly clock: Pick<Clock, 'now'>

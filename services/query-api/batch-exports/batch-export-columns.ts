@@ -3,78 +3,84 @@ import { credentialsPurpose, seal, unseal } from '../../core/control/sealed.ts'
 import type { BatchExportRow } from '../../core/metadata/metadata-tables.ts'
 import { ApiError, invalidInput } from '../http/api-error.ts'
 import { readTime } from '../objects/object-body.ts'
-import { type PatchBody, readPrefix, type S3Config } from './batch-export-body.ts'
+import type { PatchBody } from './batch-export-body.ts'
 import type { BatchExportNeeds } from './batch-export-calls.ts'
 import { windowOf } from './batch-export-delivery.ts'
-
-type Given = Readonly<Record<string, unknown>>
+import type { Config, DestinationKind } from './destination-kind.ts'
+import { kindOf } from './destination-kinds.ts'
 
 /** A destination as it is kept: what is open as JSON, credentials sealed. */
-type Columns = Pick<BatchExportRow, 'config' | 'sealed_credentials'>
+type Columns = Pick<BatchExportRow, 'destination' | 'config' | 'sealed_credentials'>
 
 export interface DestinationColumns {
   /** @throws ApiError 400, 503 without a key to seal with */
-  of(dataset: string, whole: Given): Columns
-  /** PUT: the whole configuration; credentials stay when both are left out. @throws ApiError 400, 503 */
-  replaced(row: BatchExportRow, whole: Given): Columns
+  of(dataset: string, kind: DestinationKind, whole: Config): Columns
+  /** PUT: the whole configuration; credentials stay when all are left out. @throws ApiError 400, 503 */
+  replaced(row: BatchExportRow, whole: Config): Columns
   /** PATCH as the whole configuration that comes of it. @throws ApiError 400, 503 */
-  patched(row: BatchExportRow, given: Given): Columns
+  patched(row: BatchExportRow, given: Config): Columns
 }
-
-const CREDENTIALS = ['aws_access_key_id', 'aws_secret_access_key'] as const
 
 export function createDestinationColumns({
   secretKey,
   randomBytes,
-}: Pick<BatchExportNeeds, 'secretKey' | 'randomBytes'>): DestinationColumns {
-  function sealed(dataset: string, config: Given): string {
+  mayConnect,
+}: Pick<BatchExportNeeds, 'secretKey' | 'randomBytes' | 'mayConnect'>): DestinationColumns {
+  function sealed(dataset: string, { sealedAs }: DestinationKind, config: Config): string {
     if (secretKey === null) throw noSecretKey()
-    const plain = {
-      accessKeyId: config.aws_access_key_id,
-      secretAccessKey: config.aws_secret_access_key,
-    }
+    const plain = Object.fromEntries(Object.entries(sealedAs).map(([name, as]) => [as, config[name]]))
     return seal(JSON.stringify(plain), credentialsPurpose(dataset), secretKey, randomBytes)
   }
 
-  function opened(row: BatchExportRow): Given {
-    const purpose = credentialsPurpose(row.dataset_id)
-    const plain = secretKey && unseal(row.sealed_credentials, purpose, secretKey)
+  function opened(row: BatchExportRow): Config {
+    const plain = openCredentials(row, secretKey)
     if (plain === null) throw noSecretKey()
-    const { accessKeyId, secretAccessKey } = JSON.parse(plain) as Record<string, string>
-    return { aws_access_key_id: accessKeyId, aws_secret_access_key: secretAccessKey }
+    return Object.fromEntries(Object.entries(kindOf(row).sealedAs).map(([name, as]) => [name, plain[as]]))
   }
 
-  const isRenewed = (given: Given) => CREDENTIALS.some((name) => given[name] !== undefined)
+  function columns(kind: DestinationKind, whole: Config, sealedCredentials: string): Columns {
+    const open = Object.entries(whole).filter(([name]) => !(name in kind.secret))
+    const config = JSON.stringify(kind.complete(Object.fromEntries(open), mayConnect))
+    return { destination: kind.type, config, sealed_credentials: sealedCredentials }
+  }
+
   return {
-    of: (dataset, whole) => ({ config: openConfig(whole), sealed_credentials: sealed(dataset, whole) }),
+    // What can be refused is, before anything is sealed.
+    of(dataset, kind, whole) {
+      const own = columns(kind, whole, '')
+      return { ...own, sealed_credentials: sealed(dataset, kind, whole) }
+    },
     replaced(row, whole) {
-      const { sealed_credentials: same } = row
-      if (!isRenewed(whole)) return { config: openConfig(whole), sealed_credentials: same }
-      const missing = CREDENTIALS.find((name) => whole[name] === undefined)
-      if (missing !== undefined)
+      const kind = kindOf(row)
+      const [missing, ...others] = Object.keys(kind.secret).filter((name) => whole[name] === undefined)
+      const isRenewed = missing === undefined
+      if (!isRenewed && others.length + 1 < Object.keys(kind.secret).length)
         throw invalidInput(
           `destination__config__${missing}`,
-          'Send both credentials, or none to keep those there are.',
+          'Send all credentials, or none to keep those there are.',
           'required',
         )
-      return { config: openConfig(whole), sealed_credentials: sealed(row.dataset_id, whole) }
+      return columns(kind, whole, isRenewed ? sealed(row.dataset_id, kind, whole) : row.sealed_credentials)
     },
     patched(row, given) {
-      const config = openConfig({ ...(JSON.parse(row.config) as S3Config), ...given })
-      if (!isRenewed(given)) return { config, sealed_credentials: row.sealed_credentials }
-      return { config, sealed_credentials: sealed(row.dataset_id, { ...opened(row), ...given }) }
+      const kind = kindOf(row)
+      const isRenewed = Object.keys(kind.secret).some((name) => given[name] !== undefined)
+      return columns(
+        kind,
+        { ...(JSON.parse(row.config) as Config), ...given },
+        isRenewed ? sealed(row.dataset_id, kind, { ...opened(row), ...given }) : row.sealed_credentials,
+      )
     },
   }
 }
 
-/** What of a configuration is kept as it is. @throws ApiError 400 */
-function openConfig(whole: Given): string {
-  const { aws_access_key_id: _, aws_secret_access_key: __, ...open } = whole
-  const config = open as S3Config
-  readPrefix(config.prefix)
-  if (config.file_format === 'Parquet' && config.compression === 'gzip')
-    throw invalidInput('destination__config__compression', 'Parquet files are compressed with zstd only.')
-  return JSON.stringify(config)
+/** Credentials by the names that they are sealed under; null where there is no key, or another one. */
+export function openCredentials(
+  row: Pick<BatchExportRow, 'dataset_id' | 'sealed_credentials'>,
+  secretKey: Uint8Array | null,
+): Readonly<Record<string, string>> | null {
+  const plain = secretKey && unseal(row.sealed_credentials, credentialsPurpose(row.dataset_id), secretKey)
+  return plain === null ? null : (JSON.parse(plain) as Record<string, string>)
 }
 
 /**
@@ -82,20 +88,23 @@ function openConfig(whole: Given): string {
  *
  * @throws ApiError 400
  */
-export function refuseMoved(row: BatchExportRow, given: PatchBody, config: Given): void {
-  const { interval, timezone, interval_offset: offset } = given
-  const { bucket_name: bucket } = JSON.parse(row.config) as S3Config
+export function refuseMoved(row: BatchExportRow, given: PatchBody): void {
+  const { interval, timezone, interval_offset: offset, destination } = given
+  const before = JSON.parse(row.config) as Config
+  const config = destination?.config ?? {}
   const hangs: readonly (readonly [string, boolean])[] = [
     ['interval', interval === undefined || interval === row.interval],
     ['timezone', timezone === undefined || timezone === row.timezone],
     ['interval_offset', offset === undefined || offset === row.day_begins],
-    ['destination__config__bucket_name', (config.bucket_name ?? bucket) === bucket],
+    ...kindOf(row).fixed.map(
+      (name) => [`destination__config__${name}`, (config[name] ?? before[name]) === before[name]] as const,
+    ),
   ]
   const moved = hangs.find(([, isSame]) => !isSame)
   if (moved !== undefined)
     throw invalidInput(
       moved[0],
-      'This cannot change: its manifests are one chain in one bucket, and its runs follow its intervals. Make another batch export, and delete this one.',
+      'This cannot change: what it delivered is in one place, and its runs follow its intervals. Make another batch export, and delete this one.',
     )
   const { id, start_at, created_at, created_by } = given
   const made: readonly (readonly [string, boolean])[] = [

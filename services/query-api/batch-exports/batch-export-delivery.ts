@@ -1,10 +1,10 @@
 import type { Delivery, DeliveryWindow } from '../../../schemas/control/v1.ts'
 import type { BatchExportChainRow, BatchExportRow } from '../../core/metadata/metadata-tables.ts'
-import { type BatchInterval, FORMATS, INTERVALS, readPrefix, type S3Config } from './batch-export-body.ts'
+import { type BatchInterval, INTERVALS } from './batch-export-body.ts'
+import type { Config } from './destination-kind.ts'
 import { whereOf } from './filters-where.ts'
-
-/** Records of one file at most. */
-const FILE_ROWS = 1_000_000
+import { postgresDelivery } from './postgres-destination.ts'
+import { s3Delivery } from './s3-destination.ts'
 
 /** Windows of a batch export: its intervals, by landed time. */
 export function windowOf(row: BatchExportRow): DeliveryWindow {
@@ -16,33 +16,27 @@ export function windowOf(row: BatchExportRow): DeliveryWindow {
   return { length, timezone, day_begins: row.day_begins - 24 * day, week_begins: day + 1 }
 }
 
-/** The delivery that the S3 sink carries out: a function of the rows, so that any process publishes the same. */
-export function deliveryOf(row: BatchExportRow, chain: BatchExportChainRow, account: string): Delivery {
-  const config = JSON.parse(row.config) as S3Config
-  const { prefix, partitionBy } = readPrefix(config.prefix)
+/**
+ * The delivery that the S3 sink carries out: a function of the rows, so that any process publishes the same.
+ *
+ * @param stagingBucket where batches lie that are loaded from there
+ */
+export function deliveryOf(
+  row: BatchExportRow,
+  chain: BatchExportChainRow,
+  account: string,
+  stagingBucket: string,
+): Delivery {
+  const config = JSON.parse(row.config) as Config
   const where = row.filters === null ? null : whereOf(JSON.parse(row.filters))
-  const format = FORMATS[(config.file_format ?? 'JSONLines') as keyof typeof FORMATS]
   return {
     id: chain.delivery_id,
     account,
     datasets: [row.dataset_id],
-    format,
-    bucket: config.bucket_name,
-    ...(prefix === null ? {} : { prefix }),
-    ...(partitionBy === null ? {} : { partition_by: partitionBy }),
-    ...(config.compression === undefined ? {} : { compression: config.compression as 'gzip' | 'zstd' }),
-    ...(config.include_events === undefined || config.include_events === null
-      ? {}
-      : { events: config.include_events }),
-    ...(config.exclude_events === undefined || config.exclude_events === null
-      ? {}
-      : { exclude_events: config.exclude_events }),
+    ...(row.destination === 'S3'
+      ? s3Delivery(config, row.sealed_credentials)
+      : postgresDelivery(config, stagingBucket)),
     ...(where === null ? {} : { where }),
-    rotate: {
-      rows: FILE_ROWS,
-      age: `${config.batch_window_size}s`,
-      ...(config.max_file_size_mb === undefined ? {} : { bytes: `${config.max_file_size_mb}MB` }),
-    },
     window: windowOf(row),
     // A backfill is asked for, so it goes on while the schedule is paused, and after it has ended.
     ...(row.paused === 1 && chain.kind === 'schedule' ? { paused: true } : {}),
@@ -51,7 +45,6 @@ export function deliveryOf(row: BatchExportRow, chain: BatchExportChainRow, acco
       : {}),
     ...(row.mask_pii === 1 ? { mask_pii: true } : {}),
     ranges: rangesInForce(chain),
-    destination: { region: config.region, sealed_credentials: row.sealed_credentials },
   }
 }
 

@@ -13,23 +13,32 @@ import type {
 } from '../../core/metadata/metadata-tables.ts'
 import type { DestinationStores } from '../../core/object-store/destination-stores.ts'
 import type { Clock } from '../../core/runtime/clock.ts'
-import { isDependencyError } from '../../core/runtime/errors.ts'
+import { type Dependency, isDependencyError } from '../../core/runtime/errors.ts'
+import type { FailPoint } from '../../core/runtime/fail-points.ts'
 import type { Logger } from '../../core/runtime/logger.ts'
 import { deliveryOf, windowOf } from './batch-export-delivery.ts'
 import type { BatchExportStore } from './batch-export-store.ts'
+import { createTables } from './batch-export-tables.ts'
 import { completeUntilMs, isFinal } from './chain-progress.ts'
+import type { MayConnect } from './destination-kind.ts'
+import type { DestinationTable, OpenDestinationTable } from './destination-table.ts'
+import { loadBatch } from './load-batch.ts'
 import { type ClosedRange, isWithin, type OffsetRange, without } from './offset-ranges.ts'
 import { backfillRanges } from './plan-backfill.ts'
 import { checkWritable } from './write-check.ts'
 
 /** Manifests of one partition that one look reads at most. */
 const MANIFESTS_PER_LOOK = 200
+/** Time that one chain may load in one look, ms, before others have their turn. */
+const LOADING_MS = 20_000
 /** Characters of an error that is shown. */
 const ERROR_LENGTH_MAX = 500
 /** After its end, an interval takes some minutes to be complete; one that takes longer may wait for its bucket. */
 const OVERDUE_MS = 10 * 60_000
 /** Between two tries to write to a bucket, unless its configuration changed. */
 const CHECK_EVERY_MS = 60_000
+/** What is somebody else's, so that its failures hold up nobody but him. */
+const THEIRS: ReadonlySet<Dependency> = new Set(['s3', 'destination'])
 /** Chains that the S3 sink carries out; one that is cancelled says in manifests what it leaves out. */
 const IN_FORCE: ReadonlySet<BatchExportChainRow['status']> = new Set(['running', 'cancelling'])
 
@@ -42,6 +51,11 @@ export interface BatchExportOptions {
   readonly publish: (changes: readonly ControlChange[]) => Promise<void>
   /** Per partition of the enriched events: the first offset that landed so late or later. */
   readonly offsetsAt: (timestampMs: number) => Promise<readonly number[]>
+  /** Bucket of the installation for batches that are loaded from there. */
+  readonly stagingBucket: string
+  readonly mayConnect: MayConnect
+  readonly openTable: OpenDestinationTable
+  readonly failPoint: FailPoint<'after_load'>
   /** Pause between two looks, ms. */
   readonly lookEveryMs: number
 }
@@ -71,6 +85,9 @@ export interface BatchExportKeeper {
  */
 export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
   const { store, control, clock, logger, destinations, topic } = needs
+  const deliveryFor = (row: BatchExportRow, chain: BatchExportChainRow, account: string) =>
+    deliveryOf(row, chain, account, needs.stagingBucket)
+  const tables = createTables(needs)
 
   async function publish(): Promise<void> {
     const changes: ControlChange[] = []
@@ -81,7 +98,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
         if (inForce !== undefined) changes.push({ action: 'remove', kind: 'delivery', id: chain.delivery_id })
         else if (chain.status === 'removed') await store.removeChain(chain.delivery_id)
       } else if (account !== undefined) {
-        const delivery = deliveryOf(row, chain, account)
+        const delivery = deliveryFor(row, chain, account)
         if (inForce?.hash === canonicalHash(delivery)) continue
         const record = controlRecord('delivery', delivery, 'api') as AnyControlRecord
         changes.push({ action: 'put', record })
@@ -90,10 +107,15 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     if (changes.length > 0) await needs.publish(changes)
   }
 
-  /** Of one chain: counts its new manifests, in the order of their offsets. */
-  async function read(chain: BatchExportChainRow, row: BatchExportRow): Promise<void> {
+  /** Of one chain: loads and counts what its new manifests name, in the order of their offsets. */
+  async function read(
+    chain: BatchExportChainRow,
+    row: BatchExportRow,
+    table: DestinationTable | null,
+  ): Promise<void> {
+    const startedMs = clock.now()
     const account = control.snapshot.datasets.get(row.dataset_id)?.object.account ?? ''
-    const delivery = deliveryOf(row, chain, account)
+    const delivery = deliveryFor(row, chain, account)
     const bucket = delivery.bucket as string
     const from = destinations.of(delivery)
     const planned = JSON.parse(chain.ranges) as OffsetRange[][]
@@ -104,12 +126,17 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
       const after = next === 0 ? undefined : manifestKey(chain.delivery_id, topic, partition, next - 1)
       let seen = 0
       for await (const { key } of from.list(bucket, prefix, after)) {
-        if (seen++ === MANIFESTS_PER_LOOK) break
+        if (seen++ === MANIFESTS_PER_LOOK || (table !== null && clock.now() - startedMs > LOADING_MS)) break
         const bytes = await from.get(bucket, key)
         const manifest = bytes === null ? 'It is not there any more.' : readManifest(bytes)
         if (typeof manifest === 'string') throw new UnreadableManifest(`${key}: ${manifest}`)
         const { source, receipt, objects } = manifest
         const asked = isAsked(control.pinned('delivery', manifest.config)?.object, partition, source)
+        // A process that dies in between finds it loaded, and counts it.
+        if (table !== null) {
+          await loadBatch(table, from, key, manifest)
+          await needs.failPoint('after_load')
+        }
         // No batch lies on both sides of a border, and its last offset is that of a record; its first may be that of the
         // end of a transaction, before the border.
         const counted = await store.count(
@@ -144,7 +171,11 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
    * @returns false while that is not known
    * @throws DependencyError of what cannot be written
    */
-  async function isWritable(chain: BatchExportChainRow, row: BatchExportRow): Promise<boolean> {
+  async function isWritable(
+    chain: BatchExportChainRow,
+    row: BatchExportRow,
+    table: DestinationTable | null,
+  ): Promise<boolean> {
     const { delivery_id: id } = chain
     const nowMs = clock.now()
     const positions = await store.positions(id)
@@ -153,19 +184,20 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
       checks.delete(id)
       return true
     }
-    const delivery = deliveryOf(
+    const delivery = deliveryFor(
       row,
       chain,
       control.snapshot.datasets.get(row.dataset_id)?.object.account ?? '',
     )
-    const hash = canonicalHash(delivery)
+    const hash = canonicalHash([delivery, row.config, row.sealed_credentials])
     const last = checks.get(id)
     if (last?.hash === hash) {
       if (last.isFine && !isLate) return true
       if (nowMs - last.atMs < CHECK_EVERY_MS) return last.isFine
     }
     checks.set(id, { hash, atMs: nowMs, isFine: false })
-    await checkWritable(destinations.of(delivery), delivery.bucket as string, delivery)
+    if (table === null) await checkWritable(destinations.of(delivery), delivery.bucket as string, delivery)
+    else await table.prepare()
     checks.set(id, { hash, atMs: nowMs, isFine: true })
     return true
   }
@@ -261,23 +293,31 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     for (const id of checks.keys()) if (!known.has(id)) checks.delete(id)
     for (const { chain, row } of all) {
       if (row === null || chain.status === 'removed' || isFinal(chain)) continue
-      let isFine = true
+      if (tables.isResting(row)) continue
+      let table: DestinationTable | null = null
       try {
+        let isFine = true
         if (chain.status === 'waiting') await decide(chain, row)
         else {
-          await read(chain, row)
+          table = tables.of(row)
+          await read(chain, row, table)
           if (chain.kind === 'schedule') await endIfOver(chain, row)
           else if (await isDone(chain)) await store.finish(chain.delivery_id, clock.now())
-          isFine = await isWritable(chain, row)
+          isFine = await isWritable(chain, row, table)
         }
         if (isFine && chain.latest_error !== null) await store.noteError(chain.delivery_id, null)
       } catch (error) {
-        // Of somebody else's bucket: he is told, and the others go on.
+        // Of somebody else's bucket or table: he is told, and the others go on.
         const isTheirs =
-          error instanceof UnreadableManifest || (isDependencyError(error) && error.dependency === 's3')
+          error instanceof UnreadableManifest || (isDependencyError(error) && THEIRS.has(error.dependency))
         if (!isTheirs) throw error
+        if (isDependencyError(error) && error.dependency === 'destination') tables.rest(row)
+        // What lies between is the installation's own.
+        else if (table !== null) logger.warn({ err: error }, 'Batches for a table cannot be read.')
         const latest_error = error.message.slice(0, ERROR_LENGTH_MAX)
         if (chain.latest_error !== latest_error) await store.noteError(chain.delivery_id, latest_error)
+      } finally {
+        await table?.close()
       }
     }
   }

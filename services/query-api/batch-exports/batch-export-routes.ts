@@ -9,11 +9,12 @@ import type { Answer, DatasetRoute } from '../http/route.ts'
 import { readTime } from '../objects/object-body.ts'
 import { changedMeanwhile, idOf } from '../objects/object-routes.ts'
 import {
-  BatchExportBody,
+  AnyPatchBody,
+  AnyPostBody,
+  AnyPutBody,
+  BODIES,
   isTimeZone,
-  PatchBody,
-  PutBody,
-  refuseOtherDestinations,
+  type PatchBody,
 } from './batch-export-body.ts'
 import {
   BATCH_EXPORT_COMMON,
@@ -29,6 +30,7 @@ import { createDestinationColumns, refuseMoved } from './batch-export-columns.ts
 import { windowOf } from './batch-export-delivery.ts'
 import { BATCH_EXPORT_EXAMPLE, BATCH_EXPORT_EXAMPLE_BODY } from './batch-export-examples.ts'
 import { BatchExportView, presentBatchExport } from './batch-export-view.ts'
+import { kindIn, refuseOtherKind } from './destination-kinds.ts'
 import { whereOf } from './filters-where.ts'
 import { pauseRoutes } from './pause-routes.ts'
 import { createPausing } from './pausing.ts'
@@ -98,9 +100,9 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
       ...BATCH_EXPORT_COMMON,
       method: 'POST',
       path: BATCH_EXPORT_PATH,
-      summary: 'Has events written to a bucket from now on, interval by interval.',
+      summary: 'Has events written to a bucket, or a table of PostgreSQL, from now on, interval by interval.',
       access: BATCH_EXPORT_WRITE,
-      body: BatchExportBody,
+      body: AnyPostBody,
       success: {
         status: 201,
         description: 'As it was made, without what is secret.',
@@ -108,9 +110,9 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
       },
       example: { ...many, body: BATCH_EXPORT_EXAMPLE_BODY, answer: BATCH_EXPORT_EXAMPLE },
       async answer(call) {
-        refuseOtherDestinations(call.body)
+        const kind = kindIn(call.body)
         const { dataset } = call.question
-        const body = readBody(BatchExportBody, call.body)
+        const body = readBody(BODIES[kind.type].post, call.body)
         const nowMs = clock.now()
         const timezone = body.timezone ?? call.question.zone
         if (!isTimeZone(timezone)) throw invalidInput('timezone', 'There is no such IANA time zone.')
@@ -123,7 +125,7 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
           filters: readFilters(body.filters),
           paused: Number(body.paused ?? false),
           last_paused_at: body.paused === true ? nowMs : null,
-          ...destinations.of(dataset.id, body.destination.config),
+          ...destinations.of(dataset.id, kind, body.destination.config),
         }
         if (own.interval !== 'week' && own.day_begins > LAST_HOUR)
           throw invalidInput('interval_offset', `This must be a whole number from 0 to ${LAST_HOUR}.`)
@@ -172,16 +174,16 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
       method: 'PUT',
       path: `${BATCH_EXPORT_PATH}/:id`,
       summary:
-        'Replaces it whole; what GET shows can be sent back. Bucket and intervals stay: another one is another chain of manifests.',
+        'Replaces it whole; what GET shows can be sent back. Bucket, table and intervals stay: for others, make another one.',
       access: BATCH_EXPORT_WRITE,
-      body: PutBody,
+      body: AnyPutBody,
       success,
       example: { ...one, body: BATCH_EXPORT_EXAMPLE_BODY, answer: BATCH_EXPORT_EXAMPLE },
       async answer(call) {
-        refuseOtherDestinations(call.body)
-        const body = readBody(PutBody, call.body)
         const row = await existingBatchExport(store, call)
-        refuseMoved(row, body, body.destination.config)
+        refuseOtherKind(row, call.body)
+        const body = readBody(BODIES[row.destination].put, call.body)
+        refuseMoved(row, body)
         return change(row, body, {
           name: body.name,
           end_at: changedEnd(row, body.end_at ?? null),
@@ -197,15 +199,15 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
       path: `${BATCH_EXPORT_PATH}/:id`,
       summary: 'Changes what is named: credentials, folders, format, events, name, whether it is paused.',
       access: BATCH_EXPORT_WRITE,
-      body: PatchBody,
+      body: AnyPatchBody,
       success,
       example: { ...one, body: { name: 'To the lake' }, answer: BATCH_EXPORT_EXAMPLE },
       async answer(call) {
-        refuseOtherDestinations(call.body)
-        const body = readBody(PatchBody, call.body) as PatchBody
         const row = await existingBatchExport(store, call)
+        refuseOtherKind(row, call.body)
+        const body = readBody(BODIES[row.destination].patch, call.body) as PatchBody
         const config = body.destination?.config
-        refuseMoved(row, body, config ?? {})
+        refuseMoved(row, body)
         return change(row, body, {
           ...(body.name === undefined ? {} : { name: body.name }),
           ...(body.end_at === undefined ? {} : { end_at: changedEnd(row, body.end_at) }),
@@ -219,7 +221,7 @@ export function batchExportRoutes(needs: BatchExportNeeds): DatasetRoute[] {
       ...BATCH_EXPORT_COMMON,
       method: 'DELETE',
       path: `${BATCH_EXPORT_PATH}/:id`,
-      summary: 'Ends it for good. What it delivered stays in its bucket.',
+      summary: 'Ends it for good. What it delivered stays.',
       access: BATCH_EXPORT_WRITE,
       success: { status: 204, description: 'It is gone.' },
       example: one,

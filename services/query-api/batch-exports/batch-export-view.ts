@@ -7,10 +7,11 @@ import type {
   BatchExportRunRow,
 } from '../../core/metadata/metadata-tables.ts'
 import { SHARED_VIEW } from '../objects/object-view.ts'
-import { S3Config } from './batch-export-body.ts'
 import { windowOf } from './batch-export-delivery.ts'
 import { completeUntilMs, isFinal } from './chain-progress.ts'
 import type { ClosedRange } from './offset-ranges.ts'
+import { POSTGRES_DESTINATION } from './postgres-destination.ts'
+import { S3_DESTINATION } from './s3-destination.ts'
 
 const textOrNull = Type.Union([Type.String(), Type.Null()])
 const countOrNull = Type.Union([Type.Integer(), Type.Null()])
@@ -19,7 +20,10 @@ const { created_by, created_at } = SHARED_VIEW
 export const BatchExportView = Type.Object({
   id: Type.Integer(),
   name: Type.String(),
-  destination: Type.Object({ type: Type.String(), config: S3Config }),
+  destination: Type.Object({
+    type: Type.String(),
+    config: Type.Union([S3_DESTINATION.open, POSTGRES_DESTINATION.open]),
+  }),
   interval: Type.String(),
   timezone: Type.String(),
   interval_offset: Type.Integer(),
@@ -44,7 +48,7 @@ export function presentBatchExport(
   return {
     id: row.id,
     name: row.name,
-    destination: { type: 'S3', config: JSON.parse(row.config) as Static<typeof S3Config> },
+    destination: { type: row.destination, config: JSON.parse(row.config) },
     interval: row.interval,
     timezone: row.timezone,
     interval_offset: row.day_begins,

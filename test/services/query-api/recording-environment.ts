@@ -23,6 +23,7 @@ import { openSqliteMetadata } from '../../../services/core/metadata/sqlite-metad
 import { parseCidrs } from '../../../services/core/runtime/client-address.ts'
 import { createLogger } from '../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../services/core/runtime/metrics.ts'
+import { parseAllowedHosts } from '../../../services/query-api/batch-exports/allowed-hosts.ts'
 import type { Environment } from '../../../services/query-api/environment.ts'
 import { directoryContent } from '../../../services/query-api/exports/directory-content.ts'
 import { createMemoryRateCounters } from '../../../services/query-api/http/memory-rate-counters.ts'
@@ -33,6 +34,7 @@ import { createServer } from '../../../services/query-api/server.ts'
 import { createManualClock } from '../../helpers/manual-clock.ts'
 import { controlView } from '../../helpers/memory-control.ts'
 import { createMemoryObjectStore } from '../../helpers/memory-object-store.ts'
+import { createMemoryTables } from '../../helpers/memory-table.ts'
 
 export interface AskedQuestion {
   readonly sql: string
@@ -149,6 +151,7 @@ export function environmentOver(
   const published: ControlChange[] = []
   /** What batch exports are told of the log. */
   const logged = { offsetsAt: async (_timestampMs: number): Promise<readonly number[]> => [0, 0] }
+  const tables = createMemoryTables()
   const batchExports: Environment['batchExports'] = {
     destinations: { of: () => bucket, close() {} },
     secretKey: Buffer.alloc(32, 7),
@@ -163,6 +166,10 @@ export function environmentOver(
       control.update({ deliveries: [...deliveries.values()] })
     },
     offsetsAt: (timestampMs) => logged.offsetsAt(timestampMs),
+    stagingBucket: 'millrace',
+    mayConnect: parseAllowedHosts('db.example.com'),
+    openTable: tables.open,
+    failPoint: () => {},
     lookEveryMs: 10_000,
   }
   const env: Environment = {
@@ -248,6 +255,7 @@ export function environmentOver(
   }
   return {
     bucket,
+    tables,
     published,
     logged,
     env,

@@ -13,6 +13,17 @@ const CONFIG = {
   aws_secret_access_key: 'very-secret',
 }
 const BODY = { name: 'Lake', interval: 'hour', destination: { type: 'S3', config: CONFIG } }
+const TABLE_CONFIG = {
+  host: 'db.example.com',
+  database: 'shop',
+  user: 'loader',
+  password: 'very-secret',
+  table_name: 'events',
+}
+const intoTable = (config: object) => ({
+  ...BODY,
+  destination: { type: 'Postgres', config: { ...TABLE_CONFIG, ...config } },
+})
 const withConfig = (config: object) => ({
   ...BODY,
   destination: { type: 'S3', config: { ...CONFIG, ...config } },
@@ -94,6 +105,14 @@ test('credentials are in no answer, log or row, and open for their dataset alone
 test.each([
   [{ ...BODY, destination: { type: 'Snowflake', config: {} } }, 'destination__type', 'not_supported'],
   [{ ...BODY, destination: { type: 'BigQuery', config: {} } }, 'destination__type', 'not_supported'],
+  [intoTable({ host: 'db.example.org' }), 'destination__config__host', 'not_allowed'],
+  [intoTable({ port: 5433 }), 'destination__config__host', 'not_allowed'],
+  [intoTable({ host: '[::1]' }), 'destination__config__host', 'invalid_input'],
+  [intoTable({ table_name: 'events"; DROP' }), 'destination__config__table_name', 'invalid_input'],
+  [intoTable({ schema: '' }), 'destination__config__schema', 'invalid_input'],
+  [intoTable({ ssl_mode: 'prefer' }), 'destination__config__ssl_mode', 'invalid_input'],
+  [intoTable({ password: undefined }), 'destination__config__password', 'required'],
+  [intoTable({ bucket_name: 'acme-lake' }), 'destination__config__bucket_name', 'invalid_input'],
   [{ ...BODY, interval: 'month' }, 'interval', 'invalid_input'],
   [{ ...BODY, timezone: 'Mars/Base' }, 'timezone', 'invalid_input'],
   [{ ...BODY, interval_offset: 24 }, 'interval_offset', 'invalid_input'],
@@ -139,6 +158,54 @@ test.each([
   expect(answer).toMatchObject({ status: 400, body: { attr, code } })
   if (code === 'not_supported') expect(answer.body.detail).toContain('docs/warehouses.md')
   expect(published).toEqual([])
+})
+
+test('one into a table keeps its place and its password, and changes the rest', async () => {
+  const { call, delivery, env } = await serving()
+  const made = await call('POST', '', intoTable({ include_events: ['buy'] }))
+  const shown = {
+    ...TABLE_CONFIG,
+    password: undefined,
+    port: 5432,
+    schema: 'public',
+    ssl_mode: 'verify-full',
+  }
+  expect([made.status, made.body.destination]).toEqual([
+    201,
+    { type: 'Postgres', config: { ...shown, batch_window_size: 300, include_events: ['buy'] } },
+  ])
+  expect(delivery()).toMatchObject({
+    format: 'jsonl',
+    bucket: 'millrace',
+    prefix: 'batch-exports',
+    events: ['buy'],
+    rotate: { rows: 100_000, bytes: '16MB', age: '300s' },
+  })
+  expect(delivery()).not.toHaveProperty('destination')
+  const { last_updated_at: _, ...same } = made.body
+  expect((await call('PUT', '/1', { ...same, name: 'Other' })).body).toMatchObject({ name: 'Other' })
+  const change = (config: object) => call('PATCH', '/1', { destination: { config } })
+  expect((await change({ user: 'other', ssl_mode: 'require' })).body.destination.config).toMatchObject({
+    user: 'other',
+    ssl_mode: 'require',
+    include_events: ['buy'],
+  })
+  for (const name of ['database', 'schema', 'table_name'])
+    expect(await change({ [name]: 'elsewhere' })).toMatchObject({
+      status: 400,
+      body: { attr: `destination__config__${name}`, detail: expect.stringContaining('cannot change') },
+    })
+  expect(await change({ host: 'db.example.org' })).toMatchObject({
+    status: 400,
+    body: { code: 'not_allowed' },
+  })
+  expect(await call('PUT', '/1', BODY)).toMatchObject({ status: 400, body: { attr: 'destination__type' } })
+  expect(await call('PATCH', '/1', { destination: { type: 'S3', config: { prefix: 'a' } } })).toMatchObject({
+    status: 400,
+    body: { attr: 'destination__type' },
+  })
+  const rows = await env.metadata.db.selectFrom('batch_exports').selectAll().execute()
+  expect(JSON.stringify(rows)).not.toContain('very-secret')
 })
 
 test.each([
