@@ -3,7 +3,7 @@ RUN := infra/with-node.sh
 MILLRACE := bin/millrace
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit check test-long simulate mutants chaos chaos-report bench overload dedupe up down logs clean
+.PHONY: help setup demo test test-unit check test-long simulate mutants chaos chaos-report bench overload timing dedupe up down logs clean
 
 help: ## List every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ chaos-report: ## Keep the chaos runs of this checkout under test/chaos/results a
 
 overload: setup ## Load a collector past its capacity: MODE=overload|neighbour|outage MINUTES=1 CAPACITY=…
 	@$(RUN) node test/bench/overload.ts --mode $(or $(MODE),overload) --minutes $(or $(MINUTES),1) --capacity '$(CAPACITY)'
+
+timing: setup ## Whether times tell what answers do not: keys, datasets, objects of others [SAMPLES=10000]
+	@$(RUN) node test/bench/timing.ts --samples $(or $(SAMPLES),10000)
 
 dedupe: setup ## What remembered ids cost, and a takeover of them: MODE=window|takeover IDS=20000000 PARTITIONS=12
 	@$(RUN) node test/bench/dedupe.ts --mode $(or $(MODE),window) --ids $(or $(IDS),20000000) --partitions $(or $(PARTITIONS),12)

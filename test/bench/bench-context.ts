@@ -31,6 +31,8 @@ export interface BenchContext {
   /** Ends one subscription and begins another in one publication. */
   replaceSubscription(ended: string, subscription: Subscription): Promise<void>
   deliver(delivery: Delivery): Promise<void>
+  /** A dataset beside `shop`, of another account. */
+  addDataset(id: string): Promise<void>
   /** Resolves when the group has committed past the last record of the topic. */
   drained(group: string, topic: string): Promise<void>
   close(): Promise<void>
@@ -88,6 +90,7 @@ export async function openBenchContext(stateDir: string, say: (text: string) => 
         putChange('subscription', subscription, 'config'),
       ]),
     deliver: (delivery) => publisher.publish([putChange('delivery', delivery, 'config')]),
+    addDataset: (id) => publisher.publish([putChange('dataset', { id, account: id }, 'config')]),
     drained: async (group, topic) => {
       while (!(await isDrained(log, { name: group, group, topic }, 200))) await systemClock.sleep(50)
     },
