@@ -47,6 +47,8 @@ export const Dataset = Type.Object(
         strict,
       ),
     ),
+    /** Whether requests about it to the query API are limited per minute and hour. Default: true. */
+    rate_limited: Type.Optional(Type.Boolean()),
     enrichments: Type.Optional(
       Type.Partial(
         Type.Record(Type.Union(ENRICHMENTS.map((name) => Type.Literal(name))), Type.Boolean()),

@@ -140,7 +140,10 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     clock,
     randomBytes: env.randomBytes,
   })
-  const limiter = createRateLimiter(env.rateCounters, env.rateLimits, metrics, logger)
+  const { enabled, allowed } = env.rateLimits
+  const isAllowed = (dataset: string) =>
+    allowed.has(dataset) || control.snapshot.datasets.get(dataset)?.object.rate_limited === false
+  const limiter = createRateLimiter(env.rateCounters, { enabled, isAllowed }, metrics, logger)
   const authenticate = createAuthenticate({
     control,
     findPersonalKey: keyLookup.find,

@@ -2,6 +2,7 @@ import type { MayConnect } from './destination-kind.ts'
 
 const PORT = 5_432
 const ENTRY = /^(\*\.)?([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::([1-9]\d{0,4}))?$/
+const NAME = /^[a-z0-9][a-z0-9.-]*$/
 
 /**
  * Hosts that batch exports may connect to: `db.example.com`, `db.example.com:6432`, `*.example.com` for all below it.
@@ -25,6 +26,7 @@ export function parseAllowedHosts(value: string): MayConnect {
     })
   return (host, port) => {
     const asked = host.toLowerCase()
+    if (!NAME.test(asked)) return false
     return entries.some(
       ({ isBelow, name, port: allowed }) =>
         port === allowed && (isBelow ? asked.endsWith(`.${name}`) : asked === name),

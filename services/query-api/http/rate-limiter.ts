@@ -29,7 +29,7 @@ export interface CountersByIdentity {
 
 export interface RateLimiterOptions {
   readonly enabled: boolean
-  /** Datasets that are served whatever they ask. */
+  /** Datasets that are served whatever they ask, beside those of which the configuration says it. */
   readonly allowed: ReadonlySet<string>
 }
 
@@ -41,7 +41,7 @@ const DATASET_LABELS_MAX = 200
  */
 export function createRateLimiter(
   { known, addresses }: CountersByIdentity,
-  { enabled, allowed }: RateLimiterOptions,
+  { enabled, isAllowed }: { readonly enabled: boolean; readonly isAllowed: (dataset: string) => boolean },
   metrics: Metrics,
   logger: Logger,
 ): RateLimiter {
@@ -52,7 +52,7 @@ export function createRateLimiter(
   )
   const bypassed = metrics.counter(
     'millrace_query_api_rate_limit_bypassed_total',
-    'Requests about datasets of the allow list, by route.',
+    'Requests about datasets that are not limited, by route.',
     ['path'],
   )
   const failed = metrics.counter(
@@ -79,7 +79,7 @@ export function createRateLimiter(
   return {
     async take(identity, limitClass, path) {
       if (!enabled) return {}
-      if (identity.kind === 'dataset' && allowed.has(identity.id)) {
+      if (identity.kind === 'dataset' && isAllowed(identity.id)) {
         bypassed.add(1, { path })
         return {}
       }

@@ -74,6 +74,20 @@ test('a dataset of the allow list is served and counted as that', async () => {
   )
 })
 
+test('a dataset that the configuration does not limit is served, from the moment on that it says so', async () => {
+  const { get, control } = recordingEnvironment()
+  for (let i = 0; i < 240; i++) await get(EVENTS)
+  expect((await get(EVENTS)).statusCode).toBe(429)
+  const datasets = [...control.snapshot.datasets.values()].map(({ object }) => object)
+  const limited = (rate_limited: boolean) =>
+    control.update({ datasets: datasets.map((each) => ({ ...each, rate_limited })) })
+  limited(false)
+  const served = await get(EVENTS)
+  expect([served.statusCode, served.headers['ratelimit-limit']]).toEqual([200, undefined])
+  limited(true)
+  expect((await get(EVENTS)).statusCode).toBe(429)
+})
+
 test('guesses are limited by address, and use up nobody else’s limit', async () => {
   const { app, get, metrics } = recordingEnvironment()
   const guess = (remoteAddress: string, headers: Record<string, string> = {}) =>
@@ -161,7 +175,7 @@ test('when counting fails requests are served, and that is counted', async () =>
   const broken = { take: () => Promise.reject(new Error('no counters')), close: async () => {} }
   const limiter = createRateLimiter(
     { known: broken, addresses: broken },
-    { enabled: true, allowed: new Set() },
+    { enabled: true, isAllowed: () => false },
     metrics,
     logger,
   )
@@ -175,7 +189,7 @@ test('switched off, nothing is counted', async () => {
   const counters = createMemoryRateCounters({ monotonic: () => 0 }, () => {})
   const limiter = createRateLimiter(
     { known: counters, addresses: counters },
-    { enabled: false, allowed: new Set() },
+    { enabled: false, isAllowed: () => false },
     createMetrics(),
     createLogger('test', 'error'),
   )
