@@ -21,8 +21,8 @@ test: ## Install what is missing, then check and run every test
 test-unit: setup ## Run the tests that need no engine
 	@$(RUN) node test/run.ts unit
 
-test-long: setup ## The random tests at length: queries, requests and insights [QUERIES=100000 EXECUTED=15000 HISTORIES=2000]
-	@MILLRACE_TEST_QUERIES=$(or $(QUERIES),100000) MILLRACE_TEST_EXECUTED=$(or $(EXECUTED),15000) MILLRACE_TEST_HISTORIES=$(or $(HISTORIES),2000) \
+test-long: setup ## The random tests at length: queries, requests and insights [QUERIES=100000 EXECUTED=100000 HISTORIES=2000]
+	@MILLRACE_TEST_QUERIES=$(or $(QUERIES),100000) MILLRACE_TEST_EXECUTED=$(or $(EXECUTED),$(QUERIES),100000) MILLRACE_TEST_HISTORIES=$(or $(HISTORIES),2000) \
 	  $(RUN) vitest run test/services/query-api/sql test/services/query-api/isolation test/integration/sql-random test/integration/isolation test/integration/insights test/integration/cohorts-criteria
 
 check: setup ## Lint, format check, types and the layout rules
