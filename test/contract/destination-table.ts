@@ -39,7 +39,10 @@ export function destinationTableContract(name: string, make: () => Promise<Table
 
     test('a batch is loaded once, however often and by however many', async () => {
       const { table, open, ids, loads } = await opened()
-      await table.prepare()
+      // Nobody has made it yet.
+      const makers = [open(), open(), open()]
+      await Promise.all([table, ...makers].map((each) => each.prepare()))
+      await Promise.all(makers.map((each) => each.close()))
       const rows = [eventRow(0), eventRow(1), eventRow(2)]
       expect(await table.load(batchOf(0, 9), rows)).toBe(true)
       expect(await table.load(batchOf(0, 9), rows)).toBe(false)

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -98,13 +99,15 @@ describe('a table of a PostgreSQL server', needs('postgres'), () => {
   test('a table of somebody else’s gets the columns that it has', async () => {
     const { address, ask } = await database()
     await ask(`CREATE TABLE events (id serial, dataset_id varchar(50), event_id varchar(50), properties json,
-      came timestamptz DEFAULT now(), UNIQUE (event_id, dataset_id))`)
+      came timestamptz DEFAULT now(), waits text DEFAULT current_setting('statement_timeout'), UNIQUE (event_id, dataset_id))`)
     const table = open(address)
     await table.prepare()
     await table.load(batchOf(0, 1), [eventRow(0), eventRow(1)])
-    expect(await ask('SELECT id, event_id, came IS NOT NULL AS came FROM events ORDER BY event_id')).toEqual([
-      { id: expect.any(Number), event_id: 'event-0', came: true },
-      { id: expect.any(Number), event_id: 'event-1', came: true },
+    expect(
+      await ask('SELECT id, event_id, came IS NOT NULL AS came, waits FROM events ORDER BY event_id'),
+    ).toEqual([
+      { id: expect.any(Number), event_id: 'event-0', came: true, waits: '30s' },
+      { id: expect.any(Number), event_id: 'event-1', came: true, waits: '30s' },
     ])
     await table.close()
   })
@@ -168,6 +171,40 @@ describe('a table of a PostgreSQL server', needs('postgres'), () => {
     })
     await table.close()
   })
+
+  test(
+    'encrypted, a certificate that nobody vouches for is taken only where that is asked for',
+    needs('openssl'),
+    async () => {
+      const { address, ask } = await database()
+      const made = spawnSync(
+        'openssl',
+        'req -new -x509 -days 2 -nodes -subj /CN=localhost -keyout server.key -out server.crt'.split(' '),
+        { cwd: join(stateDir, 'data') },
+      )
+      expect(made.status).toBe(0)
+      chmodSync(join(stateDir, 'data/server.key'), 0o600)
+      await ask('ALTER SYSTEM SET ssl = on')
+      await ask('SELECT pg_reload_conf()')
+      const encrypted = open(address, { ssl_mode: 'require' })
+      await expect
+        .poll(() => encrypted.prepare().then(() => 'fine', String), { timeout: 10_000 })
+        .toBe('fine')
+      expect(
+        await ask(
+          `SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'millrace' AND datname = current_database()`,
+        ),
+      ).toEqual([{ ssl: true }])
+      await encrypted.close()
+      const verified = open(address, { ssl_mode: 'verify-full' })
+      await expect(verified.prepare()).rejects.toMatchObject({
+        dependency: 'destination',
+        code: 'rejected',
+        message: expect.stringContaining('self-signed certificate'),
+      })
+      await verified.close()
+    },
+  )
 
   test('a connection that is cut leaves all of a batch or nothing, and a second try makes it whole', async () => {
     const { address, ask } = await database()

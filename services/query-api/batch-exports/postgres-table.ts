@@ -14,6 +14,8 @@ const STATEMENT_MS = 30_000
 const IDLE_MS = 60_000
 /** Characters of the rows of one statement at most, but one row at least. */
 const STATEMENT_CHARACTERS = 1_000_000
+/** Of the advisory lock of who makes tables: `load` as a number. */
+const MAKING = 0x6c6f6164
 /** Beside the table: which batches are in it. */
 const LOADS = 'millrace_loads'
 /** An event's id is unique within its dataset. */
@@ -57,9 +59,8 @@ export function openPostgresTable(address: TableAddress): DestinationTable {
         address.ssl_mode === 'disable' ? false : { rejectUnauthorized: address.ssl_mode === 'verify-full' },
       application_name: 'millrace',
       connectionTimeoutMillis: CONNECT_MS,
-      statement_timeout: STATEMENT_MS,
+      // The server's own timeouts are set in each transaction: poolers refuse them as a connection begins.
       query_timeout: STATEMENT_MS * 2,
-      idle_in_transaction_session_timeout: IDLE_MS,
     })
     // A connection that breaks is found out by the next statement. Without a listener it would end the process.
     client.on('error', () => {})
@@ -86,6 +87,8 @@ export function openPostgresTable(address: TableAddress): DestinationTable {
     await ask('BEGIN')
     let isToStay = false
     try {
+      await ask(`SET LOCAL statement_timeout = ${STATEMENT_MS}`)
+      await ask(`SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS}`)
       isToStay = await work()
     } finally {
       // A connection that broke has undone it.
@@ -104,18 +107,25 @@ export function openPostgresTable(address: TableAddress): DestinationTable {
 
   /** What is there is left as it is: somebody may be allowed to write, and not to make anything. */
   async function make(): Promise<void> {
-    if (!(await isThere(loads)))
-      await ask(`CREATE TABLE IF NOT EXISTS ${loads} (
-        delivery text, partition integer, first_offset bigint, last_offset bigint NOT NULL, manifest text NOT NULL,
-        table_name text NOT NULL, delivered bigint NOT NULL, inserted bigint NOT NULL,
-        loaded_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (delivery, partition, first_offset))`)
-    if (await isThere(table)) return
-    const own = ENRICHED_EVENT_FIELDS.map(
-      ({ name, type, nullable }) => `${quoted(name)} ${TYPES[type]}${nullable ? '' : ' NOT NULL'}`,
-    )
-    await ask(
-      `CREATE TABLE IF NOT EXISTS ${table} (${own.join(', ')}, PRIMARY KEY (${KEY.map(quoted).join(', ')}))`,
-    )
+    const isLoadsThere = await isThere(loads)
+    const isTableThere = await isThere(table)
+    if (isLoadsThere && isTableThere) return
+    await transaction(async () => {
+      // Two that make the same table at once may fail, although they say that it may be there.
+      await ask('SELECT pg_catalog.pg_advisory_xact_lock($1)', [MAKING])
+      if (!isLoadsThere)
+        await ask(`CREATE TABLE IF NOT EXISTS ${loads} (
+          delivery text, partition integer, first_offset bigint, last_offset bigint NOT NULL, manifest text NOT NULL,
+          table_name text NOT NULL, delivered bigint NOT NULL, inserted bigint NOT NULL,
+          loaded_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (delivery, partition, first_offset))`)
+      const own = ENRICHED_EVENT_FIELDS.map(
+        ({ name, type, nullable }) => `${quoted(name)} ${TYPES[type]}${nullable ? '' : ' NOT NULL'}`,
+      )
+      const key = KEY.map(quoted).join(', ')
+      if (!isTableThere)
+        await ask(`CREATE TABLE IF NOT EXISTS ${table} (${own.join(', ')}, PRIMARY KEY (${key}))`)
+      return true
+    })
   }
 
   /** Names of the table's columns that events have. @throws DependencyError `rejected` for a table without its key */
