@@ -15,7 +15,7 @@ import { transactionContent } from './transaction-content.ts'
 const BATCH_ATTEMPTS_MAX = 2
 /** How much smaller a part is than what ended its process last. */
 const PARTS = 8
-const ALONE_ATTEMPTS_MAX = 3
+const ALONE_ATTEMPTS_MAX = 5
 /** Ends after it was judged count apart: most of them come from outside, and only so many are taken for its doing. */
 const JUDGED_ATTEMPTS_MAX = 12
 /**

@@ -259,7 +259,7 @@ test('a record that ends the process again and again is set aside, and its neigh
       owner.vanish()
     }
   }
-  expect(kills).toBeLessThanOrEqual(6)
+  expect(kills).toBeLessThanOrEqual(8)
   expect(ids(world.enriched())).toEqual(['a', 'b', 'x', 'c', 'd'])
   expect(world.rejected().map(({ value }) => [value.event_id, value.code])).toEqual([
     ['deadly', 'quarantined'],
@@ -312,6 +312,21 @@ test.each(['after_judge', 'before_offset'])(
     expect(world.rejected().map(({ value }) => [value.event_id, value.code])).toEqual([['b', 'quarantined']])
   },
 )
+
+test('a few ends on the way to saying that a record was judged are nobody’s fault', async () => {
+  const world = await createWorld()
+  await world.send(view('a'))
+  await ownersThatEndAt(world, 'before_offset', 1)
+  for (let n = 0; n < 3; n++) {
+    // After the sentinel and the attempt.
+    world.killAt('send', 3)
+    const owner = await world.join()
+    await expect(owner.drain()).rejects.toThrow(Killed)
+    owner.vanish()
+  }
+  await world.drainWithRestarts()
+  expect([ids(world.enriched()), world.rejected()]).toEqual([['a'], []])
+})
 
 test('a record at which somebody ended is begun at another moment than those that its process begins with it', async () => {
   const world = await createWorld()
