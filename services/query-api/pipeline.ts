@@ -6,6 +6,7 @@ import { actionRoutes } from './actions/actions-routes.ts'
 import { annotationRoutes } from './annotations/annotations-routes.ts'
 import { backfillRoutes } from './batch-exports/backfill-routes.ts'
 import { createBatchExportKeeper } from './batch-exports/batch-export-keeper.ts'
+import { createBatchExportMetrics } from './batch-exports/batch-export-metrics.ts'
 import { batchExportRoutes } from './batch-exports/batch-export-routes.ts'
 import { createBatchExportStore } from './batch-exports/batch-export-store.ts'
 import { runRoutes } from './batch-exports/run-routes.ts'
@@ -293,6 +294,7 @@ export function createPipeline(env: Environment, metrics: Metrics, logger: Logge
     control,
     clock,
     logger,
+    metrics: createBatchExportMetrics(metrics),
     topic: env.names.enriched,
   })
   const batchExports = {

@@ -17,6 +17,7 @@ import { type Dependency, isDependencyError } from '../../core/runtime/errors.ts
 import type { FailPoint } from '../../core/runtime/fail-points.ts'
 import type { Logger } from '../../core/runtime/logger.ts'
 import { deliveryOf, windowOf } from './batch-export-delivery.ts'
+import type { BatchExportMetrics } from './batch-export-metrics.ts'
 import type { BatchExportStore } from './batch-export-store.ts'
 import { createTables } from './batch-export-tables.ts'
 import { completeUntilMs, isFinal } from './chain-progress.ts'
@@ -65,6 +66,7 @@ export interface KeeperNeeds extends BatchExportOptions {
   readonly control: Pick<ControlView, 'snapshot' | 'pinned'>
   readonly clock: Clock
   readonly logger: Logger
+  readonly metrics: BatchExportMetrics
   /** Topic of the enriched events. */
   readonly topic: string
 }
@@ -84,7 +86,7 @@ export interface BatchExportKeeper {
  * take them at once.
  */
 export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
-  const { store, control, clock, logger, destinations, topic } = needs
+  const { store, control, clock, logger, metrics, destinations, topic } = needs
   const deliveryFor = (row: BatchExportRow, chain: BatchExportChainRow, account: string) =>
     deliveryOf(row, chain, account, needs.stagingBucket)
   const tables = createTables(needs)
@@ -134,7 +136,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
         const asked = isAsked(control.pinned('delivery', manifest.config)?.object, partition, source)
         // A process that dies in between finds it loaded, and counts it.
         if (table !== null) {
-          await loadBatch(table, from, key, manifest)
+          metrics.loaded(await loadBatch(table, from, key, manifest))
           await needs.failPoint('after_load')
         }
         // No batch lies on both sides of a border, and its last offset is that of a record; its first may be that of the
@@ -291,9 +293,13 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     const all = await store.allChains()
     const known = new Set(all.map(({ chain }) => chain.delivery_id))
     for (const id of checks.keys()) if (!known.has(id)) checks.delete(id)
+    let waiting = 0
     for (const { chain, row } of all) {
       if (row === null || chain.status === 'removed' || isFinal(chain)) continue
-      if (tables.isResting(row)) continue
+      if (tables.isResting(row)) {
+        waiting++
+        continue
+      }
       let table: DestinationTable | null = null
       try {
         let isFine = true
@@ -305,12 +311,15 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
           else if (await isDone(chain)) await store.finish(chain.delivery_id, clock.now())
           isFine = await isWritable(chain, row, table)
         }
-        if (isFine && chain.latest_error !== null) await store.noteError(chain.delivery_id, null)
+        if (!isFine) waiting++
+        else if (chain.latest_error !== null) await store.noteError(chain.delivery_id, null)
       } catch (error) {
         // Of somebody else's bucket or table: he is told, and the others go on.
         const isTheirs =
           error instanceof UnreadableManifest || (isDependencyError(error) && THEIRS.has(error.dependency))
         if (!isTheirs) throw error
+        waiting++
+        metrics.failed(row.destination, isDependencyError(error) ? error.code : 'corrupt')
         if (isDependencyError(error) && error.dependency === 'destination') tables.rest(row)
         // What lies between is the installation's own.
         else if (table !== null) logger.warn({ err: error }, 'Batches for a table cannot be read.')
@@ -320,6 +329,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
         await table?.close()
       }
     }
+    metrics.waiting(waiting)
   }
 
   return {

@@ -14,6 +14,7 @@ const decompressed = promisify(gunzip)
  * Loads what a manifest names into a table, unless it is there.
  *
  * @param key of the manifest
+ * @returns events that came; 0 where they were there
  * @throws DependencyError of the `destination`; of `s3`, also when a file is not the one that the manifest names
  */
 export async function loadBatch(
@@ -21,9 +22,9 @@ export async function loadBatch(
   store: Pick<ObjectStore, 'get'>,
   key: string,
   { delivery, bucket, source, receipt, objects }: Manifest,
-): Promise<void> {
+): Promise<number> {
   // A batch of nothing has nothing to note: its manifest says it.
-  if (receipt.delivered === 0) return
+  if (receipt.delivered === 0) return 0
   const rows: string[] = []
   for (const object of objects) {
     const bytes = await store.get(bucket, object.key)
@@ -37,5 +38,5 @@ export async function loadBatch(
     const text = (await decompressed(bytes, { maxOutputLength: FILE_BYTES_MAX })).toString()
     for (const row of text.split('\n')) if (row !== '') rows.push(row)
   }
-  await table.load({ delivery, source, manifest: key }, rows)
+  return (await table.load({ delivery, source, manifest: key }, rows)) ? rows.length : 0
 }

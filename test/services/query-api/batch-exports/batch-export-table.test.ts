@@ -85,10 +85,22 @@ test('a table that cannot be written is told of, rests, and holds up no other ex
   expect([asked, await records('/1/runs'), shop.loaded()]).toEqual([2, 0, []])
   await shop.keep()
   expect(asked).toBe(2)
+  const told = async () =>
+    (await shop.metrics.expose()).split('\n').filter((line) => /^millrace_query_api_batch_export/.test(line))
+  expect(await told()).toEqual([
+    'millrace_query_api_batch_export_loaded_events_total 0',
+    'millrace_query_api_batch_export_failures_total{destination="Postgres",code="denied"} 2',
+    'millrace_query_api_batch_exports_waiting_count 1',
+  ])
   isRefused = false
   await shop.call('PATCH', '/1', { destination: { config: { password: 'right' } } })
   await shop.settled()
   expect(await error()).toBe(null)
+  expect(await told()).toEqual([
+    'millrace_query_api_batch_export_loaded_events_total 6',
+    'millrace_query_api_batch_export_failures_total{destination="Postgres",code="denied"} 2',
+    'millrace_query_api_batch_exports_waiting_count 0',
+  ])
   expect([shop.loaded(), await records('/1/runs')]).toEqual([whole(shop.landed), 6])
   expect(shop.api.tables.addresses.at(-1)).toMatchObject({ user: 'loader', password: 'right' })
   await shop.close()

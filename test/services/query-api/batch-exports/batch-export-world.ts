@@ -11,6 +11,7 @@ import { Health } from '../../../../services/core/runtime/health.ts'
 import { createLogger } from '../../../../services/core/runtime/logger.ts'
 import { createMetrics } from '../../../../services/core/runtime/metrics.ts'
 import { createBatchExportKeeper } from '../../../../services/query-api/batch-exports/batch-export-keeper.ts'
+import { createBatchExportMetrics } from '../../../../services/query-api/batch-exports/batch-export-metrics.ts'
 import { createBatchExportStore } from '../../../../services/query-api/batch-exports/batch-export-store.ts'
 import { nodeDisk } from '../../../../services/s3-sink/node-disk.ts'
 import { runS3Sink } from '../../../../services/s3-sink/pipeline.ts'
@@ -76,12 +77,14 @@ export async function batchExportWorld() {
     (await log.admin.offsetsAt(names.enriched, timestampMs)).map(({ offset }) => offset)
   const producer = await log.openProducer({ clientId: 'test', lingerMs: 0, deliveryTimeoutMs: 1000 })
   const store = createBatchExportStore(api.env.metadata)
+  const metrics = createMetrics()
   const keeper = createBatchExportKeeper({
     ...api.env.batchExports,
     store,
     control: api.control,
     clock: api.clock,
     logger: createLogger('test', 'error'),
+    metrics: createBatchExportMetrics(metrics),
     topic: names.enriched,
   })
   /** When each event landed. */
@@ -219,7 +222,21 @@ export async function batchExportWorld() {
     for (const end of cleanUp) await end()
     await api.app.close()
   }
-  return { api, call, produce, wait, startSink, delivered, manifests, loaded, landed, keep, settled, close }
+  return {
+    api,
+    metrics,
+    call,
+    produce,
+    wait,
+    startSink,
+    delivered,
+    manifests,
+    loaded,
+    landed,
+    keep,
+    settled,
+    close,
+  }
 }
 
 /** Indexes of all that landed. */
