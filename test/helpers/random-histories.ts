@@ -5,6 +5,8 @@ import type { GroupState, Happening, History, PersonState } from '../reference/h
 
 /** Histories that every insight is compared on, per insight; `MILLRACE_TEST_HISTORIES=2000` takes a quarter of an hour more. */
 export const HISTORIES = Number(process.env.MILLRACE_TEST_HISTORIES ?? 60)
+/** A bound against hanging for a test of so many, ms. */
+export const HISTORIES_MS = Math.max(600_000, HISTORIES * 3_000)
 export const SEED = 20_261_128
 
 /** Clocks change in two of these zones within the days of the histories, and one is half an hour off. */
