@@ -29,7 +29,7 @@ interface Whose {
   readonly dependency: Dependency
   /** Begins the sentence of an error. */
   readonly words: string
-  /** Of any other SQLSTATE; null where our own statements alone can bring it about. */
+  /** Of any other error; null where our own statements alone can bring it about. */
   readonly otherwise: DependencyErrorCode | null
 }
 
@@ -43,9 +43,7 @@ export function postgresErrors({ dependency, words, otherwise }: Whose) {
   return (error: unknown, committing: boolean): unknown => {
     if (!(error instanceof Error)) return error
     const { code: given } = error as { readonly code?: unknown }
-    const isState = typeof given === 'string' && /^[0-9A-Z]{5}$/.test(given)
-    const known = typeof given === 'string' ? byState(given) : byWords(error.message)
-    const code = known ?? (isState ? otherwise : null)
+    const code = (typeof given === 'string' ? byState(given) : byWords(error.message)) ?? otherwise
     if (code === null) return error
     return new DependencyError(
       dependency,

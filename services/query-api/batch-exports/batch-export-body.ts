@@ -108,9 +108,7 @@ function bodiesOf({ open, secret }: DestinationKind) {
   } as const
 }
 type Bodies = ReturnType<typeof bodiesOf>
-export type PostBody = Static<Bodies['post']>
-export type PutBody = Static<Bodies['put']>
-export type PatchBody = Partial<Omit<PutBody, 'destination'>> & {
+export type PatchBody = Partial<Omit<Static<Bodies['put']>, 'destination'>> & {
   readonly destination?: { readonly type?: string; readonly config?: Config }
 }
 

@@ -34,7 +34,7 @@ const TYPES: Readonly<Record<FieldType, string>> = {
 const translate = postgresErrors({
   dependency: 'destination',
   words: 'The database of this batch export (PostgreSQL)',
-  // Tables, columns, triggers and rights there are not ours.
+  // Tables, columns, triggers and rights there are not ours, and what answers may be no PostgreSQL at all.
   otherwise: 'rejected',
 })
 
