@@ -108,6 +108,15 @@ test(
         if (from < to) exclusions.push({ ...entity, from, to })
         if (from < to && one.second && one.order !== 'unordered') exclusions.push({ id: 'c', from, to: last })
       }
+      const attributionStep = Math.min(one.attributionStep, last)
+      const own = JSON.stringify(one.steps[attributionStep])
+      // In any order a step that stands there twice is refused.
+      const isAmbiguous =
+        one.order === 'unordered' && one.steps.filter((step) => JSON.stringify(step) === own).length > 1
+      const attribution =
+        one.attribution === 'step' && isAmbiguous
+          ? 'first_touch'
+          : (one.attribution as FunnelAsked['attribution'])
       const question: FunnelAsked = {
         steps: one.steps,
         order: one.order as FunnelAsked['order'],
@@ -119,8 +128,8 @@ test(
         groupType: one.groupType,
         actorExpression: one.groupType === null ? one.actorExpression : null,
         breakdown: one.breakdown as FunnelAsked['breakdown'],
-        attribution: one.attribution as FunnelAsked['attribution'],
-        attributionStep: Math.min(one.attributionStep, last),
+        attribution,
+        attributionStep,
       }
       const from = Math.min(...one.between, last)
       const to = Math.min(Math.max(...one.between), last)
@@ -147,8 +156,8 @@ test(
           date_from: day,
           date_to: lastDay,
           properties: JSON.stringify(one.properties),
-          breakdown_attribution_type: one.attribution,
-          ...(one.attribution === 'step'
+          breakdown_attribution_type: attribution,
+          ...(attribution === 'step'
             ? { breakdown_attribution_value: String(question.attributionStep) }
             : {}),
           ...(isBetween ? { funnel_from_step: String(from), funnel_to_step: String(to) } : {}),

@@ -9,7 +9,10 @@ export function wall(ms: number, zone: string): string {
   )
 }
 
-/** The bucket that an instant lies in, named by the date (for hours the time) at which it begins. */
+/**
+ * The bucket that an instant lies in, named by the date (for hours the time) at which it begins. Where clocks are set
+ * back an hour comes twice, so the name of an hour has also how far clocks are ahead.
+ */
 export function bucketOf(
   ms: number,
   unit: Unit,
@@ -17,7 +20,10 @@ export function bucketOf(
   weekStart: 'sunday' | 'monday' = 'sunday',
 ): string {
   const shown = wall(ms, zone)
-  if (unit === 'hour') return `${shown.slice(0, 13)}:00:00`
+  if (unit === 'hour') {
+    const aheadMs = Date.parse(`${shown.replace(' ', 'T')}Z`) - Math.floor(ms / 1_000) * 1_000
+    return `${shown.slice(0, 13)}:00:00 ${aheadMs}`
+  }
   if (unit === 'month') return `${shown.slice(0, 7)}-01`
   const date = shown.slice(0, 10)
   if (unit === 'day') return date

@@ -1,7 +1,8 @@
+import { invalidInput } from '../http/api-error.ts'
 import type { Question } from '../query/question.ts'
 import { cohortIdsOf } from './breakdown.ts'
 import { breakdownValuesOf } from './breakdown-values.ts'
-import { type Frame, frameOf, type InsightNeeds, startsOf } from './frame.ts'
+import { type Entity, type Frame, frameOf, type InsightNeeds, startsOf } from './frame.ts'
 import {
   type FunnelStepsRecord,
   type FunnelTimesRecord,
@@ -11,7 +12,7 @@ import {
   funnelTimesSql,
   funnelTrendSql,
 } from './funnel-answers-sql.ts'
-import type { FunnelRequest } from './funnel-request.ts'
+import type { Attribution, FunnelRequest } from './funnel-request.ts'
 import {
   binsOf,
   type FunnelStepRow,
@@ -24,6 +25,7 @@ import {
   slotValue,
   type TimeBins,
 } from './funnel-rows.ts'
+import { isSameEntity } from './funnel-runs-sql.ts'
 import type { Funnel } from './funnel-sql.ts'
 import { scaledUp } from './sampling.ts'
 
@@ -40,6 +42,7 @@ export async function funnelOf(
   })
   const frame = { ...found.frame, actorExpression }
   const asked = found.entities.slice(0, steps.length)
+  if (order === 'unordered' && breakdown !== null) refuseAmbiguous(asked, attribution)
   const values =
     breakdown === null ? null : await breakdownValuesOf(needs.ask, question, frame, breakdown, asked)
   return {
@@ -55,6 +58,17 @@ export async function funnelOf(
       breakdown: breakdown === null || values === null ? null : { by: breakdown, values, attribution },
     },
   }
+}
+
+/** @throws ApiError 400 for a value of a step that is not one step's own: which of them an event is, no order says */
+function refuseAmbiguous(steps: readonly Entity[], attribution: Attribution): void {
+  if (attribution.by !== 'step') return
+  const own = steps[attribution.step] as Entity
+  if (steps.some((other) => other !== own && isSameEntity(other, own)))
+    throw invalidInput(
+      'breakdown_attribution_value',
+      'In any order, a step that stands in the funnel twice has no events of its own. Choose another step, or first_touch, last_touch or all_events.',
+    )
 }
 
 /** The steps of everybody, or with a breakdown a list of steps per value, the largest first. */

@@ -244,6 +244,10 @@ test.each([
     `funnel?${STEPS}&breakdown_attribution_type=step&breakdown_attribution_value=2`,
     'breakdown_attribution_value',
   ],
+  [
+    'funnel?events=[{"id":"a"},{"id":"a"}]&funnel_order_type=unordered&breakdown=plan&breakdown_attribution_type=step',
+    'breakdown_attribution_value',
+  ],
   [`funnel?${STEPS}&funnel_aggregate_by_hogql=x`, 'funnel_aggregate_by_hogql'],
   [
     `funnel?${STEPS}&funnel_aggregate_by_hogql=event&aggregation_group_type_index=0`,
