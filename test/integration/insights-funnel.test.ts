@@ -16,8 +16,10 @@ import {
   SEED,
 } from '../helpers/random-histories.ts'
 import { addDays, midnight } from '../reference/calendar.ts'
+import type { EntityAsked } from '../reference/entities.ts'
 import {
   type FunnelAsked,
+  isSameStep,
   funnelSteps as slowSteps,
   funnelTimes as slowTimes,
   funnelTrend as slowTrend,
@@ -109,10 +111,10 @@ test(
         if (from < to && one.second && one.order !== 'unordered') exclusions.push({ id: 'c', from, to: last })
       }
       const attributionStep = Math.min(one.attributionStep, last)
-      const own = JSON.stringify(one.steps[attributionStep])
+      const own = one.steps[attributionStep] as EntityAsked
       // In any order a step that stands there twice is refused.
       const isAmbiguous =
-        one.order === 'unordered' && one.steps.filter((step) => JSON.stringify(step) === own).length > 1
+        one.order === 'unordered' && one.steps.filter((step) => isSameStep(step, own)).length > 1
       const attribution =
         one.attribution === 'step' && isAmbiguous
           ? 'first_touch'

@@ -108,7 +108,8 @@ function runsOf(history: History, asked: FunnelAsked, events: readonly Happening
 
 const NO_PROPERTIES: FilterList = { type: 'AND', values: [] }
 const about = ({ id, properties = NO_PROPERTIES }: EntityAsked) => JSON.stringify([id, properties])
-const same = (a: EntityAsked, b: EntityAsked) => about(a) === about(b)
+/** Are two steps about the same events? */
+export const isSameStep = (a: EntityAsked, b: EntityAsked) => about(a) === about(b)
 
 /** Places of the steps in the actor's events, from an event that is the first step. */
 function inTheirOrder(
@@ -124,7 +125,7 @@ function inTheirOrder(
     const last = places.at(-1) as number
     const appearedBefore = asked.steps
       .slice(0, step)
-      .some((earlier) => same(earlier, asked.steps[step] as EntityAsked))
+      .some((earlier) => isSameStep(earlier, asked.steps[step] as EntityAsked))
     let next: number
     if (asked.order === 'strict')
       next = events[last + 1] !== undefined && matches(events[last + 1] as Happening, step) ? last + 1 : -1
@@ -149,7 +150,7 @@ function anyOrder(
   if (!asked.steps.some((_, step) => matches(opener, step))) return []
   const places: number[] = []
   for (const [step, entity] of asked.steps.entries()) {
-    const copiesBefore = asked.steps.slice(0, step).filter((earlier) => same(earlier, entity)).length
+    const copiesBefore = asked.steps.slice(0, step).filter((earlier) => isSameStep(earlier, entity)).length
     const found = events.flatMap((event, place) =>
       place >= start && event.timeMs <= opener.timeMs + asked.windowMs && matches(event, step) ? [place] : [],
     )
