@@ -1,6 +1,7 @@
 import type { MayConnect } from './destination-kind.ts'
 
-const PORT = 5_432
+/** Where a database listens when nobody says otherwise. */
+export const POSTGRES_PORT = 5_432
 const ENTRY = /^(\*\.)?([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::([1-9]\d{0,4}))?$/
 const NAME = /^[a-z0-9][a-z0-9.-]*$/
 
@@ -22,7 +23,7 @@ export function parseAllowedHosts(value: string): MayConnect {
           'must be hosts separated by commas, e.g. db.example.com, db.example.com:6432, *.example.com',
         )
       const name = (parts[2] as string).toLowerCase()
-      return { isBelow: parts[1] !== undefined, name, port: Number(parts[3] ?? PORT) }
+      return { isBelow: parts[1] !== undefined, name, port: Number(parts[3] ?? POSTGRES_PORT) }
     })
   return (host, port) => {
     const asked = host.toLowerCase()

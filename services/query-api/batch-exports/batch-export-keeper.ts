@@ -87,20 +87,20 @@ export interface BatchExportKeeper {
  */
 export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
   const { store, control, clock, logger, metrics, destinations, topic } = needs
-  const deliveryFor = (row: BatchExportRow, chain: BatchExportChainRow, account: string) =>
-    deliveryOf(row, chain, account, needs.stagingBucket)
+  const accountOf = (dataset: string) => control.snapshot.datasets.get(dataset)?.object.account
+  const deliveryFor = (row: BatchExportRow, chain: BatchExportChainRow) =>
+    deliveryOf(row, chain, accountOf(row.dataset_id) ?? '', needs.stagingBucket)
   const tables = createTables(needs)
 
   async function publish(): Promise<void> {
     const changes: ControlChange[] = []
     for (const { chain, row } of await store.allChains()) {
       const inForce = control.snapshot.deliveries.get(chain.delivery_id)
-      const account = control.snapshot.datasets.get(chain.dataset_id)?.object.account
       if (row === null || !IN_FORCE.has(chain.status)) {
         if (inForce !== undefined) changes.push({ action: 'remove', kind: 'delivery', id: chain.delivery_id })
         else if (chain.status === 'removed') await store.removeChain(chain.delivery_id)
-      } else if (account !== undefined) {
-        const delivery = deliveryFor(row, chain, account)
+      } else if (accountOf(row.dataset_id) !== undefined) {
+        const delivery = deliveryFor(row, chain)
         if (inForce?.hash === canonicalHash(delivery)) continue
         const record = controlRecord('delivery', delivery, 'api') as AnyControlRecord
         changes.push({ action: 'put', record })
@@ -116,8 +116,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
     table: DestinationTable | null,
   ): Promise<void> {
     const startedMs = clock.now()
-    const account = control.snapshot.datasets.get(row.dataset_id)?.object.account ?? ''
-    const delivery = deliveryFor(row, chain, account)
+    const delivery = deliveryFor(row, chain)
     const bucket = delivery.bucket as string
     const from = destinations.of(delivery)
     const planned = JSON.parse(chain.ranges) as OffsetRange[][]
@@ -186,11 +185,7 @@ export function createBatchExportKeeper(needs: KeeperNeeds): BatchExportKeeper {
       checks.delete(id)
       return true
     }
-    const delivery = deliveryFor(
-      row,
-      chain,
-      control.snapshot.datasets.get(row.dataset_id)?.object.account ?? '',
-    )
+    const delivery = deliveryFor(row, chain)
     const hash = canonicalHash([delivery, row.config, row.sealed_credentials])
     const last = checks.get(id)
     if (last?.hash === hash) {

@@ -28,8 +28,18 @@ export interface DestinationKind {
 export type MayConnect = (host: string, port: number) => boolean
 
 /** What of a delivery follows from its destination. */
-export type DestinationParts = Pick<Delivery, 'format' | 'bucket' | 'rotate'> &
-  Pick<Delivery, 'prefix' | 'partition_by' | 'compression' | 'events' | 'exclude_events' | 'destination'>
+export type DestinationParts = Pick<
+  Delivery,
+  | 'format'
+  | 'bucket'
+  | 'rotate'
+  | 'prefix'
+  | 'partition_by'
+  | 'compression'
+  | 'events'
+  | 'exclude_events'
+  | 'destination'
+>
 
 const EventNames = Type.Union([
   Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { minItems: 1, maxItems: 1_000 }),

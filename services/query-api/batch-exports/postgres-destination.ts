@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { invalidInput } from '../http/api-error.ts'
 import { choiceSchema } from '../http/choice-schema.ts'
+import { POSTGRES_PORT } from './allowed-hosts.ts'
 import {
   type Config,
   chosenEvents,
@@ -15,13 +16,14 @@ const BATCH = { rows: 100_000, bytes: '16MB' } as const
 /** Folder of its batches in the bucket of the installation. */
 const FOLDER = 'batch-exports'
 const NAME = '^[A-Za-z_][A-Za-z0-9_]{0,62}$'
-const PORT = 5_432
 const SSL_MODES = ['verify-full', 'require', 'disable'] as const
 
 const open = Type.Object(
   {
     host: Type.String({ pattern: '^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$' }),
-    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535, description: `Default: ${PORT}.` })),
+    port: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 65_535, description: `Default: ${POSTGRES_PORT}.` }),
+    ),
     database: Type.String({ minLength: 1, maxLength: 63 }),
     user: Type.String({ minLength: 1, maxLength: 63 }),
     schema: Type.Optional(Type.String({ pattern: NAME, description: 'Default: public.' })),
@@ -55,7 +57,13 @@ export const POSTGRES_DESTINATION: DestinationKind = {
   sealedAs: { password: 'password' },
   fixed: ['database', 'schema', 'table_name'],
   complete(given, mayConnect) {
-    const config = { port: PORT, schema: 'public', ssl_mode: 'verify-full', batch_window_size: 300, ...given }
+    const config = {
+      port: POSTGRES_PORT,
+      schema: 'public',
+      ssl_mode: 'verify-full',
+      batch_window_size: 300,
+      ...given,
+    }
     const { host, port } = config as unknown as PostgresConfig
     if (!mayConnect(host, port))
       throw invalidInput('destination__config__host', hostRefused(host, port), 'not_allowed')
