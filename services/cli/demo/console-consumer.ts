@@ -136,7 +136,7 @@ function reaches(seen: ReadonlyMap<number, number>, last: ReadonlyMap<number, nu
   return true
 }
 
-const JAVA_NEEDED =
+export const JAVA_NEEDED =
   'Java is needed to count the topics. Debian: apt-get install openjdk-17-jre-headless. macOS: brew install openjdk@17.'
 
 /** `Partition:n TAB Offset:n TAB name:value,name:value [TAB value]`; `NO_HEADERS` where there are none. */
