@@ -159,8 +159,16 @@ export const Delivery = Type.Object(
     ),
     where: Type.Optional(Type.String({ maxLength: 4096 })),
     format: Type.Union([Type.Literal('parquet'), Type.Literal('jsonl'), Type.Literal('csv')]),
-    /** parquet: zstd. jsonl and csv: gzip (default) or zstd. */
-    compression: Type.Optional(Type.Union([Type.Literal('gzip'), Type.Literal('zstd')])),
+    /** parquet, inside of the file: zstd (default) or any. jsonl and csv, around it: gzip (default), zstd or brotli. */
+    compression: Type.Optional(
+      Type.Union([
+        Type.Literal('gzip'),
+        Type.Literal('zstd'),
+        Type.Literal('brotli'),
+        Type.Literal('lz4'),
+        Type.Literal('snappy'),
+      ]),
+    ),
     bucket: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$' })),
     /** Key prefix without leading or trailing slash. Default: the delivery's id. */
     prefix: Type.Optional(

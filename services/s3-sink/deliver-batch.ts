@@ -128,13 +128,13 @@ async function encodePath(
   path: SpooledPath,
   out: string,
 ): Promise<{ readonly stats: RowStats; readonly written: WrittenFile } | null> {
-  const { format, codec, fields } = delivery
+  const { table, codec, fields } = delivery
   // Lines are JSON Lines already; that each is one object on one line was seen when it was added.
-  if (format === 'jsonl')
+  if (table === null)
     return { stats: path.stats, written: await env.disk.compress(spool.read(path), codec ?? 'gzip', out) }
 
-  const table = codec === null ? out : `${out}.table`
-  const tryEncode = (file: string, rows: number) => env.encoder.encode(file, rows, fields, format, table)
+  const plain = codec === null ? out : `${out}.table`
+  const tryEncode = (file: string, rows: number) => env.encoder.encode(file, rows, fields, table, plain)
   const kept = `${spool.file}.kept`
   try {
     let stats = path.stats
@@ -156,7 +156,7 @@ async function encodePath(
       if (still !== null) throw new Error(`Rows that can each be written cannot be together: ${still}`)
     }
     const written =
-      codec === null ? await env.disk.measure(out) : await env.disk.compress(env.disk.read(table), codec, out)
+      codec === null ? await env.disk.measure(out) : await env.disk.compress(env.disk.read(plain), codec, out)
     return { stats, written }
   } finally {
     await env.disk.remove(`${out}.table`, kept)

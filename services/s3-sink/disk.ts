@@ -1,3 +1,5 @@
+import type { FileCodec } from '../core/control/file-compression.ts'
+
 /** Where open batches lie until they are delivered. Nothing on it is needed after a restart. */
 export interface Disk {
   /**
@@ -13,16 +15,14 @@ export interface Disk {
    */
   read(file: string, start?: number, end?: number): AsyncIterable<Buffer>
   /** Compresses into a new file, in constant memory. The same bytes give the same file as long as `codecId` is the same. */
-  compress(chunks: AsyncIterable<Uint8Array>, codec: Codec, to: string): Promise<WrittenFile>
+  compress(chunks: AsyncIterable<Uint8Array>, codec: FileCodec, to: string): Promise<WrittenFile>
   /** Names the bytes that compression gives. */
-  codecId(codec: Codec): string
+  codecId(codec: FileCodec): string
   /** Size and hash of a file that is complete. */
   measure(file: string): Promise<WrittenFile>
   /** Takes files away; those that are not there are gone already. */
   remove(...files: readonly string[]): Promise<void>
 }
-
-export type Codec = 'gzip' | 'zstd'
 
 export interface WrittenFile {
   readonly bytes: number

@@ -47,19 +47,19 @@ export async function openDuckdbEncoder(memoryBytesMax: number, tempDir: string)
   })
   return {
     id: `duckdb-${version().replace(/^v/, '')}-${ROW_GROUP_ROWS}`,
-    async encode(from, rows, fields, format, to) {
+    async encode(from, rows, fields, table, to) {
       const connection = await instance.connect()
       try {
         await connection.run("SET timezone = 'UTC'")
         const typeOf = (field: Field) =>
-          format === 'parquet' ? PARQUET_TYPES[field.type] : csvType(field.type)
+          table.format === 'parquet' ? PARQUET_TYPES[field.type] : csvType(field.type)
         const columns = fields.map((field) => `${literal(field.name)}: ${literal(typeOf(field))}`).join(', ')
         const source = (lineBytes: number) =>
           `read_json(${literal(from)}, format = 'newline_delimited', auto_detect = false,
           maximum_object_size = ${lineBytes}, columns = {${columns}})`
         const options =
-          format === 'parquet'
-            ? `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`
+          table.format === 'parquet'
+            ? `FORMAT parquet, COMPRESSION ${table.pages}, ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`
             : "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR ''"
         const copy = (lineBytes: number) =>
           connection.runAndReadAll(`COPY (SELECT * FROM ${source(lineBytes)}) TO ${literal(to)} (${options})`)

@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto'
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from 'node:zlib'
+import type { FileCodec } from '../../services/core/control/file-compression.ts'
 import type { Disk, WrittenFile } from '../../services/s3-sink/disk.ts'
 
 export interface MemoryDisk extends Disk {
   /** What lies there; tests and the simulation may change it. */
   readonly files: Map<string, Buffer>
+}
+
+const COMPRESS: Readonly<Record<FileCodec, (plain: Buffer) => Buffer>> = {
+  gzip: (plain) => gzipSync(plain, { level: 1 }),
+  zstd: (plain) => zstdCompressSync(plain),
+  brotli: (plain) => brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }),
 }
 
 /** The disk of one process, in memory: the same contract as the file system, and nothing leaves the event loop. */
@@ -33,7 +40,7 @@ export function createMemoryDisk(): MemoryDisk {
     },
     async compress(chunks, codec, to) {
       const plain = Buffer.concat(await Array.fromAsync(chunks))
-      const bytes = codec === 'gzip' ? gzipSync(plain, { level: 1 }) : zstdCompressSync(plain)
+      const bytes = COMPRESS[codec](plain)
       files.set(to, bytes)
       return measured(bytes)
     },

@@ -32,7 +32,8 @@ test('ClickHouse takes the tables, and a Parquet file by the statement that is p
   const [from, to] = [join(dir, 'rows.ndjson'), join(dir, 'rows.parquet')]
   const events = [1, 2, 3].map((index) => enrichedEvent(index))
   writeFileSync(from, events.map((event) => `${JSON.stringify(event)}\n`).join(''))
-  expect(await encoder.encode(from, events.length, ENRICHED_EVENT_FIELDS, 'parquet', to)).toBeNull()
+  const table = { format: 'parquet', pages: 'zstd' } as const
+  expect(await encoder.encode(from, events.length, ENRICHED_EVENT_FIELDS, table, to)).toBeNull()
 
   const session = openSession()
   session.query('CREATE DATABASE warehouse')

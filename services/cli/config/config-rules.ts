@@ -1,5 +1,6 @@
 import type { Dataset, Delivery, EventSchema, Subscription } from '../../../schemas/control/v1.ts'
 import { CANONICAL_DEPTH_MAX, canonicalJson } from '../../core/control/canonical-json.ts'
+import { compressionFault } from '../../core/control/file-compression.ts'
 import { suggestion } from '../../core/control/nearest-name.ts'
 import { parsePartitionTemplate } from '../../core/control/partition-template.ts'
 import { compileEventSchema, EventSchemaError } from '../../core/event/event-schema.ts'
@@ -126,8 +127,8 @@ function checkMaskAndKey({ fields, key }: Subscription, path: ConfigPath, report
 }
 
 function checkFiles(delivery: Delivery, path: ConfigPath, report: Report): void {
-  if (delivery.format === 'parquet' && delivery.compression === 'gzip')
-    report([...path, 'compression'], 'Parquet files are compressed with zstd only')
+  const fault = compressionFault(delivery.format, delivery.compression)
+  if (fault !== null) report([...path, 'compression'], fault)
   if (delivery.until !== undefined && !isInstant(delivery.until))
     report([...path, 'until'], 'must be an ISO 8601 instant like 2027-01-31T00:00:00Z')
   if (delivery.partition_by === undefined) return

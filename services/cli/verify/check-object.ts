@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Readable } from 'node:stream'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { extname, join } from 'node:path'
+import type { Readable, Transform } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createZstdDecompress } from 'node:zlib'
 import type { DeliveryFormat } from '../../../schemas/manifest/v1.ts'
 import type { ObjectStore } from '../../core/object-store/object-store.ts'
 import { csvRecordCounter } from './csv-record-counter.ts'
@@ -71,10 +71,17 @@ async function countRows(
   }
 }
 
+const UNPACKERS: Readonly<Record<string, () => Transform>> = {
+  '.gz': createGunzip,
+  '.zst': createZstdDecompress,
+  '.br': createBrotliDecompress,
+}
+
 function unpacked(file: string, key: string): Readable {
   const source = createReadStream(file)
-  const unpack = key.endsWith('.gz') ? createGunzip() : key.endsWith('.zst') ? createZstdDecompress() : null
-  if (unpack === null) return source
+  const open = UNPACKERS[extname(key)]
+  if (open === undefined) return source
+  const unpack = open()
   source.on('error', (error) => unpack.destroy(error))
   return source.pipe(unpack)
 }

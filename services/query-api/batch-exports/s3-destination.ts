@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { compressionFault, FILE_COMPRESSIONS } from '../../core/control/file-compression.ts'
 import { parsePartitionTemplate } from '../../core/control/partition-template.ts'
 import { invalidInput } from '../http/api-error.ts'
 import { choiceSchema } from '../http/choice-schema.ts'
@@ -31,7 +32,7 @@ const open = Type.Object(
       description: 'Seconds after which a file is closed, before its interval ends.',
     }),
     file_format: Type.Optional(choiceSchema(['JSONLines', 'Parquet', 'CSV'])),
-    compression: Type.Optional(choiceSchema(['gzip', 'zstd'])),
+    compression: Type.Optional(choiceSchema(FILE_COMPRESSIONS.parquet)),
     max_file_size_mb: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -56,10 +57,10 @@ export const S3_DESTINATION: DestinationKind = {
   sealedAs: { aws_access_key_id: 'accessKeyId', aws_secret_access_key: 'secretAccessKey' },
   fixed: ['bucket_name'],
   complete(config) {
-    const { prefix, file_format, compression } = config as S3Config
+    const { prefix, compression } = config as S3Config
     readPrefix(prefix)
-    if (file_format === 'Parquet' && compression === 'gzip')
-      throw invalidInput('destination__config__compression', 'Parquet files are compressed with zstd only.')
+    const fault = compressionFault(formatOf(config as S3Config), compression)
+    if (fault !== null) throw invalidInput('destination__config__compression', `${fault}.`)
     return config
   },
 }
@@ -69,11 +70,11 @@ export function s3Delivery(given: Config, sealedCredentials: string): Destinatio
   const config = given as S3Config
   const { prefix, partitionBy } = readPrefix(config.prefix)
   return {
-    format: FORMATS[(config.file_format ?? 'JSONLines') as keyof typeof FORMATS],
+    format: formatOf(config),
     bucket: config.bucket_name,
     ...(prefix === null ? {} : { prefix }),
     ...(partitionBy === null ? {} : { partition_by: partitionBy }),
-    ...(config.compression === undefined ? {} : { compression: config.compression as 'gzip' | 'zstd' }),
+    ...(config.compression === undefined ? {} : { compression: config.compression }),
     ...chosenEvents(config),
     rotate: {
       rows: FILE_ROWS,
@@ -83,6 +84,8 @@ export function s3Delivery(given: Config, sealedCredentials: string): Destinatio
     destination: { region: config.region, sealed_credentials: sealedCredentials },
   }
 }
+
+const formatOf = ({ file_format }: S3Config) => FORMATS[file_format ?? 'JSONLines']
 
 /** A prefix as deliveries have it: the folders before the first variable, and the template of those after it. */
 function readPrefix(prefix: string): {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { parquetMetadata, parquetReadObjects } from 'hyparquet'
+import { compressors } from 'hyparquet-compressors'
 import { expect, test, vi } from 'vitest'
 import type { Delivery } from '../../../schemas/control/v1.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
@@ -19,6 +21,7 @@ const FORMATS: readonly Partial<Delivery>[] = [
   { format: 'jsonl', compression: 'zstd' },
   { format: 'csv', compression: 'gzip' },
   { format: 'csv', compression: 'zstd' },
+  { format: 'csv', compression: 'brotli' },
 ]
 const named = ({ format, compression }: Partial<Delivery>) => [format, compression].filter(Boolean).join(' ')
 
@@ -75,12 +78,38 @@ test('JSON Lines are the records’ own bytes', async () => {
   for (const [compression, unpack] of [
     ['gzip', gunzipSync],
     ['zstd', zstdDecompressSync],
+    ['brotli', brotliDecompressSync],
   ] as const) {
     const world = await deliveryWorld(delivery({ compression }))
     await world.deliver(records)
     const object = world.objects().get(world.manifests()[0]!.objects[0]!.key)!
     expect(unpack(object.bytes).toString()).toBe(records.map(({ value }) => `${value}\n`).join(''))
   }
+})
+
+test.each([
+  [undefined, 'ZSTD'],
+  ['zstd', 'ZSTD'],
+  ['gzip', 'GZIP'],
+  ['brotli', 'BROTLI'],
+  ['lz4', 'LZ4_RAW'],
+  ['snappy', 'SNAPPY'],
+] as const)('pages of a Parquet file compressed with %s are %s', async (compression, codec) => {
+  const world = await deliveryWorld(
+    delivery({ format: 'parquet', ...(compression === undefined ? {} : { compression }) }),
+  )
+  await world.deliver(records)
+  const [object] = world.manifests()[0]!.objects
+  const { bytes } = world.objects().get(object!.key)!
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer
+  const columns = parquetMetadata(file).row_groups.flatMap((group) => group.columns)
+  expect(new Set(columns.map(({ meta_data }) => meta_data!.codec))).toEqual(new Set([codec]))
+  const rows = await parquetReadObjects({ file, compressors, columns: ['event_id'] })
+  expect(rows.map(({ event_id }) => event_id)).toEqual(records.map((_, index) => `event-${index}`))
+  expect(object!.key).toMatch(/\.parquet$/)
+  expect(object!.encoder).toBe(
+    ['parquet', world.env.encoder.id, ...(codec === 'ZSTD' ? [] : [compression])].join(' '),
+  )
 })
 
 test('every record is counted once: delivered, filtered, rejected or control', async () => {
@@ -229,7 +258,7 @@ test('an object that another encoder wrote is kept when its rows are the same, a
     encoder: {
       ...plain,
       id: 'duckdb-next',
-      encode: (from, rows, fields, format, to) => plain.encode(from, rows, fields.toReversed(), format, to),
+      encode: (from, rows, fields, table, to) => plain.encode(from, rows, fields.toReversed(), table, to),
     },
   })
   other.store.buckets.set('lake', world.store.buckets.get('lake')!)

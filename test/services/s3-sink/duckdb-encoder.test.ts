@@ -22,7 +22,7 @@ test('a line far longer than usual is written like any other', async () => {
       from,
       3,
       [{ name: 'a', type: 'text', doc: '', nullable: true, group: 'identity' }],
-      'parquet',
+      { format: 'parquet', pages: 'zstd' },
       to,
     ),
   ).toBeNull()

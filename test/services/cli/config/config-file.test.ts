@@ -192,7 +192,7 @@ test('a filter, mask, key and template are read, and a caret shows the place', (
     key: properties
     fields: { include: [event, evnet], exclude: ["properties.a b"] }
 deliveries:
-  - { id: d, account: acme, datasets: [shop], format: parquet, compression: gzip, partition_by: "dt={landed:yyyy-mm}" }
+  - { id: d, account: acme, datasets: [shop], format: csv, compression: lz4, partition_by: "dt={landed:yyyy-mm}" }
   - { id: e, account: acme, datasets: [shop], format: csv, source: rejected, where: "code = 'too_large' and url is null" }
 `)
   expect(faults.map((fault) => showConfigFault('m.yaml', fault))).toEqual([
@@ -201,8 +201,8 @@ deliveries:
     'm.yaml:12:13  subscriptions[0].fields: takes either include or exclude, not both.',
     'm.yaml:12:32  subscriptions[0].fields.include[1]: there is no column "evnet"; did you mean "event"?\n    evnet\n    ^',
     'm.yaml:12:50  subscriptions[0].fields.exclude[0]: the name of one value ends here.\n    properties.a b\n                 ^',
-    'm.yaml:14:77  deliveries[0].compression: Parquet files are compressed with zstd only.',
-    'm.yaml:14:97  deliveries[0].partition_by: the format of {landed} is made of yyyy, MM, dd, HH and the separators _ . -.\n    dt={landed:yyyy-mm}\n       ^',
+    'm.yaml:14:73  deliveries[0].compression: CSV files are compressed with gzip, zstd or brotli, not with lz4.',
+    'm.yaml:14:92  deliveries[0].partition_by: the format of {landed} is made of yyyy, MM, dd, HH and the separators _ . -.\n    dt={landed:yyyy-mm}\n       ^',
     `m.yaml:15:85  deliveries[1].where: there is no column "url".\n    code = 'too_large' and url is null\n                           ^`,
   ])
 })

@@ -78,6 +78,8 @@ for (const format of [
   { format: 'jsonl', compression: 'zstd' },
   { format: 'csv' },
   { format: 'csv', compression: 'zstd' },
+  { format: 'csv', compression: 'brotli' },
+  { format: 'parquet', compression: 'snappy' },
 ] as const satisfies readonly Partial<Delivery>[]) {
   test(`what was delivered as ${Object.values(format).join(' ')} verifies`, async () => {
     const report = await verify(await delivered(format))
