@@ -71,6 +71,8 @@ async function tests(args: readonly string[]): Promise<Count> {
   const status = await run([join(BIN, 'vitest/vitest.mjs'), 'run', ...args], {
     MILLRACE_TEST_SUMMARY: file,
     MILLRACE_TEST_STATE: join(dir, 'engines'),
+    // Workers and what they start load the same libraries again and again: compiled once is enough.
+    NODE_COMPILE_CACHE: join(ROOT, '.millrace/compile-cache'),
   })
   // No summary: the runner itself fell over.
   const summary: Summary | null = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null

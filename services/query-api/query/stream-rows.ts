@@ -25,11 +25,14 @@ export function createStreamRows(clickhouse: Pick<ClickHouse, 'stream'>, limits:
   return async function* <T>(question: Question, sqlOf: (bindings: Bindings) => string) {
     const bindings = createBindings()
     const sql = `${sqlOf(bindings)} FORMAT JSONEachRow`
+    const queryId = `millrace-stream-${randomUUID()}`
     const source = await clickhouse.stream(sql, bindings.parameters, {
-      queryId: `millrace-stream-${randomUUID()}`,
+      queryId,
       signal: question.signal,
       dataset: question.dataset.id,
       settings: {
+        // Ids are not kept by the embedded engine, comments are.
+        log_comment: queryId,
         max_execution_time: limits.streamSecondsMax,
         timeout_overflow_mode: 'throw',
         max_memory_usage: limits.memoryBytesMax,
