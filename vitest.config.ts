@@ -9,6 +9,9 @@ import { ENGINE_NEEDS, ENGINE_TESTS, lacking } from './test/helpers/needs.ts'
  */
 const WORKERS = Math.min(4, Math.max(3, availableParallelism() - 1))
 
+/** How long `expect.poll` looks, ms: its own second is over before a busy machine has done anything. */
+const POLL_MS = 15_000
+
 /**
  * `unit` needs nothing and runs in seconds; `engines` runs on a real Kafka, S3 server and ClickHouse engine that
  * `test/helpers/start-engines.ts` starts once for the whole run. Where the machine cannot run the engines, their
@@ -28,6 +31,7 @@ export default defineConfig({
           isolate: false,
           // A bound against hanging, not a claim about speed: properties take their time on a busy machine.
           testTimeout: 120_000,
+          expect: { poll: { timeout: POLL_MS } },
           hookTimeout: 60_000,
           maxWorkers: WORKERS,
         },
@@ -38,6 +42,7 @@ export default defineConfig({
           include: lacking(...ENGINE_NEEDS) === null ? ENGINE_TESTS : [],
           globalSetup: ['test/helpers/start-engines.ts'],
           testTimeout: 180_000,
+          expect: { poll: { timeout: POLL_MS } },
           hookTimeout: 180_000,
           maxWorkers: WORKERS,
         },

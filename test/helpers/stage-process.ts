@@ -21,7 +21,7 @@ export interface StageProcess {
 
 const SAMPLE_MS = 250
 
-/** @throws Error when the stage is not ready within a minute; its log says why */
+/** @throws Error when the stage is not ready within two minutes; its log says why */
 export async function startStageProcess(
   stage: string,
   environment: Readonly<Record<string, string>>,
@@ -65,7 +65,7 @@ export async function startStageProcess(
 }
 
 async function untilReady(child: ChildProcess, opsPort: number, complaint: string): Promise<void> {
-  const deadline = Date.now() + 60_000
+  const deadline = Date.now() + 120_000
   for (;;) {
     const answer = await fetch(`http://127.0.0.1:${opsPort}/readyz`).catch(() => null)
     if (answer?.ok) return

@@ -152,10 +152,13 @@ test('a delivery that fails holds up no other, and catches up', async () => {
   await world.produce(50)
   const sink = world.start()
   await world.expectDelivered('fine')
-  await vi.waitFor(() => expect(ready(sink.health)).toMatch(/^Delivery shut: There is no bucket shut/))
+  await vi.waitFor(
+    () => expect(ready(sink.health)).toMatch(/^Delivery shut: There is no bucket shut/),
+    15_000,
+  )
   await world.store.createBucket('shut')
   await world.expectDelivered('shut', 'shut')
-  await vi.waitFor(() => expect(ready(sink.health)).toBe('ok'))
+  await vi.waitFor(() => expect(ready(sink.health)).toBe('ok'), 15_000)
   await sink.finish()
 })
 
@@ -215,11 +218,8 @@ test('a delivery of rejected events reads their topic', async () => {
 test('the key that signs is published in every bucket', async () => {
   const world = await sinkWorld([delivery({ id: 'fine', rotate })])
   const sink = world.start()
-  await vi.waitFor(() =>
-    expect(world.store.buckets.get('lake')!.get(`_keys/${SIGNING_KEY.keyId}.pem`)?.bytes.toString()).toBe(
-      SIGNING_KEY.publicPem,
-    ),
-  )
+  const stored = () => world.store.buckets.get('lake')!.get(`_keys/${SIGNING_KEY.keyId}.pem`)
+  await vi.waitFor(() => expect(stored()?.bytes.toString()).toBe(SIGNING_KEY.publicPem), 15_000)
   await sink.finish()
 })
 

@@ -70,7 +70,7 @@ test('a leader that moved is asked for, and gets the same bytes', async () => {
   const world = producingCluster(({ broker }) => (broker === 1 ? CODES.NOT_LEADER_OR_FOLLOWER : 0))
   const producer = await producerOf(world)
   const call = producer.produce([record('a')])
-  await vi.waitFor(() => expect(world.sent.length).toBeGreaterThan(0))
+  await vi.waitFor(() => expect(world.sent.length).toBeGreaterThan(0), 15_000)
   world.leader = 2
   await call
   expect(world.sent.at(-1)?.broker).toBe(2)
@@ -257,7 +257,7 @@ test('a full batch does not wait', async () => {
   const world = producingCluster()
   const producer = await producerOf(world, { lingerMs: 60_000 })
   void producer.produce(Array.from({ length: 15 }, () => record('x'.repeat(100)))).catch(() => undefined)
-  await vi.waitFor(() => expect(world.sent).toHaveLength(1))
+  await vi.waitFor(() => expect(world.sent).toHaveLength(1), 15_000)
   await producer.close()
   expect(world.sent.flatMap(({ values }) => values)).toHaveLength(15)
 })
@@ -303,7 +303,7 @@ test('a topic that comes into being while its records wait gets them', async () 
   world.missing.add('t')
   const producer = await producerOf(world)
   const call = producer.produce([record('a')])
-  await vi.waitFor(() => expect(world.metadataAsked).toBeGreaterThan(1))
+  await vi.waitFor(() => expect(world.metadataAsked).toBeGreaterThan(1), 15_000)
   world.missing.delete('t')
   await call
   expect(world.sent.map(numbered)).toEqual(['0: epoch 0 from 0: a'])

@@ -329,7 +329,7 @@ test('a query that nobody waits for is asked after by its name', async () => {
   )
   expect(body).toMatchObject({ results: null, query_status: { id: 'mine', complete: false } })
   await expect
-    .poll(async () => (await get(`${URL}/mine`)).json(), { timeout: 5_000 })
+    .poll(async () => (await get(`${URL}/mine`)).json())
     .toMatchObject({ complete: true, error: false, results: { tables: { events: {} } } })
 })
 
