@@ -176,22 +176,16 @@ const definitions: Definitions = {
   testAccountFilters: async () => ({ kind: 'AND', parts: [] }),
 }
 
-test.each(Object.keys(kinds))(
-  '%s is who the reference says',
-  async (kind) => {
-    const one = fc.tuple(behaviourOf(kind)).map(([only]): GroupAsked => ({ type: 'AND', values: [only] }))
-    await compare(one, Math.ceil(HISTORIES / 3), kind.replaceAll('_', '-'))
-  },
-  HISTORIES_MS,
-)
+test.each(Object.keys(kinds))('%s is who the reference says', { timeout: HISTORIES_MS }, async (kind) => {
+  const one = fc.tuple(behaviourOf(kind)).map(([only]): GroupAsked => ({ type: 'AND', values: [only] }))
+  await compare(one, Math.ceil(HISTORIES / 3), kind.replaceAll('_', '-'))
+})
 
-test(
-  'groups of behaviours, properties and cohorts, some of them negated, are who the reference says',
-  async () => {
-    await compare(group, Math.ceil(HISTORIES / 3), 'groups')
-  },
-  HISTORIES_MS,
-)
+test('groups of behaviours, properties and cohorts, some of them negated, are who the reference says', {
+  timeout: HISTORIES_MS,
+}, async () => {
+  await compare(group, Math.ceil(HISTORIES / 3), 'groups')
+})
 
 test('windows include the instant that they begin at and not the one that they end at', async () => {
   const nowMs = FIRST_DAY_MS + 10 * DAY_MS

@@ -60,77 +60,73 @@ function casesOf(prefix: string) {
   })
 }
 
-test(
-  `of ${HISTORIES} random histories every stickiness is what counting active intervals makes of it`,
-  async () => {
-    const cases = casesOf('s')
-    await engine.store(cases.map(({ history }) => history))
-    await forEachHistory(cases, async ({ one, history, query: common, fromMs, toMs }) => {
-      const series = one.series.map((entity, order) =>
-        order > 0 || one.countedGroups === null
-          ? { ...entity, math: 'total' }
-          : { ...entity, math: 'unique_group', math_group_type_index: one.countedGroups },
-      )
-      const query = {
-        ...common,
-        events: JSON.stringify(series),
-        compare: String(one.compare),
-        computed_as: one.cumulative ? 'cumulative' : 'non_cumulative',
-        stickiness_criteria: JSON.stringify(one.criteria),
-        ...(one.groupType === null ? {} : { aggregation_group_type_index: String(one.groupType) }),
-      }
-      const rows = await stickiness(engine.needs, engine.questionOf(history), readStickinessRequest(query))
-      const ofRange = (fromMs: number, toMs: number) =>
-        stickinessOf(history, {
-          ...one,
-          series,
-          interval: one.interval as StickinessAsked['interval'],
-          criteria: one.criteria as StickinessAsked['criteria'],
-          fromMs,
-          toMs,
-        })
-      const current = ofRange(fromMs, toMs)
-      const length = current[0]!.length
-      // A month earlier may have no such day; of these only the asked period is compared.
-      const days = { day: length, week: 7 * length, month: null }[one.interval as 'day']
-      const back = (day: string) => midnight(addDays(day, -(days ?? 0)), history.zone)
-      const previous =
-        one.compare && days !== null
-          ? ofRange(back(common.date_from as string), back(addDays(common.date_to as string, 1)))
-          : []
-      const shown = days === null ? rows.slice(0, current.length) : rows
-      expect({ data: shown.map(({ data }) => data), query }).toEqual({
-        data: [...current, ...previous],
-        query,
-      })
-    })
-  },
-  HISTORIES_MS,
-)
-
-test(
-  `of ${HISTORIES} random histories every lifecycle is what looking at two intervals at a time makes of it`,
-  async () => {
-    const cases = casesOf('l')
-    await engine.store(cases.map(({ history }) => history))
-    await forEachHistory(cases, async ({ one, history, query: common, fromMs, toMs }) => {
-      const query = { ...common, events: JSON.stringify(one.series.slice(0, 1)) }
-      const { rows } = await lifecycle(engine.needs, engine.questionOf(history), readLifecycleRequest(query))
-      const interval = one.interval as LifecycleAsked['interval']
-      const first = bucketOf(fromMs, interval, history.zone, 'monday')
-      const expected = lifecycleOf(history, {
-        entity: one.series[0]!,
-        interval,
+test(`of ${HISTORIES} random histories every stickiness is what counting active intervals makes of it`, {
+  timeout: HISTORIES_MS,
+}, async () => {
+  const cases = casesOf('s')
+  await engine.store(cases.map(({ history }) => history))
+  await forEachHistory(cases, async ({ one, history, query: common, fromMs, toMs }) => {
+    const series = one.series.map((entity, order) =>
+      order > 0 || one.countedGroups === null
+        ? { ...entity, math: 'total' }
+        : { ...entity, math: 'unique_group', math_group_type_index: one.countedGroups },
+    )
+    const query = {
+      ...common,
+      events: JSON.stringify(series),
+      compare: String(one.compare),
+      computed_as: one.cumulative ? 'cumulative' : 'non_cumulative',
+      stickiness_criteria: JSON.stringify(one.criteria),
+      ...(one.groupType === null ? {} : { aggregation_group_type_index: String(one.groupType) }),
+    }
+    const rows = await stickiness(engine.needs, engine.questionOf(history), readStickinessRequest(query))
+    const ofRange = (fromMs: number, toMs: number) =>
+      stickinessOf(history, {
+        ...one,
+        series,
+        interval: one.interval as StickinessAsked['interval'],
+        criteria: one.criteria as StickinessAsked['criteria'],
         fromMs,
         toMs,
-        properties: one.properties,
-        beforeMs: midnight(addBuckets(first, -1, interval), history.zone),
       })
-      expect({ data: Object.fromEntries(rows.map(({ status, data }) => [status, data])), query }).toEqual({
-        data: expected,
-        query,
-      })
+    const current = ofRange(fromMs, toMs)
+    const length = current[0]!.length
+    // A month earlier may have no such day; of these only the asked period is compared.
+    const days = { day: length, week: 7 * length, month: null }[one.interval as 'day']
+    const back = (day: string) => midnight(addDays(day, -(days ?? 0)), history.zone)
+    const previous =
+      one.compare && days !== null
+        ? ofRange(back(common.date_from as string), back(addDays(common.date_to as string, 1)))
+        : []
+    const shown = days === null ? rows.slice(0, current.length) : rows
+    expect({ data: shown.map(({ data }) => data), query }).toEqual({
+      data: [...current, ...previous],
+      query,
     })
-  },
-  HISTORIES_MS,
-)
+  })
+})
+
+test(`of ${HISTORIES} random histories every lifecycle is what looking at two intervals at a time makes of it`, {
+  timeout: HISTORIES_MS,
+}, async () => {
+  const cases = casesOf('l')
+  await engine.store(cases.map(({ history }) => history))
+  await forEachHistory(cases, async ({ one, history, query: common, fromMs, toMs }) => {
+    const query = { ...common, events: JSON.stringify(one.series.slice(0, 1)) }
+    const { rows } = await lifecycle(engine.needs, engine.questionOf(history), readLifecycleRequest(query))
+    const interval = one.interval as LifecycleAsked['interval']
+    const first = bucketOf(fromMs, interval, history.zone, 'monday')
+    const expected = lifecycleOf(history, {
+      entity: one.series[0]!,
+      interval,
+      fromMs,
+      toMs,
+      properties: one.properties,
+      beforeMs: midnight(addBuckets(first, -1, interval), history.zone),
+    })
+    expect({ data: Object.fromEntries(rows.map(({ status, data }) => [status, data])), query }).toEqual({
+      data: expected,
+      query,
+    })
+  })
+})

@@ -67,59 +67,57 @@ const asked = fc.record({
   ),
 })
 
-test(
-  `of ${HISTORIES} random histories the paths are what following each actor makes of them`,
-  async () => {
-    const cases = fc.sample(asked, { numRuns: HISTORIES, seed: SEED }).map((one, index) => {
-      const history: History = { dataset: `d${index}`, ...one.history }
-      const day = addDays(new Date(FIRST_DAY_MS).toISOString().slice(0, 10), one.fromDay)
-      // Between steps needs one after the first, and those who dropped before the second have reached no other.
-      const around =
-        one.around === null || one.around.side !== 'between_steps' ? one.around : { ...one.around, step: 2 }
-      const question: PathsAsked = {
-        ...one,
-        around: around as PathsAsked['around'],
-        fromMs: midnight(day, history.zone),
-        toMs: midnight(addDays(day, one.days), history.zone),
-      }
-      const query: Record<string, string> = {
-        date_from: day,
-        date_to: addDays(day, one.days - 1),
-        include_event_types: JSON.stringify([...one.types, ...(one.expression === null ? [] : ['hogql'])]),
-        ...(one.expression === null ? {} : { paths_hogql_expression: one.expression }),
-        include_custom_events: JSON.stringify(one.custom),
-        exclude_events: JSON.stringify(one.exclude),
-        path_groupings: JSON.stringify(one.groupings),
-        local_path_cleaning_filters: JSON.stringify(one.replacements),
-        step_limit: String(one.stepLimit),
-        edge_limit: String(one.edgeLimit),
-        min_edge_weight: String(one.minWeight),
-        properties: JSON.stringify(one.properties),
-        ...(around === null
-          ? {}
-          : {
-              funnel_paths: `funnel_path_${around.side}`,
-              funnel_filter: JSON.stringify({ events: around.steps, funnel_step: around.step }),
-            }),
-        ...(one.start === null ? {} : { start_point: one.start }),
-        ...(one.end === null ? {} : { end_point: one.end }),
-        ...(one.maxWeight === null ? {} : { max_edge_weight: String(one.maxWeight) }),
-        ...(one.groupType === null ? {} : { aggregation_group_type_index: String(one.groupType) }),
-      }
-      return { history, question, query }
-    })
-    await engine.store(cases.map(({ history }) => history))
-    await forEachHistory(cases, async ({ history, question, query }) => {
-      const found = await paths(engine.needs, engine.questionOf(history), readPathRequest(query))
-      const expected = edgesOf(history, question).map(({ average, ...edge }) => ({
-        ...edge,
-        average_conversion_time: average,
-      }))
-      expect({ edges: found, query }).toEqual({ edges: expected, query })
-    })
-  },
-  HISTORIES_MS,
-)
+test(`of ${HISTORIES} random histories the paths are what following each actor makes of them`, {
+  timeout: HISTORIES_MS,
+}, async () => {
+  const cases = fc.sample(asked, { numRuns: HISTORIES, seed: SEED }).map((one, index) => {
+    const history: History = { dataset: `d${index}`, ...one.history }
+    const day = addDays(new Date(FIRST_DAY_MS).toISOString().slice(0, 10), one.fromDay)
+    // Between steps needs one after the first, and those who dropped before the second have reached no other.
+    const around =
+      one.around === null || one.around.side !== 'between_steps' ? one.around : { ...one.around, step: 2 }
+    const question: PathsAsked = {
+      ...one,
+      around: around as PathsAsked['around'],
+      fromMs: midnight(day, history.zone),
+      toMs: midnight(addDays(day, one.days), history.zone),
+    }
+    const query: Record<string, string> = {
+      date_from: day,
+      date_to: addDays(day, one.days - 1),
+      include_event_types: JSON.stringify([...one.types, ...(one.expression === null ? [] : ['hogql'])]),
+      ...(one.expression === null ? {} : { paths_hogql_expression: one.expression }),
+      include_custom_events: JSON.stringify(one.custom),
+      exclude_events: JSON.stringify(one.exclude),
+      path_groupings: JSON.stringify(one.groupings),
+      local_path_cleaning_filters: JSON.stringify(one.replacements),
+      step_limit: String(one.stepLimit),
+      edge_limit: String(one.edgeLimit),
+      min_edge_weight: String(one.minWeight),
+      properties: JSON.stringify(one.properties),
+      ...(around === null
+        ? {}
+        : {
+            funnel_paths: `funnel_path_${around.side}`,
+            funnel_filter: JSON.stringify({ events: around.steps, funnel_step: around.step }),
+          }),
+      ...(one.start === null ? {} : { start_point: one.start }),
+      ...(one.end === null ? {} : { end_point: one.end }),
+      ...(one.maxWeight === null ? {} : { max_edge_weight: String(one.maxWeight) }),
+      ...(one.groupType === null ? {} : { aggregation_group_type_index: String(one.groupType) }),
+    }
+    return { history, question, query }
+  })
+  await engine.store(cases.map(({ history }) => history))
+  await forEachHistory(cases, async ({ history, question, query }) => {
+    const found = await paths(engine.needs, engine.questionOf(history), readPathRequest(query))
+    const expected = edgesOf(history, question).map(({ average, ...edge }) => ({
+      ...edge,
+      average_conversion_time: average,
+    }))
+    expect({ edges: found, query }).toEqual({ edges: expected, query })
+  })
+})
 
 test('around a step of a funnel its own event counts, before, between and after', async () => {
   const history: History = {

@@ -46,75 +46,73 @@ const asked = fc.record({
 const UNIT_MS: Readonly<Record<string, number>> = { second: 1_000, hour: 3_600_000, day: 86_400_000 }
 const rounded = (number: number | null) => (number === null ? null : Math.round(number * 1e4) / 1e4)
 
-test(
-  `of ${HISTORIES} random histories the times between two events are what pairing them one by one gives`,
-  async () => {
-    const cases = fc.sample(asked, { numRuns: HISTORIES, seed: SEED }).map((one, index) => {
-      const history: History = { dataset: `d${index}`, ...one.history }
-      const day = addDays(new Date(FIRST_DAY_MS).toISOString().slice(0, 10), one.fromDay)
-      const [count, unit] = one.window as [number, string]
-      const about = ({ id, properties }: typeof one.from & { properties?: unknown }) =>
-        JSON.stringify([id, properties ?? { type: 'AND', values: [] }])
-      const question: TimingAsked = {
-        ...one,
-        isSame: about(one.from) === about(one.to),
-        windowMs: count * (UNIT_MS[unit] as number),
-        fromMs: midnight(day, history.zone),
-        toMs: midnight(addDays(day, one.days), history.zone),
-      }
-      const query: Record<string, string> = {
-        from_entity: JSON.stringify(one.from),
-        to_entity: JSON.stringify(one.to),
-        window_interval: String(count),
-        window_interval_unit: unit,
-        pairing: one.pairing,
-        interval: one.interval,
-        date_from: day,
-        date_to: addDays(day, one.days - 1),
-        properties: JSON.stringify(one.properties),
-        ...(one.groupType === null ? {} : { aggregation_group_type_index: String(one.groupType) }),
-        ...(one.breakdown === null
-          ? {}
-          : { breakdown: one.breakdown.key, breakdown_type: one.breakdown.type, breakdown_limit: '2' }),
-      }
-      return { history, question, query }
-    })
-    await engine.store(cases.map(({ history }) => history))
-    await forEachHistory(cases, async ({ history, question, query }) => {
-      const rows = await timing(engine.needs, engine.questionOf(history), readTimingRequest(query))
-      const found = rows
-        .filter(({ row }) => row.count > 0)
-        .map(({ slot, row }) => {
-          expect(row.bins.reduce((sum, [, pairs]) => sum + pairs, 0)).toBe(row.count)
-          expect(row.counts.reduce((sum, pairs) => sum + pairs, 0)).toBe(row.count)
-          const { count, average, median, p90, medians } = row
-          const value = slot === OTHER_SLOT ? OTHER : slot.slice(OWN_SLOT.length)
-          return [
-            value,
-            {
-              count,
-              average: rounded(average),
-              median: rounded(median),
-              p90: rounded(p90),
-              points: medians.map(rounded),
-            },
-          ]
-        })
-      const expected = [...timingOf(history, question)].map(([value, row]) => [
-        value,
-        {
-          ...row,
-          average: rounded(row.average),
-          median: rounded(row.median),
-          p90: rounded(row.p90),
-          points: row.points.map(rounded),
-        },
-      ])
-      expect({ rows: Object.fromEntries(found), query }).toEqual({
-        rows: Object.fromEntries(expected),
-        query,
+test(`of ${HISTORIES} random histories the times between two events are what pairing them one by one gives`, {
+  timeout: HISTORIES_MS,
+}, async () => {
+  const cases = fc.sample(asked, { numRuns: HISTORIES, seed: SEED }).map((one, index) => {
+    const history: History = { dataset: `d${index}`, ...one.history }
+    const day = addDays(new Date(FIRST_DAY_MS).toISOString().slice(0, 10), one.fromDay)
+    const [count, unit] = one.window as [number, string]
+    const about = ({ id, properties }: typeof one.from & { properties?: unknown }) =>
+      JSON.stringify([id, properties ?? { type: 'AND', values: [] }])
+    const question: TimingAsked = {
+      ...one,
+      isSame: about(one.from) === about(one.to),
+      windowMs: count * (UNIT_MS[unit] as number),
+      fromMs: midnight(day, history.zone),
+      toMs: midnight(addDays(day, one.days), history.zone),
+    }
+    const query: Record<string, string> = {
+      from_entity: JSON.stringify(one.from),
+      to_entity: JSON.stringify(one.to),
+      window_interval: String(count),
+      window_interval_unit: unit,
+      pairing: one.pairing,
+      interval: one.interval,
+      date_from: day,
+      date_to: addDays(day, one.days - 1),
+      properties: JSON.stringify(one.properties),
+      ...(one.groupType === null ? {} : { aggregation_group_type_index: String(one.groupType) }),
+      ...(one.breakdown === null
+        ? {}
+        : { breakdown: one.breakdown.key, breakdown_type: one.breakdown.type, breakdown_limit: '2' }),
+    }
+    return { history, question, query }
+  })
+  await engine.store(cases.map(({ history }) => history))
+  await forEachHistory(cases, async ({ history, question, query }) => {
+    const rows = await timing(engine.needs, engine.questionOf(history), readTimingRequest(query))
+    const found = rows
+      .filter(({ row }) => row.count > 0)
+      .map(({ slot, row }) => {
+        expect(row.bins.reduce((sum, [, pairs]) => sum + pairs, 0)).toBe(row.count)
+        expect(row.counts.reduce((sum, pairs) => sum + pairs, 0)).toBe(row.count)
+        const { count, average, median, p90, medians } = row
+        const value = slot === OTHER_SLOT ? OTHER : slot.slice(OWN_SLOT.length)
+        return [
+          value,
+          {
+            count,
+            average: rounded(average),
+            median: rounded(median),
+            p90: rounded(p90),
+            points: medians.map(rounded),
+          },
+        ]
       })
+    const expected = [...timingOf(history, question)].map(([value, row]) => [
+      value,
+      {
+        ...row,
+        average: rounded(row.average),
+        median: rounded(row.median),
+        p90: rounded(row.p90),
+        points: row.points.map(rounded),
+      },
+    ])
+    expect({ rows: Object.fromEntries(found), query }).toEqual({
+      rows: Object.fromEntries(expected),
+      query,
     })
-  },
-  HISTORIES_MS,
-)
+  })
+})

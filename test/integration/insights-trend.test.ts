@@ -92,74 +92,71 @@ const asked = fc
 
 const NOT_ADDITIVE = /_active$|_per_actor$|^(avg|min|max|median|p\d+)$/
 
-test(
-  `of ${HISTORIES} random histories every trend is what a slow count makes of it`,
-  async () => {
-    const cases = fc.sample(asked, { numRuns: HISTORIES, seed: SEED }).map((one, index) => {
-      const history: History = { dataset: `d${index}`, ...one.history }
-      const { zone } = history
-      const day = addDays(new Date(FIRST_DAY_MS).toISOString().slice(0, 10), one.fromDay)
-      const days = one.interval === 'hour' ? Math.min(one.days, 2) : one.days
-      const lastDay = addDays(day, days - 1)
-      const endMs = midnight(addDays(day, days), zone)
-      const toMs = one.endsAt === 'noon' ? endMs - 12 * 3_600_000 : endMs
-      const isAdditive = !one.series.some(
-        ({ math, math_property }) =>
-          NOT_ADDITIVE.test(math) || (math === 'sum' && math_property !== 'amount'),
-      )
-      const question: TrendAsked = {
-        series: one.series,
-        interval: one.interval as TrendAsked['interval'],
-        fromMs: midnight(day, zone),
-        toMs,
-        properties: one.properties,
-        groupType: one.groupType,
-        breakdown:
-          one.breakdown === null
-            ? null
-            : ({ ...one.breakdown, ...(one.otherBreakdown ?? {}) } as TrendAsked['breakdown']),
-        shape: (one.shape === 'cumulative' && !isAdditive ? 'points' : one.shape) as TrendAsked['shape'],
-      }
-      return { history, question, day, lastDay, isNoon: one.endsAt === 'noon' }
-    })
-    await engine.store(cases.map(({ history }) => history))
-    await forEachHistory(cases, async ({ history, question, day, lastDay, isNoon }) => {
-      const query: Record<string, string> = {
-        events: JSON.stringify(question.series),
-        interval: question.interval,
-        date_from: day,
-        date_to: isNoon ? new Date(question.toMs).toISOString() : lastDay,
-        properties: JSON.stringify(question.properties),
-        display: {
-          points: 'ActionsLineGraph',
-          cumulative: 'ActionsLineGraphCumulative',
-          aggregate: 'BoldNumber',
-        }[question.shape],
-      }
-      if (question.groupType !== null) query.aggregation_group_type_index = String(question.groupType)
-      if (question.breakdown !== null) {
-        query.breakdown = question.breakdown.key
-        query.breakdown_type = question.breakdown.type
-        query.breakdown_limit = String(question.breakdown.limit)
-        if (question.breakdown.type === 'group') query.breakdown_group_type_index = '0'
-        if (question.breakdown.as_of !== undefined) query.breakdown_as_of = question.breakdown.as_of
-      }
-      const rows = await trend(engine.needs, engine.questionOf(history), readTrendRequest(query))
-      const found = question.series.map((_, order) =>
-        Object.fromEntries(
-          rows
-            .filter((row) => row.order === order)
-            .map(({ line }) => [line.isOther ? OTHER : line.value, line.data.map(rounded)] as const),
-        ),
-      )
-      const expected = trendOf(history, question).map((lines) =>
-        Object.fromEntries(lines.map(({ value, data }) => [value, data.map(rounded)] as const)),
-      )
-      expect({ ...noEmptyOther({ found }), query }).toEqual({ ...noEmptyOther({ found: expected }), query })
-    })
-  },
-  HISTORIES_MS,
-)
+test(`of ${HISTORIES} random histories every trend is what a slow count makes of it`, {
+  timeout: HISTORIES_MS,
+}, async () => {
+  const cases = fc.sample(asked, { numRuns: HISTORIES, seed: SEED }).map((one, index) => {
+    const history: History = { dataset: `d${index}`, ...one.history }
+    const { zone } = history
+    const day = addDays(new Date(FIRST_DAY_MS).toISOString().slice(0, 10), one.fromDay)
+    const days = one.interval === 'hour' ? Math.min(one.days, 2) : one.days
+    const lastDay = addDays(day, days - 1)
+    const endMs = midnight(addDays(day, days), zone)
+    const toMs = one.endsAt === 'noon' ? endMs - 12 * 3_600_000 : endMs
+    const isAdditive = !one.series.some(
+      ({ math, math_property }) => NOT_ADDITIVE.test(math) || (math === 'sum' && math_property !== 'amount'),
+    )
+    const question: TrendAsked = {
+      series: one.series,
+      interval: one.interval as TrendAsked['interval'],
+      fromMs: midnight(day, zone),
+      toMs,
+      properties: one.properties,
+      groupType: one.groupType,
+      breakdown:
+        one.breakdown === null
+          ? null
+          : ({ ...one.breakdown, ...(one.otherBreakdown ?? {}) } as TrendAsked['breakdown']),
+      shape: (one.shape === 'cumulative' && !isAdditive ? 'points' : one.shape) as TrendAsked['shape'],
+    }
+    return { history, question, day, lastDay, isNoon: one.endsAt === 'noon' }
+  })
+  await engine.store(cases.map(({ history }) => history))
+  await forEachHistory(cases, async ({ history, question, day, lastDay, isNoon }) => {
+    const query: Record<string, string> = {
+      events: JSON.stringify(question.series),
+      interval: question.interval,
+      date_from: day,
+      date_to: isNoon ? new Date(question.toMs).toISOString() : lastDay,
+      properties: JSON.stringify(question.properties),
+      display: {
+        points: 'ActionsLineGraph',
+        cumulative: 'ActionsLineGraphCumulative',
+        aggregate: 'BoldNumber',
+      }[question.shape],
+    }
+    if (question.groupType !== null) query.aggregation_group_type_index = String(question.groupType)
+    if (question.breakdown !== null) {
+      query.breakdown = question.breakdown.key
+      query.breakdown_type = question.breakdown.type
+      query.breakdown_limit = String(question.breakdown.limit)
+      if (question.breakdown.type === 'group') query.breakdown_group_type_index = '0'
+      if (question.breakdown.as_of !== undefined) query.breakdown_as_of = question.breakdown.as_of
+    }
+    const rows = await trend(engine.needs, engine.questionOf(history), readTrendRequest(query))
+    const found = question.series.map((_, order) =>
+      Object.fromEntries(
+        rows
+          .filter((row) => row.order === order)
+          .map(({ line }) => [line.isOther ? OTHER : line.value, line.data.map(rounded)] as const),
+      ),
+    )
+    const expected = trendOf(history, question).map((lines) =>
+      Object.fromEntries(lines.map(({ value, data }) => [value, data.map(rounded)] as const)),
+    )
+    expect({ ...noEmptyOther({ found }), query }).toEqual({ ...noEmptyOther({ found: expected }), query })
+  })
+})
 
 const rounded = (number: number) => Math.round(number * 1e6) / 1e6
 
