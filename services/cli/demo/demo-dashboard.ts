@@ -26,8 +26,8 @@ interface Dashboard {
 }
 
 /**
- * Makes a dashboard as a user would, with a personal key, and asks three of its insights. A run on a directory that
- * has one already makes another one.
+ * Makes a dashboard as a user would, with a personal key, shares it by a link, and asks three of its insights. A run on
+ * a directory that has one already makes another one.
  *
  * @param run  number of the run, for its name
  * @param nowMs epoch ms
@@ -42,7 +42,7 @@ export async function demoDashboard(api: DemoApi, run: number, nowMs: number): P
     '/api/personal_api_keys',
     {
       label: `demo, run ${run}`,
-      scopes: ['dashboard:write', 'insight:write'],
+      scopes: ['dashboard:write', 'insight:write', 'sharing_configuration:write'],
       datasets: ['shop'],
       expires_at: new Date(nowMs + KEY_LIFE_MS).toISOString(),
     },
@@ -51,9 +51,19 @@ export async function demoDashboard(api: DemoApi, run: number, nowMs: number): P
     name: `Shop, run ${run}`,
     use_template: TEMPLATE,
   })
+  const path = `/api/datasets/shop/dashboards/${dashboard.id}`
+  const sharing = { enabled: true }
+  const { share_url: link } = await call<{ readonly share_url: string }>(
+    api,
+    personal.value,
+    'PATCH',
+    `${path}/sharing`,
+    sharing,
+  )
   const lines = [
-    `Dashboard ${dashboard.id} (${dashboard.name}) was made from the template ${TEMPLATE}. All of its tiles in one call:`,
-    `  ${curl(api, `/api/datasets/shop/dashboards/${dashboard.id}`)}`,
+    `Dashboard ${dashboard.id} (${dashboard.name}) was made from the template ${TEMPLATE}. To look at it: ${link}`,
+    'All of its tiles in one call:',
+    `  ${curl(api, path)}`,
     'Three of its answers, and what asked for them:',
   ]
   for (const { name, told } of ASKED) {
@@ -69,7 +79,7 @@ export async function demoDashboard(api: DemoApi, run: number, nowMs: number): P
 async function call<T>(
   { url }: DemoApi,
   key: string,
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'PATCH',
   path: string,
   body?: unknown,
 ): Promise<T> {

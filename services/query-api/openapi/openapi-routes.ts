@@ -1,9 +1,7 @@
+import { PAGE_HEADERS } from '../http/html.ts'
 import type { PublicRoute, Route } from '../http/route.ts'
 import { openApiDocument } from './openapi-document.ts'
 import { referencePage } from './reference-page.ts'
-
-/** Nothing but the page itself: it runs no script and loads nothing. */
-const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 /**
  * What the routes say of themselves, these two among them.
@@ -27,10 +25,7 @@ export function openApiRoutes(others: readonly Route[]): PublicRoute[] {
       summary: 'This API as a page to browse.',
       success: { status: 200, description: 'The page.', mediaType: 'text/html' },
       example: { answer: '<!doctype html>…' },
-      answer: async () => ({
-        headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': PAGE_POLICY },
-        body: page,
-      }),
+      answer: async () => ({ headers: PAGE_HEADERS, body: page }),
     },
   ]
   const all = [...others, ...own]

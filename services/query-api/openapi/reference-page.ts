@@ -1,3 +1,4 @@
+import { escaped, htmlPage } from '../http/html.ts'
 import type { Route } from '../http/route.ts'
 import { curlOf } from './example-call.ts'
 
@@ -9,23 +10,15 @@ export function referencePage(routes: readonly Route[]): string {
     ([tag, members]) =>
       `<section id="${escaped(tag)}"><h2>${escaped(tag)}</h2>${members.map(routeText).join('\n')}</section>`,
   )
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Millrace analytics API</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>Millrace analytics API</h1>
+  return htmlPage(
+    'Millrace analytics API',
+    STYLE,
+    `<h1>Millrace analytics API</h1>
 <p>The same as <a href="/api/openapi.json">OpenAPI 3.1</a>. In the examples <code>$API</code> is the address of this server
 and <code>$KEY</code> a key with the scope that the route names.</p>
 <nav>${contents.join(' ')}</nav>
-${sections.join('\n')}
-</body>
-</html>
-`
+${sections.join('\n')}`,
+  )
 }
 
 const STYLE = `
@@ -68,8 +61,4 @@ function answerText(answer: unknown): string {
 
 function block(text: string): string {
   return `<pre><code>${escaped(text)}</code></pre>`
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }

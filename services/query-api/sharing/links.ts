@@ -28,13 +28,25 @@ export interface LinkNeeds extends SharingNeeds {
   readonly control: Pick<ControlView, 'snapshot'>
 }
 
+/** What strangers see. */
+export type SharedView =
+  | { readonly kind: 'dashboard'; readonly body: ReturnType<typeof sharedDashboard> }
+  | {
+      readonly kind: 'insight'
+      readonly body: ReturnType<typeof sharedInsight> & { readonly timezone: string }
+    }
+  | {
+      readonly kind: 'recording'
+      readonly body: ReturnType<typeof recordedView> & { readonly snapshots_url: string }
+    }
+
 /** What a link leads to. */
 export interface Opened {
   readonly question: Question
   /** Id of the session where it is a recording, else null. */
   readonly session: string | null
   /** @param address of what else belongs to it. @throws ApiError 404 when it is not there any more */
-  view(address: string): Promise<unknown>
+  view(address: string): Promise<SharedView>
 }
 
 const FRESH_ENOUGH = { refresh: 'blocking', clientQueryId: null } as const
@@ -44,32 +56,33 @@ export function createLinks({ metadata, randomBytes, ask, results, control, cloc
   /** It only reads: nothing is ever written in this name. */
   const readerIn = ({ zone }: Question) => ({ by: 'shared', atMs: clock.now(), zone, newShortId: () => '' })
 
-  async function dashboard(question: Question, id: number) {
+  async function dashboard(question: Question, id: number): Promise<SharedView> {
     const row = await createDashboardStore(metadata, readerIn(question)).get(question.dataset.id, id)
     if (row === null || row.deleted === 1) throw notFound()
     const filters = JSON.parse(row.filters)
     // Rows are what their maker chose, and may be people: nobody asks for them on behalf of strangers.
     const told = (row.tiles ?? []).filter((tile) => tile.insight === null || !isOfRows(tile.insight))
     const tiles = await tileResults(results, question, told, filters, FRESH_ENOUGH, null)
-    return sharedDashboard(row, question.zone, tiles)
+    return { kind: 'dashboard', body: sharedDashboard(row, question.zone, tiles) }
   }
 
-  async function insight(question: Question, id: number) {
+  async function insight(question: Question, id: number): Promise<SharedView> {
     const row = await createSavedInsightStore(metadata, readerIn(question)).get(question.dataset.id, id)
     if (row === null || row.deleted === 1) throw notFound()
     const answer = isOfRows(row)
       ? null
       : await savedResult(results, question, questionOf(row), FRESH_ENOUGH, null)
-    return { ...sharedInsight(row, answer), timezone: question.zone }
+    return { kind: 'insight', body: { ...sharedInsight(row, answer), timezone: question.zone } }
   }
 
-  async function recording(question: Question, session: string, address: string) {
-    return { ...recordedView(await getRecording({ ask }, question, session)), snapshots_url: address }
+  async function recording(question: Question, session: string, address: string): Promise<SharedView> {
+    const facts = recordedView(await getRecording({ ask }, question, session))
+    return { kind: 'recording', body: { ...facts, snapshots_url: address } }
   }
 
   function opener<Id extends number | string>(
     kind: ShareKind<Id>,
-    view: (question: Question, id: Id, address: string) => Promise<unknown>,
+    view: (question: Question, id: Id, address: string) => Promise<SharedView>,
   ) {
     const shares = createShareStore(metadata, kind, randomBytes)
     return async (token: string, signal: AbortSignal): Promise<Opened | null> => {

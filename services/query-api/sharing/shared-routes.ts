@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { SharedDashboard } from '../dashboards/shared-dashboard.ts'
 import { notFound } from '../http/api-error.ts'
+import { PAGE_HEADERS } from '../http/html.ts'
 import type { QueryGate } from '../http/query-gate.ts'
 import { type Answer, type PublicCall, type PublicRoute, pathParameter } from '../http/route.ts'
 import { RECORDED_VIEW } from '../recordings/present-recordings.ts'
@@ -9,6 +10,7 @@ import type { SnapshotNeeds } from '../recordings/snapshots.ts'
 import { answerSnapshots, SNAPSHOTS_PARAMETERS, SNAPSHOTS_SUCCESS } from '../recordings/snapshots-answer.ts'
 import { SharedInsight } from '../saved-insights/shared-insight.ts'
 import { createLinks, type LinkNeeds, type Opened } from './links.ts'
+import { sharedPage } from './shared-page.ts'
 
 const Shared = Type.Union([
   SharedDashboard,
@@ -44,6 +46,8 @@ export function sharedRoutes(
     }
   }
 
+  const snapshotsOf = (call: PublicCall) =>
+    `${call.url.origin}/shared/${pathParameter(call, 'token')}/snapshots`
   const common = { about: 'everybody', method: 'GET', tag: 'shared', limit: 'clickhouse' } as const
   return [
     {
@@ -55,10 +59,19 @@ export function sharedRoutes(
         params: TOKEN,
         answer: { name: 'Sales', description: '', timezone: 'Europe/Berlin', tiles: [] },
       },
-      answer: async (call) => {
-        const address = `${call.url.origin}/shared/${pathParameter(call, 'token')}/snapshots`
-        return answered(call, async ({ view }) => ({ body: await view(address) }))
-      },
+      answer: (call) => answered(call, async ({ view }) => ({ body: (await view(snapshotsOf(call))).body })),
+    },
+    {
+      ...common,
+      path: '/shared/:token',
+      summary: 'The same as a page to read.',
+      success: { status: 200, description: 'The page.', mediaType: 'text/html' },
+      example: { params: TOKEN, answer: '<!doctype html>…' },
+      answer: (call) =>
+        answered(call, async ({ view }) => ({
+          headers: PAGE_HEADERS,
+          body: sharedPage(await view(snapshotsOf(call)), `${pathParameter(call, 'token')}.json`),
+        })),
     },
     {
       ...common,

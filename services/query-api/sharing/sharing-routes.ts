@@ -14,7 +14,9 @@ const Sharing = Type.Object({
   access_token: Type.Union([Type.String(), Type.Null()], {
     description: 'In the answer that made the link, and in no other: only its hash is kept.',
   }),
-  share_url: TextOrNull,
+  share_url: Type.Union([Type.String(), Type.Null()], {
+    description: 'A page to read. With .json at its end, the same as JSON.',
+  }),
   mask_value: Type.Union([Type.String(), Type.Null()], { description: 'The end of the token.' }),
   created_at: TextOrNull,
   created_by: TextOrNull,
@@ -34,7 +36,7 @@ function sharingView(share: ShareRow | null, token: string | null, origin: strin
   return {
     enabled: share !== null,
     access_token: token,
-    share_url: token === null ? null : `${origin}/shared/${token}.json`,
+    share_url: token === null ? null : `${origin}/shared/${token}`,
     mask_value: share === null ? null : `…${share.tail}`,
     created_at: share === null ? null : new Date(share.created_at).toISOString(),
     created_by: share?.created_by ?? null,
@@ -100,7 +102,7 @@ export function sharingRoutes<Id extends number | string>(
       example: {
         params,
         body: { enabled: true },
-        answer: { ...EXAMPLE, access_token: '2V1c…kQ3x', share_url: '…/shared/2V1c…kQ3x.json' },
+        answer: { ...EXAMPLE, access_token: '2V1c…kQ3x', share_url: '…/shared/2V1c…kQ3x' },
       },
       async answer(call) {
         const { enabled } = readBody(Change, call.body)

@@ -10,6 +10,7 @@ import { recordingEnvironment } from './recording-environment.ts'
 /** Routes that everybody may call: there is no key to leave out, no scope to lack and no dataset to name. */
 const NEED_NO_KEY = [
   'GET /shared/:token.json',
+  'GET /shared/:token',
   'GET /shared/:token/snapshots',
   'GET /api/openapi.json',
   'GET /api/docs',

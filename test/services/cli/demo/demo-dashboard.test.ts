@@ -27,6 +27,10 @@ test('a dashboard is made through the API, and three of its insights answer', as
     expect(text).toMatch(/ {2}Buyers: 2026-11-19: 0, .*2026-11-22: 0\n/)
     expect(text).toMatch(/ {2}Way to a purchase: product_view 0 → add_to_cart 0 → purchase 0\n/)
     expect(text).toMatch(/ {2}Returning visitors: Day 3: 0, 0 after 1, /)
+    const [, link = ''] = /To look at it: (\S+)\n/.exec(text) ?? []
+    const page = await fetch(link)
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+    expect(await page.text()).toContain('<h1>Shop, run 3</h1>')
     const asked = [...text.matchAll(/curl '(\S+)' -H 'authorization: Bearer (\S+)'/g)]
     expect(asked).toHaveLength(4)
     // What is printed works as it is, with the key that everybody has.

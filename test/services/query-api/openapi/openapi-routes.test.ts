@@ -143,6 +143,7 @@ const NEED_DATA = [
   '404 /api/datasets/:dataset/events/:event not_found',
   '404 /api/datasets/:dataset/persons/:id not_found',
   '404 /shared/:token.json not_found',
+  '404 /shared/:token not_found',
   '404 /shared/:token/snapshots not_found',
   '404 /api/datasets/:dataset/query/:id not_found',
   '404 /api/datasets/:dataset/persons/:id/activity not_found',

@@ -12,6 +12,9 @@ const FILTERS = {
   display: 'ActionsBar',
 }
 
+/** The address of the same as JSON, without its host. */
+const jsonOf = (link: string) => `${new URL(link).pathname}.json`
+
 async function shared() {
   const system = recordingEnvironment(() => [
     { start_ms: String(Date.parse('2026-11-20T23:00:00Z')), line: '', is_other: 0, amount: '5' },
@@ -31,8 +34,8 @@ async function shared() {
 
 test('whoever has the link reads that dashboard without a key, and nothing else of the dataset', async () => {
   const { get, link } = await shared()
-  expect(link).toMatch(/^http:\/\/localhost(:80)?\/shared\/[A-Za-z0-9_-]{32}\.json$/)
-  const response = await get(new URL(link).pathname, null)
+  expect(link).toMatch(/^http:\/\/localhost(:80)?\/shared\/[A-Za-z0-9_-]{32}$/)
+  const response = await get(jsonOf(link), null)
   expect(response.statusCode).toBe(200)
   expect(response.json()).toMatchObject({
     name: 'Sales',
@@ -48,6 +51,23 @@ test('whoever has the link reads that dashboard without a key, and nothing else 
   for (const kept of ['boss@example.com', 'personal_api_key', 'persons_urls', 'Hidden', 'Other'])
     expect(response.body).not.toContain(kept)
   expect(response.headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
+})
+
+test('the link itself is a page of the same, which runs and loads nothing', async () => {
+  const { get, link } = await shared()
+  const { statusCode, headers, body } = await get(new URL(link).pathname, null)
+  expect([statusCode, headers['content-type']]).toEqual([200, 'text/html; charset=utf-8'])
+  expect(headers).toMatchObject({
+    'content-security-policy': expect.stringMatching(/^default-src 'none'; style-src 'unsafe-inline';/),
+    'cache-control': 'no-store',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+  })
+  for (const told of ['<h1>Sales</h1>', '<h2>Buyers</h2>', '<td>5</td>', '<rect', 'Hello', 'Europe/Berlin'])
+    expect(body).toContain(told)
+  expect(body).toContain(`<a href="${new URL(link).pathname.slice('/shared/'.length)}.json">`)
+  for (const kept of ['boss@example.com', 'personal_api_key', 'persons_urls', 'Hidden', 'Other', '<script'])
+    expect(body).not.toContain(kept)
 })
 
 test('the token is told once, and only its hash is kept', async () => {
@@ -75,6 +95,7 @@ test.each([
   const gone = await get(address(token), null)
   expect(gone.statusCode).toBe(404)
   expect(gone.body).toBe((await get(address('A'.repeat(32)), null)).body)
+  expect((await get(`/shared/${token}`, null)).statusCode).toBe(404)
 })
 
 test('after a link was revoked, the next one is another', async () => {
@@ -91,7 +112,8 @@ test.each(['', 'x', 'A'.repeat(31), `${'A'.repeat(32)}A`, "' OR 1=1 --", '%00', 
   'what is no token is a 404: %s',
   async (token) => {
     const { get } = await shared()
-    expect((await get(`/shared/${token}.json`, null)).statusCode).toBe(404)
+    for (const ending of ['', '.json', '/snapshots'])
+      expect((await get(`/shared/${token}${ending}`, null)).statusCode).toBe(404)
   },
 )
 
@@ -132,7 +154,7 @@ const INSIGHT = '/api/datasets/shop/insights/1'
 test('an insight is shared alone, without what it filters by', async () => {
   const { call, get } = await shared()
   const { share_url: link } = (await call('PATCH', `${INSIGHT}/sharing`, { enabled: true })).body
-  const response = await get(new URL(link).pathname, null)
+  const response = await get(jsonOf(link), null)
   expect(response.json()).toMatchObject({
     name: 'Buyers',
     insight: 'TRENDS',
@@ -142,12 +164,12 @@ test('an insight is shared alone, without what it filters by', async () => {
   })
   for (const kept of ['boss@example.com', 'personal_api_key', 'persons_urls', 'Sales'])
     expect(response.body).not.toContain(kept)
-  expect((await get(link.replace('.json', '/snapshots'), null)).statusCode).toBe(404)
+  expect((await get(`${new URL(link).pathname}/snapshots`, null)).statusCode).toBe(404)
   expect((await call('GET', '/api/datasets/shop/insights/1/activity')).body.results[0].activity).toBe(
     'shared',
   )
   await call('PATCH', INSIGHT, { deleted: true })
-  expect((await get(new URL(link).pathname, null)).statusCode).toBe(404)
+  expect((await get(jsonOf(link), null)).statusCode).toBe(404)
 })
 
 const SESSION = "s/'1"
@@ -200,7 +222,10 @@ test('a recording is shared to be played, without telling whose it is', async ()
   const { share, get, keys, send } = await sharedRecording()
   const { status, body } = await share(true)
   expect(status).toBe(200)
-  const told = await get(new URL(body.share_url).pathname, null)
+  const page = await get(new URL(body.share_url).pathname, null)
+  expect(page.body).toContain(`<code>${body.share_url}/snapshots</code>`)
+  expect(page.body).not.toMatch(/ann@example\.com|s\/(&#39;|')1/)
+  const told = await get(jsonOf(body.share_url), null)
   expect(told.json()).toEqual({
     recording_duration: 2.5,
     active_seconds: 2,
@@ -212,7 +237,7 @@ test('a recording is shared to be played, without telling whose it is', async ()
     console_warn_count: 0,
     console_error_count: 1,
     start_url: 'https://x/',
-    snapshots_url: body.share_url.replace('.json', '/snapshots'),
+    snapshots_url: `${body.share_url}/snapshots`,
   })
   const played = await get(new URL(told.json().snapshots_url).pathname, null)
   expect(played.json().snapshot_data_by_window_id).toEqual({ w1: [rrweb.page(1_000, 'https://x/')] })
@@ -227,7 +252,7 @@ test('a recording is shared to be played, without telling whose it is', async ()
 
 test('a link to a recording only reads, and ends with its revocation, and with the recording', async () => {
   const { share, get, app, there, sharer, send } = await sharedRecording()
-  const path = async () => new URL((await share(true)).body.share_url).pathname
+  const path = async () => jsonOf((await share(true)).body.share_url)
   const first = await path()
   for (const method of ['PATCH', 'DELETE', 'POST'] as const)
     for (const url of [first, first.replace('.json', '/snapshots')])
