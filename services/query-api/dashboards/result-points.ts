@@ -7,7 +7,8 @@ export interface Point {
   readonly value: number | null
 }
 
-type Row = Readonly<Record<string, unknown>>
+/** Of a result, whatever insight it is of. */
+export type Row = Readonly<Record<string, unknown>>
 
 /**
  * The numbers of an insight's result, of whatever kind, one below the other: what spreadsheets can pivot. Average and
@@ -54,8 +55,9 @@ function ofTable(columns: readonly string[], rows: readonly (readonly unknown[])
 /** Of a result about times; seconds, but for the count. */
 const TIMES = ['count', 'average', 'average_conversion_time', 'median', 'p90', 'min', 'max'] as const
 
-function seriesOf({ label, breakdown_value: value }: Row): string {
-  if (typeof label === 'string') return label
+/** What a row of a result is called; where two periods are compared, which of them it is of. */
+export function seriesOf({ label, breakdown_value: value, compare_label: period }: Row): string {
+  if (typeof label === 'string') return typeof period === 'string' ? `${label} - ${period}` : label
   if (value === undefined || value === null) return ''
   return Array.isArray(value) ? value.join(', ') : String(value)
 }

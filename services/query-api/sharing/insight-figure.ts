@@ -1,4 +1,4 @@
-import { type Point, pointsOf } from '../dashboards/result-points.ts'
+import { type Point, pointsOf, type Row, seriesOf } from '../dashboards/result-points.ts'
 import { escaped } from '../http/html.ts'
 import { type ChartSeries, svgChart } from './svg-chart.ts'
 
@@ -24,7 +24,7 @@ const BARS = /Bar/
 export function insightFigure(insight: FigureOf): string {
   const points = pointsOf(insight.result)
   if (points.length === 0) return '<p class="none">There is no result to show.</p>'
-  const table = pivot(points)
+  const table = linesOf(insight.result) ?? pivot(points)
   const [only] = points
   if (points.length === 1 && only?.point === '')
     return `<p class="number">${numberText(only.value)}</p>${only.series === '' ? '' : `<p>${escaped(only.series)}</p>`}`
@@ -62,8 +62,29 @@ function isOverTime(result: unknown): boolean {
 }
 
 interface Pivot {
+  /** Whether the numbers are read from above, point by point. */
+  readonly isDown: boolean
   readonly names: readonly string[]
   readonly series: readonly ChartSeries[]
+}
+
+/** Lines as a result has them: two of the same name stay two, and compared periods lie over one another. */
+function linesOf(result: unknown): Pivot | null {
+  const rows = Array.isArray(result) ? (result as readonly Row[]) : []
+  const [first] = rows
+  if (first === undefined || !rows.every(isLine)) return null
+  const places = rows.some(({ compare }) => compare === true) ? first.labels : first.days
+  if (!Array.isArray(places) || rows.some(({ data }) => (data as unknown[]).length !== places.length))
+    return null
+  return {
+    isDown: true,
+    names: places.map(String),
+    series: rows.map((row) => ({ name: seriesOf(row), values: row.data as (number | null)[] })),
+  }
+}
+
+function isLine(row: Row): boolean {
+  return Array.isArray(row.data) && row.data.length > 0 && row.aggregated_value === undefined
 }
 
 /** Every series by the same points; null where those of one hold the same point twice, or few have any in common. */
@@ -77,12 +98,12 @@ function pivot(points: readonly Point[]): Pivot | null {
     if (values.size < own.length) return null
     series.push({ name, values: names.map((point) => values.get(point) ?? null) })
   }
-  return { names, series }
+  return { isDown: names.length > series.length, names, series }
 }
 
-/** Points down and series across where the series are few, the other way round where the points are; else one below the other. */
+/** Points down and series across, or the other way round; one below the other where they are many. */
 function numbersTable(table: Pivot | null, points: readonly Point[]): string {
-  if (table !== null && table.series.length <= COLUMNS_MAX && table.names.length > table.series.length)
+  if (table?.isDown === true && table.series.length <= COLUMNS_MAX)
     return tableOf(
       ['', ...table.series.map(({ name }) => name)],
       table.names.map((name, at) => [name, ...table.series.map(({ values }) => values[at] ?? null)]),

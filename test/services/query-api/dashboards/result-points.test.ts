@@ -23,6 +23,13 @@ test.each([
     INSIGHT_EXAMPLES.trend.answer.result,
     ['page_view|2026-11-20|5', 'page_view|2026-11-21|5', 'page_view|2026-11-22|4'],
   ],
+  [
+    'one number, and that of the period before',
+    ['current', 'previous'].map((period, at) => ({
+      ...{ label: 'a', data: [], aggregated_value: 7 - at, compare: true, compare_label: period },
+    })),
+    ['a - current||7', 'a - previous||6'],
+  ],
   ['one number', [{ label: 'a', count: 0, data: [], aggregated_value: 7 }], ['a||7']],
   ['a funnel', INSIGHT_EXAMPLES.funnel.answer.result, ['|product_view|310', '|purchase|118']],
   [

@@ -31,6 +31,18 @@ test('a trend is a line through its values, from nought to a round number above 
   expect(cells(html)).toEqual(['|page_view', '2026-11-20|5', '2026-11-21|5', '2026-11-22|4'])
 })
 
+test('two lines of one name stay two, and compared periods lie over one another', () => {
+  const same = figure('TRENDS', [line('page_view', [3, 4]), line('page_view', [1, 2])])
+  expect(cells(same)).toEqual(['|page_view|page_view', '2026-11-20|3|1', '2026-11-21|4|2'])
+  const compared = (period: string, data: readonly number[], from: number) => ({
+    ...{ label: 'page_view', compare: true, compare_label: period, data, labels: ['day 0', 'day 1'] },
+    days: data.map((_, n) => `2026-11-${from + n}`),
+  })
+  const html = figure('TRENDS', [compared('current', [3, 4], 22), compared('previous', [1, 2], 20)])
+  expect(html.match(/<polyline/g)).toHaveLength(2)
+  expect(cells(html)).toEqual(['|page_view - current|page_view - previous', 'day 0|3|1', 'day 1|4|2'])
+})
+
 test('a line is broken where a value is missing', () => {
   const html = figure('TRENDS', [line('a', [1, null, 2, 2])])
   expect([...html.matchAll(/points="([^"]*)"/g)].map(([, points]) => points!.split(' ').length)).toEqual([
