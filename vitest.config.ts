@@ -9,6 +9,9 @@ import { ENGINE_NEEDS, ENGINE_TESTS, lacking } from './test/helpers/needs.ts'
  */
 const WORKERS = Math.min(4, Math.max(3, availableParallelism() - 1))
 
+/** A bound against hanging, ms, and no claim about speed: a busy machine takes ten times as long. */
+const HANGING_MS = 400_000
+
 /** How long `expect.poll` looks, ms: its own second is over before a busy machine has done anything. */
 const POLL_MS = 15_000
 
@@ -29,10 +32,9 @@ export default defineConfig({
           exclude: ENGINE_TESTS,
           // Files of one worker share its modules: loading them again for each took two fifths of the CPU time.
           isolate: false,
-          // A bound against hanging, not a claim about speed: properties take their time on a busy machine.
-          testTimeout: 120_000,
+          testTimeout: HANGING_MS,
           expect: { poll: { timeout: POLL_MS } },
-          hookTimeout: 60_000,
+          hookTimeout: HANGING_MS,
           maxWorkers: WORKERS,
         },
       },
@@ -41,9 +43,9 @@ export default defineConfig({
           name: 'engines',
           include: lacking(...ENGINE_NEEDS) === null ? ENGINE_TESTS : [],
           globalSetup: ['test/helpers/start-engines.ts'],
-          testTimeout: 180_000,
+          testTimeout: HANGING_MS,
           expect: { poll: { timeout: POLL_MS } },
-          hookTimeout: 180_000,
+          hookTimeout: HANGING_MS,
           maxWorkers: WORKERS,
         },
       },

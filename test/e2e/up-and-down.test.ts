@@ -79,7 +79,7 @@ test('what is up is refused a second time, heals after a kill, and goes down as 
   expect(identify(collector(healed)?.pid as number)).toBeNull()
   expect(readRunState(stateDir)).toBeNull()
   expect(run('down').stdout).toBe('Nothing is up.\n')
-}, 90_000)
+})
 
 test('what a killed supervisor leaves behind is found and ended', async () => {
   const { child, exit } = await up()
@@ -89,4 +89,4 @@ test('what a killed supervisor leaves behind is found and ended', async () => {
   run('down')
   expect(identify(left)).toBeNull()
   expect(readRunState(stateDir)).toBeNull()
-}, 90_000)
+})

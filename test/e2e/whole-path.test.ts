@@ -52,13 +52,13 @@ beforeAll(async () => {
   connections = await openDemoConnections({ ...process.env, ...system.addresses })
   await connections.apply(join(import.meta.dirname, '../../examples/millrace.yaml'), () => {})
   first = await sendRun()
-}, 180_000)
+})
 
 afterAll(async () => {
   await connections?.close()
   await system?.stop()
   rmSync(stateDir, { recursive: true, force: true })
-}, 60_000)
+})
 
 interface Running {
   readonly sent: SentTraffic
@@ -109,7 +109,7 @@ async function traceOf(eventId: string): Promise<EventTrace> {
 
 const faultsOf = ({ lines }: Reconciliation) => lines.flatMap((line) => line.faults)
 
-test('every accepted event is in every place it has to be in, once', { timeout: 240_000 }, async () => {
+test('every accepted event is in every place it has to be in, once', async () => {
   const result = await table(first)
   expect(faultsOf(result)).toEqual([])
   expect(result.lines.length).toBeGreaterThan(15)
@@ -118,7 +118,7 @@ test('every accepted event is in every place it has to be in, once', { timeout: 
   )
 })
 
-test('one event is found in every place it went to, by its id alone', { timeout: 120_000 }, async () => {
+test('one event is found in every place it went to, by its id alone', async () => {
   await Promise.all(Object.values(arrivals(connections, never, () => {})))
   const eventId = await clickhouse(
     // One that every subscription to purchases asks for.
@@ -144,9 +144,7 @@ test('one event is found in every place it went to, by its id alone', { timeout:
   expect(subscribed).toEqual(['page-views not_asked_for', 'shop-all written', 'shop-purchases written'])
 })
 
-test('a refused event and a repeated one are traced to why they are not there', {
-  timeout: 60_000,
-}, async () => {
+test('a refused event and a repeated one are traced to why they are not there', async () => {
   const send = (event: object) =>
     fetch(`${connections.collectorUrl}/v1/events`, {
       method: 'POST',
@@ -174,7 +172,7 @@ test('a refused event and a repeated one are traced to why they are not there', 
       expect(delivered).toContain('rejected delivered')
       expect(delivered).not.toContain('warehouse delivered')
     },
-    { timeout: 40_000, interval: 500 },
+    { timeout: 120_000, interval: 500 },
   )
 })
 
@@ -213,7 +211,7 @@ test('what rrweb recorded in Chromium is read back event by event, and plays to 
       expect(found).toHaveLength(page.events.length)
       return found
     },
-    { timeout: 40_000, interval: 500 },
+    { timeout: 120_000, interval: 500 },
   )
   expect(read).toEqual(page.events)
   expect(await page.play(read)).toEqual(page.seen)
@@ -225,9 +223,7 @@ test('what rrweb recorded in Chromium is read back event by event, and plays to 
   })
 })
 
-test('every raw offset is accounted for, from receipts through topics to manifests', {
-  timeout: 60_000,
-}, async () => {
+test('every raw offset is accounted for, from receipts through topics to manifests', async () => {
   for (const delivery of ['warehouse', 'rejected']) {
     const { stdout } = await promisify(execFile)(MILLRACE, ['verify', delivery, '--with-kafka', '--json'], {
       env: { ...process.env, ...(system.addresses as Record<string, string>) },
@@ -240,7 +236,7 @@ test('every raw offset is accounted for, from receipts through topics to manifes
   }
 })
 
-test('it still balances when every stage is killed while traffic flows', { timeout: 400_000 }, async () => {
+test('it still balances when every stage is killed while traffic flows', async () => {
   const toKill = STAGE_NAMES.filter((name) => name !== 'query-api')
   const kills: Promise<void>[] = []
   const objectsBefore = new Set(await listKeys(connections.bucket, 'purchases/'))
@@ -258,7 +254,7 @@ test('it still balances when every stage is killed while traffic flows', { timeo
   expect(restarted.map(({ name }) => name).sort()).toEqual([...toKill].sort())
 })
 
-test('a row, an object or a manifest that goes away is named', { timeout: 400_000 }, async () => {
+test('a row, an object or a manifest that goes away is named', async () => {
   const { bucket } = connections
   const { objectsBefore, ...running } = balanced
 

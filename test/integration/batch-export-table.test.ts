@@ -222,7 +222,7 @@ describe('a table of a PostgreSQL server', needs('postgres'), () => {
         () =>
           beside(`SELECT pg_terminate_backend(pid) AS done FROM pg_stat_activity
           WHERE application_name = 'millrace' AND datname = current_database() AND wait_event_type = 'Lock'`),
-        { timeout: 30_000 },
+        { timeout: 120_000 },
       )
       .toEqual([{ done: true }])
     await expect(loading).rejects.toMatchObject({ dependency: 'destination', code: 'unavailable' })

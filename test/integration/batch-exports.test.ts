@@ -209,7 +209,7 @@ test('a batch export through real processes: kills, a pause, a backfill; every e
         }
         return results.reduce((sum, run) => sum + run.records_completed, 0)
       },
-      { timeout: 60_000 },
+      { timeout: 120_000 },
     )
     .toBe(all().length)
   expect(await delivered()).toEqual(all())
@@ -290,7 +290,7 @@ describe('into a table', needs('postgres'), () => {
           }
           return results.reduce((sum, run) => sum + run.records_completed, 0)
         },
-        { timeout: 60_000 },
+        { timeout: 120_000 },
       )
       .toBe(all().length)
     expect((await call('GET', `${exportsPath}/1`)).latest_error).toBe(null)

@@ -249,9 +249,7 @@ describe('events into ClickHouse, with processes that die', { timeout: 180_000, 
     expect(before?.rows).toBe(produced - 20)
   })
 
-  test('ClickHouse killed again and again while it is written to: every event is there once', {
-    timeout: 180_000,
-  }, async () => {
+  test('ClickHouse killed again and again while it is written to: every event is there once', async () => {
     const sink = startSink(null)
     let killing = true
     const kills = (async () => {

@@ -232,4 +232,4 @@ test('killed in the middle of transactions again and again, every raw offset has
   )
   const markersAtMost = receipts.length + enriched.filter(({ tick }) => tick).length + KILLS * PARTITIONS
   expect(written - enriched.length).toBeGreaterThan(markersAtMost)
-}, 300_000)
+})

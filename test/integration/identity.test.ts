@@ -457,7 +457,7 @@ test('a person that is deleted is gone from every place, with what its history t
   await clickhouse.close()
   const last = (await readAll(names.persons)).findLast(({ key }) => key === `shop:${person_key}`)
   expect(last?.value).toBeNull()
-}, 180_000)
+})
 
 describe('with PostgreSQL', needs('postgres'), () => {
   let engine: PostgresEngine

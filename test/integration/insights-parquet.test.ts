@@ -185,13 +185,13 @@ beforeAll(async () => {
     stages.push(await startStageProcess(stage, environment, join(directory, `${stage}.log`)))
   await untilDrained()
   await openFiles()
-}, 300_000)
+})
 
 afterAll(async () => {
   await Promise.all(stages.map((stage) => stage.stop()))
   await log?.close()
   rmSync(directory, { recursive: true, force: true })
-}, 60_000)
+})
 
 interface Series {
   readonly breakdown_value?: string

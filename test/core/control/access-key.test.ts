@@ -1,15 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import {
   ACCESS_KEY_PATTERN,
   accessKeyHash,
   generateAccessKey,
   parseAccessKey,
 } from '../../../services/core/control/access-key.ts'
-
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 test('a known key has the checksum that another CRC-32 (zlib of Python) gives it', () => {
   const key = generateAccessKey('write', (size) => new Uint8Array(size))

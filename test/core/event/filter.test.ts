@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ENRICHED_EVENT_FIELDS } from '../../../schemas/enriched-event/v1.ts'
 import { type FilterRecord, filterPredicate } from '../../../services/core/event/filter-evaluator.ts'
 import {
@@ -12,9 +12,6 @@ import {
 } from '../../../services/core/event/filter-expression.ts'
 import { parseFilter } from '../../../services/core/event/filter-parser.ts'
 import { printFilter } from '../../helpers/print-filter.ts'
-
-// Thousands of generated filters; a busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 const parse = (text: string): Filter => parseFilter(text, ENRICHED_EVENT_FIELDS)
 

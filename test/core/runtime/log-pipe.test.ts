@@ -64,9 +64,7 @@ test('a reader who is gone for good costs nothing', async () => {
   expect([state.text, told]).toEqual(['', []])
 })
 
-test('a stage whose output nobody reads goes on working, and says afterwards what is missing', {
-  timeout: 60_000,
-}, async () => {
+test('a stage whose output nobody reads goes on working, and says afterwards what is missing', async () => {
   const fixture = join(import.meta.dirname, '../../fixtures/stage-process.ts')
   // A pipe of the shell: those between Node and its children are sockets.
   const shell = spawn('sh', ['-c', `"$NODE" "$STAGE" | { read -r first; echo "$first"; sleep 3; cat; }`], {

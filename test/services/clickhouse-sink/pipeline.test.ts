@@ -178,9 +178,7 @@ test('where the group’s positions have expired, the ledger says where to go on
   expect(sourcesOf(it)).toEqual(EXPECTED)
 })
 
-test('what an insert into the ledger still brings is there before a new owner reads it, whatever its plan was', {
-  timeout: 20_000,
-}, async () => {
+test('what an insert into the ledger still brings is there before a new owner reads it, whatever its plan was', async () => {
   const it = await world([record(0, 0), record(0, 1)])
   const { clickhouse, fates } = it.warehouse
   const { insert } = clickhouse

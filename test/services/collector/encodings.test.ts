@@ -72,7 +72,7 @@ test('two codings, or one that nobody knows, are refused', async () => {
     })
 })
 
-test('of a bomb of any coding at most its limit is held', { timeout: 60_000 }, async () => {
+test('of a bomb of any coding at most its limit is held', async () => {
   const zeros = Buffer.alloc(32 * 1024 * 1024)
   const limits = { wireBytesMax: 1_000_000, bodyBytesMax: 1_000_000 }
   for (const [coding, pack] of cases) {

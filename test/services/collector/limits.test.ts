@@ -118,9 +118,7 @@ test('keys, nesting and texts each have their exact limit', async () => {
   ])
 })
 
-test('five million levels and a million keys or elements are answered like any other', {
-  timeout: 60_000,
-}, async () => {
+test('five million levels and a million keys or elements are answered like any other', async () => {
   const collector = openCollector({
     MILLRACE_COLLECTOR_WIRE_BYTES_MAX: '64MB',
     MILLRACE_COLLECTOR_BODY_BYTES_MAX: '64MB',

@@ -1,11 +1,8 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { EnrichedEvent } from '../../../schemas/enriched-event/v1.ts'
 import { identityProduceRecord } from '../../../services/core/event/identity-record.ts'
 import { IDENTITY_FAIL_POINTS } from '../../../services/identity/fail-points.ts'
 import { createIdentityWorld, type IdentityWorld, names, PARTITIONS } from './identity-world.ts'
-
-// Many turns of the event loop each; a busy machine is no failure.
-vi.setConfig({ testTimeout: 120_000 })
 
 /** Visitors of two datasets who sign in, are described, merged and named as groups; all in partitions as they come. */
 const EVENTS: readonly Partial<EnrichedEvent>[] = [

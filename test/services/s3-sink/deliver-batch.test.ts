@@ -3,16 +3,13 @@ import { readdirSync } from 'node:fs'
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Delivery } from '../../../schemas/control/v1.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { DELIVERY_FAIL_POINTS } from '../../../services/s3-sink/deliver-batch.ts'
 import { openDuckdbEncoder } from '../../../services/s3-sink/duckdb-encoder.ts'
 import { delivery, deliveryWorld, START } from './delivery-world.ts'
 import { enrichedRecord, LANDED_MS, tickRecord } from './enriched-rows.ts'
-
-// Every test starts a DuckDB of its own, which takes a while on a busy machine.
-vi.setConfig({ testTimeout: 30_000 })
 
 const records = Array.from({ length: 50 }, (_, index) => enrichedRecord(index))
 const FORMATS: readonly Partial<Delivery>[] = [

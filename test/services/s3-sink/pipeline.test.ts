@@ -23,8 +23,6 @@ import { createMemoryObjectStore } from '../../helpers/memory-object-store.ts'
 import { delivery, SIGNING_KEY } from './delivery-world.ts'
 import { enrichedRecord } from './enriched-rows.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
-
 const names = kafkaNames('')
 const rotate = { rows: 10, age: '1s' }
 const noTables: TableEncoder = {

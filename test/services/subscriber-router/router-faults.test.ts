@@ -1,10 +1,7 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Subscription } from '../../../schemas/control/v1.ts'
 import { DependencyError } from '../../../services/core/runtime/errors.ts'
 import { createRouterWorld, ids, names, type RouterWorld } from './router-world.ts'
-
-// Many turns of the event loop each; a busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 const all: Subscription = { id: 'all', account: 'acme', datasets: ['shop'] }
 const purchases: Subscription = { id: 'purchases', account: 'acme', datasets: ['shop'], events: ['purchase'] }
@@ -51,7 +48,7 @@ test('killed at any call it makes, and started again, it delivers every event on
       reference,
     )
   }
-}, 60_000)
+})
 
 test.each(['failed', 'answer_lost'] as const)(
   'a commit of unknown outcome (%s) delivers once',
@@ -189,7 +186,7 @@ test('killed at any call while a subscription leaves, catches up and comes back:
       [ids(1, 12), []],
     ])
   }
-}, 120_000)
+})
 
 test('a process that lost its partition unawares cannot serve a lane of it any more', async () => {
   const world = await createRouterWorld([all, broken])

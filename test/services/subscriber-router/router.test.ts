@@ -1,12 +1,9 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Subscription } from '../../../schemas/control/v1.ts'
 import { partitionOf } from '../../../services/core/kafka/partition.ts'
 import { HEADERS } from '../../../services/core/kafka/topics.ts'
 import { ROUTER_FAIL_POINTS } from '../../../services/subscriber-router/fail-points.ts'
 import { createRouterWorld, ids, names } from './router-world.ts'
-
-// Many turns of the event loop each; a busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 const all: Subscription = { id: 'all', account: 'acme', datasets: ['shop'] }
 const views: Subscription = { id: 'views', account: 'acme', datasets: ['shop'], events: ['view'] }

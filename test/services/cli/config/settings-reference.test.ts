@@ -12,7 +12,7 @@ import { integer, optional, text } from '../../../../services/core/runtime/setti
 test('the reference in the docs is what the declarations say; "millrace config reference --write" renews it', async () => {
   const document = readFileSync(join(import.meta.dirname, '../../../..', REFERENCE_FILE), 'utf8')
   expect(withReference(document, await settingsReference())).toBe(document)
-}, 60_000) // Loads every stage.
+})
 
 test('a setting that two stages read is told once', () => {
   const shared = text('A', { doc: 'Shared.' })

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { ClosedHourContent } from '../../../../schemas/closed-hour/v1.ts'
 import type { Delivery } from '../../../../schemas/control/v1.ts'
 import type { Manifest } from '../../../../schemas/manifest/v1.ts'
@@ -21,9 +21,6 @@ import {
   SIGNING_KEY,
 } from '../../s3-sink/delivery-world.ts'
 import { enrichedRecord } from '../../s3-sink/enriched-rows.ts'
-
-// Every test starts a DuckDB of its own, which takes a while on a busy machine.
-vi.setConfig({ testTimeout: 30_000 })
 
 const MANIFESTS = '_manifests/warehouse/events.enriched-3'
 const manifestAt = (start: number) => `${MANIFESTS}/${String(start).padStart(20, '0')}.json`

@@ -47,7 +47,7 @@ test('it answers like a map from which whole generations are dropped', () => {
     }),
     { numRuns: 10 },
   )
-}, 30_000)
+})
 
 test('200,000 ids take at most 44 bytes each, and the place of forgotten ones is used again', () => {
   const table = createIdTable()
@@ -66,4 +66,4 @@ test('200,000 ids take at most 44 bytes each, and the place of forgotten ones is
   table.forgetBelow(2)
   for (let n = 200_000; n < 400_000; n++) put(n, 2)
   expect(table.bytes / 200_000).toBeLessThanOrEqual(ID_BYTES_MAX)
-}, 30_000)
+})

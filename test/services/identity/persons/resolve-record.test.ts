@@ -71,7 +71,7 @@ test('persons, merges, refusals and groups are those of the obvious model, for a
   )
   // Histories that never meet a rule prove nothing about it.
   expect([...seen].sort()).toEqual(MET)
-}, 120_000)
+})
 
 const MET = [
   'attached alias',
@@ -141,7 +141,7 @@ test('what readers join with says the same as the state, and history grows in ve
     }),
     { numRuns: 1_000 },
   )
-}, 120_000)
+})
 
 test('what is refused to an id that has no person is not written into the history of whoever bears that id as a name', () => {
   const state = createDatasetState(NOBODY)

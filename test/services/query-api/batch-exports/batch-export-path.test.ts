@@ -147,7 +147,7 @@ test('an export with an end delivers its last interval whole and nothing after, 
       await shop.keep()
       expect(shop.api.control.snapshot.deliveries.size).toBe(0)
     },
-    { timeout: 30_000, interval: 50 },
+    { timeout: 120_000, interval: 50 },
   )
   expect(shop.delivered()).toEqual(whole(shop.landed).slice(0, 9))
   const { results } = (await shop.call('GET', '/1/runs')) as { results: RunView[] }

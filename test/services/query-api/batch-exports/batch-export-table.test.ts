@@ -80,7 +80,7 @@ test('a table that cannot be written is told of, rests, and holds up no other ex
       await shop.keep()
       expect(await records('/2/runs')).toBe(6)
     },
-    { timeout: 30_000, interval: 50 },
+    { timeout: 120_000, interval: 50 },
   )
   expect([asked, await records('/1/runs'), shop.loaded()]).toEqual([2, 0, []])
   await shop.keep()

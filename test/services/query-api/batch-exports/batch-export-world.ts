@@ -215,7 +215,7 @@ export async function batchExportWorld() {
               expect(next).toBe((ends[partition]?.end ?? 0) - 1)
         }
       },
-      { timeout: 30_000, interval: 50 },
+      { timeout: 120_000, interval: 50 },
     )
   }
   const close = async () => {
