@@ -17,6 +17,8 @@ const COLUMNS_MAX = 30
 
 /** Kinds whose results are values along time, steps or days; others are told by their numbers alone. */
 const DRAWN: ReadonlySet<string> = new Set(['TRENDS', 'FUNNELS', 'STICKINESS', 'LIFECYCLE'])
+/** Points that bars stand at, at most: more of them are thinner than a line, and a page of megabytes. */
+const BAR_POINTS_MAX = 200
 /** Displays of trends that are bars. */
 const BARS = /Bar/
 
@@ -28,27 +30,22 @@ export function insightFigure(insight: FigureOf): string {
   const [only] = points
   if (points.length === 1 && only?.point === '')
     return `<p class="number">${numberText(only.value)}</p>${only.series === '' ? '' : `<p>${escaped(only.series)}</p>`}`
-  const { names, series } = table ?? { names: [], series: [] }
   // What is no list mixes counts with times.
-  const isDrawn = table !== null && DRAWN.has(insight.insight) && Array.isArray(insight.result)
-  if (!isDrawn) return numbersTable(table, points)
+  if (table === null || !DRAWN.has(insight.insight) || !Array.isArray(insight.result))
+    return numbersTable(table, points)
+  const { names, series } = table
   const numbers = `<details><summary>Numbers</summary>${numbersTable(table, points)}</details>`
   // Lines of single numbers are one row of bars: each has its own name.
   if (names.length === 1 && names[0] === '') {
+    const lines = series.map(({ name }) => name)
     const bars = [{ name: '', values: series.map(({ values }) => values[0] ?? null) }]
-    return (
-      svgChart(
-        'bars',
-        insight.name,
-        series.map(({ name }) => name),
-        bars,
-      ) + numbers
-    )
+    return svgChart('bars', insight.name, lines, bars) + numbers
   }
   return svgChart(isBars(insight, names) ? 'bars' : 'lines', insight.name, names, series) + numbers
 }
 
 function isBars({ insight, display, result }: FigureOf, names: readonly string[]): boolean {
+  if (names.length > BAR_POINTS_MAX) return false
   if (insight === 'LIFECYCLE' || names.length < 2) return true
   if (insight === 'FUNNELS') return !isOverTime(result)
   return display !== null && BARS.test(display)

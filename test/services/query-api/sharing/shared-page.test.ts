@@ -88,6 +88,13 @@ test('a trend shown in bars has bars', () => {
   const result = [line('a', [1, 2])]
   expect(figure('TRENDS', result, 'ActionsBar')).toContain('<rect')
   expect(figure('TRENDS', result, 'ActionsLineGraph')).not.toContain('<rect')
+  const hours = [
+    line(
+      'a',
+      Array.from({ length: 201 }, () => 1),
+    ),
+  ]
+  expect(figure('TRENDS', hours, 'ActionsBar')).not.toContain('<rect')
 })
 
 test('no more is drawn than can be told apart, and no more rows than can be read', () => {
