@@ -4,6 +4,7 @@ import type { ClickHouse } from '../../core/clickhouse/clickhouse.ts'
 import { type CostLimits, queryOptions } from './ask.ts'
 import { type Bindings, createBindings } from './bindings.ts'
 import { datasetFilters } from './dataset-filters.ts'
+import { plannedAgain } from './plain-plan.ts'
 import type { Question } from './question.ts'
 
 /** A result whose columns nobody knows beforehand. */
@@ -35,15 +36,14 @@ export function createAskTable(
   return async (question, sqlOf) => {
     const bindings = createBindings()
     const sql = `${sqlOf(bindings)} FORMAT JSONCompactEachRowWithNamesAndTypes`
-    const stream = await clickhouse.stream(
-      sql,
-      bindings.parameters,
-      queryOptions(question, cost, {
-        max_result_rows: rowsMax,
-        // What an outer join does not find is null, as everywhere in SQL.
-        join_use_nulls: 1,
-        additional_table_filters: datasetFilters(tables, question.dataset.id),
-      }),
+    const own = {
+      max_result_rows: rowsMax,
+      // What an outer join does not find is null, as everywhere in SQL.
+      join_use_nulls: 1,
+      additional_table_filters: datasetFilters(tables, question.dataset.id),
+    }
+    const stream = await plannedAgain((settings) =>
+      clickhouse.stream(sql, bindings.parameters, queryOptions(question, cost, { ...own, ...settings })),
     )
     const answer = await text(addAbortSignal(question.signal, stream))
     // Not by lines as Node reads them: it takes U+2028, which stands in texts as it is, for the end of one.

@@ -5,6 +5,7 @@ import { engineAnswer, tooLongAnswer } from '../sql/sql-failure.ts'
 import { SQL_LIMITS } from '../sql/sql-limits.ts'
 import { type Bindings, createBindings } from './bindings.ts'
 import { twiceOfDataset } from './dataset-filters.ts'
+import { plannedAgain } from './plain-plan.ts'
 import type { Question } from './question.ts'
 
 /** What one question may cost. */
@@ -55,9 +56,14 @@ export function createTell(clickhouse: Pick<ClickHouse, 'command'>, cost: CostLi
   return async ({ signal, dataset }, sqlOf) => {
     const bindings = createBindings()
     const sql = sqlOf(bindings)
-    const queryId = `millrace-query-${randomUUID()}`
-    const options = { queryId, signal, dataset: dataset.id, settings: limitsOf(cost) }
-    await answeringExpressions(sql, bindings, () => clickhouse.command(sql, bindings.parameters, options))
+    const run = (settings: QuerySettings) =>
+      clickhouse.command(sql, bindings.parameters, {
+        queryId: `millrace-query-${randomUUID()}`,
+        signal,
+        dataset: dataset.id,
+        settings: { ...limitsOf(cost), ...settings },
+      })
+    await answeringExpressions(sql, bindings, () => plannedAgain(run))
   }
 }
 
@@ -65,8 +71,10 @@ export function createAsk(clickhouse: Pick<ClickHouse, 'query'>, cost: CostLimit
   return async <T>(question: Question, sqlOf: (bindings: Bindings) => string) => {
     const bindings = createBindings()
     const sql = sqlOf(bindings)
-    const options = queryOptions(question, cost, twiceOfDataset(bindings, question))
-    return answeringExpressions(sql, bindings, () => clickhouse.query<T>(sql, bindings.parameters, options))
+    const twice = twiceOfDataset(bindings, question)
+    const run = (settings: QuerySettings) =>
+      clickhouse.query<T>(sql, bindings.parameters, queryOptions(question, cost, { ...twice, ...settings }))
+    return answeringExpressions(sql, bindings, () => plannedAgain(run))
   }
 }
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import type { ClickHouse } from '../../core/clickhouse/clickhouse.ts'
+import type { ClickHouse, QuerySettings } from '../../core/clickhouse/clickhouse.ts'
 import { type Bindings, createBindings } from './bindings.ts'
 import { twiceOfDataset } from './dataset-filters.ts'
+import { plannedAgain } from './plain-plan.ts'
 import type { Question } from './question.ts'
 
 /** What one answer without a row cap may cost: no rows and no bytes, but time and memory. */
@@ -25,24 +26,28 @@ export function createStreamRows(clickhouse: Pick<ClickHouse, 'stream'>, limits:
   return async function* <T>(question: Question, sqlOf: (bindings: Bindings) => string) {
     const bindings = createBindings()
     const sql = `${sqlOf(bindings)} FORMAT JSONEachRow`
-    const queryId = `millrace-stream-${randomUUID()}`
-    const source = await clickhouse.stream(sql, bindings.parameters, {
-      queryId,
-      signal: question.signal,
-      dataset: question.dataset.id,
-      settings: {
-        // Ids are not kept by the embedded engine, comments are.
-        log_comment: queryId,
-        max_execution_time: limits.streamSecondsMax,
-        timeout_overflow_mode: 'throw',
-        max_memory_usage: limits.memoryBytesMax,
-        // What cannot be read in its order is sorted on disk, past half of the memory.
-        max_bytes_before_external_sort: Math.floor(limits.memoryBytesMax / 2),
-        output_format_json_quote_64bit_integers: 0,
-        date_time_output_format: 'iso',
-        ...twiceOfDataset(bindings, question),
-      },
-    })
+    const run = (settings: QuerySettings) => {
+      const queryId = `millrace-stream-${randomUUID()}`
+      return clickhouse.stream(sql, bindings.parameters, {
+        queryId,
+        signal: question.signal,
+        dataset: question.dataset.id,
+        settings: {
+          // Ids are not kept by the embedded engine, comments are.
+          log_comment: queryId,
+          max_execution_time: limits.streamSecondsMax,
+          timeout_overflow_mode: 'throw',
+          max_memory_usage: limits.memoryBytesMax,
+          // What cannot be read in its order is sorted on disk, past half of the memory.
+          max_bytes_before_external_sort: Math.floor(limits.memoryBytesMax / 2),
+          output_format_json_quote_64bit_integers: 0,
+          date_time_output_format: 'iso',
+          ...twiceOfDataset(bindings, question),
+          ...settings,
+        },
+      })
+    }
+    const source = await plannedAgain(run)
     // The client library ends its request by a signal, but not a stream that it has handed out.
     const cancel = () => source.destroy(question.signal.reason as Error)
     question.signal.addEventListener('abort', cancel)
