@@ -3,8 +3,8 @@ import { isDependencyError } from '../../core/runtime/errors.ts'
 
 /** What the engine says of a plan that it made itself and cannot carry out. */
 const UNSOUND = /\bCode: 44\b.*\bmust be constant in result\b/s
-/** Filters stay in one piece, with what is made of the same columns. */
-const PLAIN: QuerySettings = { query_plan_split_filter: 0 }
+/** Filters stay in one piece and where they were written. */
+const PLAIN: QuerySettings = { query_plan_split_filter: 0, query_plan_filter_push_down: 0 }
 
 /**
  * Runs a statement, and once more in a plainer plan where the engine fails to plan it, which is before it reads anything.

@@ -23,7 +23,7 @@ test('what the engine can plan runs once, as it is', async () => {
 })
 
 test('what it cannot plan runs once more in a plainer plan, and no third time', async () => {
-  const settings = [{}, { query_plan_split_filter: 0 }]
+  const settings = [{}, { query_plan_split_filter: 0, query_plan_filter_push_down: 0 }]
   expect(await running(refused(UNSOUND))).toEqual({ answer: 'answer', settings })
   expect(await running(refused(UNSOUND), refused(UNSOUND), refused(UNSOUND))).toEqual({
     answer: UNSOUND,
