@@ -26,6 +26,7 @@ export function createStreamRows(clickhouse: Pick<ClickHouse, 'stream'>, limits:
   return async function* <T>(question: Question, sqlOf: (bindings: Bindings) => string) {
     const bindings = createBindings()
     const sql = `${sqlOf(bindings)} FORMAT JSONEachRow`
+    const twice = twiceOfDataset(bindings, question)
     const run = (settings: QuerySettings) => {
       const queryId = `millrace-stream-${randomUUID()}`
       return clickhouse.stream(sql, bindings.parameters, {
@@ -42,7 +43,7 @@ export function createStreamRows(clickhouse: Pick<ClickHouse, 'stream'>, limits:
           max_bytes_before_external_sort: Math.floor(limits.memoryBytesMax / 2),
           output_format_json_quote_64bit_integers: 0,
           date_time_output_format: 'iso',
-          ...twiceOfDataset(bindings, question),
+          ...twice,
           ...settings,
         },
       })
